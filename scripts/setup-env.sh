@@ -1,0 +1,37 @@
+# Sourced by the other scripts: makes .venv hold what requirements.lock says, quickly when nothing has changed.
+# Sets PYTHON to the environment's interpreter. Needs Python 3.11 or newer and a shell.
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+PYTHON="$root/.venv/bin/python"
+stamp="$root/.venv/.perflab-installed"
+
+find_python() {
+    local candidate
+    for candidate in "${PERFLAB_PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "perflab needs Python 3.11 or newer: install it, or name it in PERFLAB_PYTHON" >&2
+    return 2
+}
+
+# What the environment was made from; a copied or moved checkout is set up anew, because scripts in it carry its path.
+wanted="$root $(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)"
+if [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    echo "setting up .venv (once)" >&2
+    base="$(find_python)" || exit 2
+    rm -f "$stamp"
+    if command -v uv >/dev/null 2>&1; then
+        uv venv --quiet --clear --python "$base" "$root/.venv"
+        uv pip install --quiet --python "$PYTHON" -r "$root/requirements.lock"
+        uv pip install --quiet --python "$PYTHON" --no-deps --no-build-isolation -e "$root"
+    else
+        "$base" -m venv --clear "$root/.venv"
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$root/requirements.lock"
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root"
+    fi
+    # Bytecode now rather than in the first sweep, whose generator should not compete with a compiler.
+    "$PYTHON" -m compileall -q -j 0 "$root/.venv/lib" >/dev/null 2>&1 || true
+    echo "$wanted" >"$stamp"
+fi

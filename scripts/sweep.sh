@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sweeps the reference Platform API at 100, 250, 500 and 1000 users, short enough for a first look, and writes a report.
+# Arguments go to `perflab sweep`: ./scripts/sweep.sh --users 100,250 --duration 10s
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup-env.sh"
+cd "$root"
+# A target named by --host, --launch or LOAD_TEST_HOST goes before this one.
+export LOAD_TEST_LAUNCH="${LOAD_TEST_LAUNCH:-python -m load_tests.platform_api --port {port\}}"
+exec "$root/.venv/bin/perflab" sweep --spawn-rate 50 --duration 15s "$@"

@@ -1,0 +1,50 @@
+"""perflab turns any Locust file into a result that can be trusted.
+
+    import perflab
+
+    sweep = perflab.sweep("http://localhost:8000", users=[100, 250], duration="30s")
+    sweep.verdict            # 'PASS', 'FAIL', 'INVALID' or 'INCONCLUSIVE'
+    sweep.groups             # a DataFrame: rates and percentiles by user count and group of endpoints
+    perflab.open_sweep("latest").latency
+
+Names are imported when they are first used: the code that runs inside Locust must never load pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perflab.analyse.sweep import Sweep
+    from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
+    from perflab.workbench import list_sweeps, open_sweep, sweep
+
+__all__ = [
+    "LocustfileError",
+    "PerflabError",
+    "StoreError",
+    "Sweep",
+    "TargetError",
+    "UsageError",
+    "list_sweeps",
+    "open_sweep",
+    "sweep",
+]
+
+_HOMES = {
+    "Sweep": "perflab.analyse.sweep",
+    "list_sweeps": "perflab.workbench",
+    "open_sweep": "perflab.workbench",
+    "sweep": "perflab.workbench",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'perflab' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "perflab.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,32 @@
+"""Everything perflab raises on purpose.
+
+PerflabError                  one line for a person: what is wrong, with which value, what to do next
+├── UsageError                an option, a variable or a parameter has a value that can't be used
+├── TargetError               the system under test can't be reached, started or is not allowed
+├── LocustfileError           the locustfile is missing, does not import, or defines no user
+└── StoreError                something under runs/ is missing, damaged or of another version
+
+A verdict is never an exception: FAIL, INVALID and INCONCLUSIVE are results.
+"""
+
+
+class PerflabError(Exception):
+    """Base of all errors that perflab raises on purpose; its text is one line for a person."""
+
+    exit_code = 2
+
+
+class UsageError(PerflabError):
+    """An option, a variable or a notebook parameter has a value that can't be used."""
+
+
+class TargetError(PerflabError):
+    """The system under test can't be reached, can't be started, or is not allowed."""
+
+
+class LocustfileError(PerflabError):
+    """The locustfile is missing, does not import, or defines no user class."""
+
+
+class StoreError(PerflabError):
+    """A file under ``runs/`` is missing, damaged, or of a version this perflab does not read."""

@@ -1,0 +1,146 @@
+"""Objectives: limits on groups of endpoints, read from a TOML file that stands beside the locustfile.
+
+    [auth]
+    endpoints = ["/health", "/api/v1/auth/*"]
+    success_rate = { at_least = 0.99, variable = "AUTH_SUCCESS_RATE_THRESHOLD" }
+    error_rate = { complements = "success_rate" }
+    p95_ms = { at_most = 200, variable = "AUTH_P95_LATENCY_MS" }
+
+`endpoints` are shell patterns on request names, with a method in front where it matters ("POST /orders").
+`variable` names the environment variable that overrides the limit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from perflab.errors import UsageError
+
+Bound = Literal["at_least", "at_most"]
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
+_BOUNDS: dict[str, Bound] = {
+    "success_rate": "at_least",
+    "error_rate": "at_most",
+    "throughput_rps": "at_least",
+}
+_FILE = "objectives.toml"
+
+
+class Objective(BaseModel):
+    """One limit on one group. Rates are fractions, latencies milliseconds, throughput requests per second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str
+    metric: str
+    bound: Bound
+    limit: float
+    variable: str | None = None
+
+    @property
+    def percentile(self) -> float | None:
+        """The percentile as a fraction (0.95) for a latency objective, else None."""
+        match = _PERCENTILE.fullmatch(self.metric)
+        return float(match[1]) / 100 if match else None
+
+
+class Group(BaseModel):
+    """Endpoints that are judged together, by shell patterns on their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    endpoints: tuple[str, ...]
+
+    def matches(self, method: str, name: str) -> bool:
+        """Say whether requests of this method and name belong to the group."""
+        return any(fnmatchcase(f"{method} {name}" if " " in pattern else name, pattern) for pattern in self.endpoints)
+
+
+class Objectives(BaseModel):
+    """The groups of a suite and their limits; empty for a locustfile without objectives."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: tuple[Group, ...] = ()
+    limits: tuple[Objective, ...] = ()
+
+    def group_of(self, method: str, name: str) -> str | None:
+        """Return the first group that an endpoint belongs to, None if it belongs to none."""
+        return next((group.name for group in self.groups if group.matches(method, name)), None)
+
+    def of_group(self, name: str) -> Iterable[Objective]:
+        """Return the limits of one group in the file's order."""
+        return (limit for limit in self.limits if limit.group == name)
+
+
+def find_objectives(locustfile: Path) -> Path | None:
+    """Return the ``objectives.toml`` beside `locustfile`, None if there is none."""
+    beside = locustfile.parent / _FILE
+    return beside if beside.is_file() else None
+
+
+def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
+    """Read objectives from TOML, each limit overridden by its variable in `environment`; raises UsageError."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"objectives file {str(path)!r} can't be read: {error}") from None
+    groups: list[Group] = []
+    limits: list[Objective] = []
+    for name, table in tables.items():
+        where = f"{path.name}, [{name}]"
+        if not isinstance(table, dict):
+            raise UsageError(f"{where}: expected a table with endpoints and limits")
+        patterns = table.pop("endpoints", None)
+        if not isinstance(patterns, list) or not patterns or not all(isinstance(p, str) for p in patterns):
+            raise UsageError(f'{where}: endpoints must list at least one pattern, for example ["/orders/*"]')
+        groups.append(Group(name=name, endpoints=tuple(patterns)))
+        resolved: dict[str, Objective] = {}
+        for metric, spec in table.items():
+            resolved[metric] = _objective(name, metric, spec, resolved, environment, where)
+        limits.extend(resolved.values())
+    return Objectives(groups=tuple(groups), limits=tuple(limits))
+
+
+def _objective(
+    group: str,
+    metric: str,
+    spec: object,
+    earlier: Mapping[str, Objective],
+    environment: Mapping[str, str],
+    where: str,
+) -> Objective:
+    bound = "at_most" if _PERCENTILE.fullmatch(metric) else _BOUNDS.get(metric)
+    if bound is None:
+        raise UsageError(
+            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
+        )
+    if not isinstance(spec, dict) or not set(spec) <= {bound, "variable", "complements"}:
+        raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}")
+    other = spec.get("complements")
+    if other is not None:
+        if other not in earlier or {metric, other} != {"success_rate", "error_rate"} or len(spec) != 1:
+            raise UsageError(f"{where}: {metric} can complement only the other rate, stated before it and alone")
+        return Objective(group=group, metric=metric, bound=bound, limit=round(1 - earlier[other].limit, 12))
+    variable = spec.get("variable")
+    stated = environment.get(variable) if variable else None
+    value, source = (spec.get(bound), f"{where}, {metric}") if stated is None else (stated, str(variable))
+    is_rate = metric.endswith("_rate")
+    try:
+        limit = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        limit = math.nan
+    if not math.isfinite(limit) or limit < 0 or (is_rate and limit > 1):
+        allowed = "a fraction between 0 and 1" if is_rate else "a number of at least 0"
+        raise UsageError(f"{source}: {value!r} is not {allowed}")
+    return Objective(group=group, metric=metric, bound=bound, limit=limit, variable=variable)

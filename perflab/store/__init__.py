@@ -1,0 +1,1 @@
+"""``runs/`` on disk: layout, manifests and the latency format. Standard library and pydantic only."""

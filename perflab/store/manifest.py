@@ -1,0 +1,133 @@
+"""``sweep.json`` and ``run.json``: their fields, and reading and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from perflab.errors import StoreError
+from perflab.objectives import Objectives
+from perflab.plan import Plan
+
+SCHEMA_VERSION = 1
+
+Status = Literal["complete", "interrupted", "failed"]
+Verdict = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
+
+
+class Window(BaseModel):
+    """The steady window, in seconds since the run's start: start <= t < end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: float
+    end: float
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return self.end - self.start
+
+
+class Evidence(BaseModel):
+    """What a run's validity is judged by. Counts are over the whole run, ramp-up included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    users_reached: int = 0
+    requests_recorded: int = 0
+    requests_finished: int | None = None
+    """Locust's own count; None where Locust never got to tell it."""
+    in_flight_at_end: int | None = None
+    task_exceptions: int = 0
+    locust_exit_code: int | None = None
+    target_lost: bool = False
+    error: str | None = None
+    """Why the run has the status ``failed``, in one line."""
+
+
+class RunManifest(BaseModel):
+    """``run.json``. A run counts as interrupted until it has proved to be complete, so a kill leaves the truth."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    sweep_id: str
+    users: int
+    repeat: int
+    plan: Plan
+    seed: int
+    status: Status = "interrupted"
+    start: datetime | None = None
+    end: datetime | None = None
+    window: Window | None = None
+    evidence: Evidence = Evidence()
+    versions: dict[str, str] = {}
+    git_commit: str | None = None
+
+
+class TargetInfo(BaseModel):
+    """The system under test as it was reached."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    managed: bool
+
+
+class SweepManifest(BaseModel):
+    """``sweep.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    label: str
+    created: datetime
+    plan: Plan
+    objectives: Objectives
+    target: TargetInfo
+    environment: dict[str, Any]
+    status: Status = "interrupted"
+    verdict: Verdict | None = None
+
+
+ManifestT = TypeVar("ManifestT", RunManifest, SweepManifest)
+
+
+def write_manifest(path: Path, manifest: RunManifest | SweepManifest) -> None:
+    """Write a manifest so that a kill at any moment leaves the old or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def read_manifest(path: Path, kind: type[ManifestT]) -> ManifestT:
+    """Read ``run.json`` or ``sweep.json``; raises StoreError with the file and what is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{str(path)!r} is missing: the folder is not a complete result; delete it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{str(path)!r} can't be read: {error}") from None
+    try:
+        version = _Version.model_validate_json(text).schema_version
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{str(path)!r} has schema_version {version}, this perflab reads {SCHEMA_VERSION}: "
+                f"use the perflab that wrote it"
+            )
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        what = f"{field}: {first['msg']}" if field else first["msg"]
+        raise StoreError(f"{str(path)!r} is damaged ({what}): restore it or delete its folder") from None
+
+
+class _Version(BaseModel):
+    schema_version: int

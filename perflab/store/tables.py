@@ -1,0 +1,71 @@
+"""The CSV files of a run: their columns, the latency buckets, and appending rows that a kill can't tear apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
+GENERATOR_COLUMNS = ("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb")
+TARGET_COLUMNS = ("second", "cpu_percent", "rss_mb")
+FAILURE_COLUMNS = ("second", "method", "name", "outcome", "status", "message", "count")
+
+# Buckets whose middle is within 0.5 % of every value in them: the relative-error buckets of DDSketch
+# (Masson, Rim and Lee, VLDB 2019) with alpha = 0.005.
+ALPHA = 0.005
+_GAMMA = (1 + ALPHA) / (1 - ALPHA)
+_LOG_GAMMA = math.log(_GAMMA)
+_MIDDLE = 2 / (1 + _GAMMA)
+SMALLEST_MS = 0.001
+
+
+def bucket_of(latency_ms: float) -> int:
+    """Return the number of the bucket that holds a latency; everything below 1 µs counts as 1 µs."""
+    return math.ceil(math.log(max(latency_ms, SMALLEST_MS)) / _LOG_GAMMA)
+
+
+def bucket_middle(bucket: int) -> float:
+    """Return the latency in ms that stands for a bucket, within ±0.5 % of every value in it."""
+    return float(f"{_GAMMA**bucket * _MIDDLE:.6g}")
+
+
+def create_table(path: Path, columns: Sequence[str]) -> None:
+    """Start a CSV file with its header; the processes that append to it come later."""
+    path.write_text(",".join(columns) + "\n", encoding="utf-8")
+
+
+class TableWriter:
+    """Appends rows to a CSV file, each batch with a single write.
+
+    The file is opened in append mode, so several processes may write whole batches to the same file; a kill can
+    cut at most the batch that is being written, and a reader drops a torn last line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def append(self, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows; texts in them must be on one line each (see `one_line`), so that a row is a line."""
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows(rows)
+        data = memoryview(buffer.getvalue().encode("utf-8"))
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Return `text` on one line of at most `limit` characters, encodable and without control characters."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if not clean.isprintable():
+        clean = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in clean)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perflab.errors import StoreError
+from perflab.plan import Plan
+from perflab.store.manifest import RunManifest, Window, read_manifest, write_manifest
+
+PLAN = Plan(host="http://localhost:1", locustfile=Path("/x/locustfile.py"))
+RUN = RunManifest(sweep_id="s", users=100, repeat=1, plan=PLAN, seed=1, window=Window(start=3, end=18))
+
+
+def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_manifest(path, RUN)
+    assert read_manifest(path, RunManifest) == RUN
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_run_counts_as_interrupted_until_it_is_complete() -> None:
+    assert RUN.status == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda _: "",
+        lambda _: "[]",
+        lambda _: "\x00" * 100,
+        lambda text: text.replace('"users": 100', '"users": "many"'),
+        lambda text: text.replace('"status": "interrupted"', '"status": "fine"'),
+        lambda text: text.replace('"schema_version": 1', '"schema_version": null'),
+    ],
+)
+def test_a_damaged_manifest_is_named_in_one_line(tmp_path: Path, damage: object) -> None:
+    path = tmp_path / "run.json"
+    write_manifest(path, RUN)
+    path.write_text(damage(path.read_text()))  # type: ignore[operator]
+    with pytest.raises(StoreError, match=r"run\.json' is damaged") as caught:
+        read_manifest(path, RunManifest)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StoreError, match=r"run\.json"):
+        read_manifest(path, RunManifest)
+
+
+def test_another_version_is_told_with_both_versions(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"schema_version": 7, "what": "ever"}))
+    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 1"):
+        read_manifest(path, RunManifest)
+
+
+def test_an_absent_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"run\.json' is missing"):
+        read_manifest(tmp_path / "run.json", RunManifest)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
+from perflab.plan import check_host, make_plan, parse_duration, parse_users, slug, split_target
+
+
+@pytest.mark.parametrize("value", ["100,250", "[100, 250]", "(100,250)", [100, 250], (100, "250"), " 100 , 250 "])
+def test_user_counts_are_read_as_people_and_papermill_write_them(value: object) -> None:
+    assert parse_users(value) == (100, 250)
+
+
+def test_a_single_count_is_a_level() -> None:
+    assert parse_users(100) == parse_users("100") == (100,)
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "ten", "-1", "1.5", "", "[]", "100,,200", "1e3", [0], True, None, "100,100", "¹"]
+)
+def test_a_bad_user_count_is_refused_in_one_line_that_names_it(value: object) -> None:
+    with pytest.raises(UsageError, match=r"^--users: .+") as caught:
+        parse_users(value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("300s", 300), ("5m", 300), ("1h30m", 5400), ("1.5s", 1.5), ("500ms", 0.5), (10, 10), (2.5, 2.5), ("10", 10)],
+)
+def test_durations(value: object, seconds: float) -> None:
+    assert parse_duration(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["-5s", "0", "0s", "5 minutes", "", "s", "nan", "inf", True, "10s5"])
+def test_a_bad_duration_is_refused(value: object) -> None:
+    with pytest.raises(UsageError, match="not a positive duration"):
+        parse_duration(value)
+
+
+@pytest.mark.parametrize(
+    "host", ["http://localhost:8000", "http://127.0.0.1", "http://127.8.9.1:1", "https://[::1]:5/"]
+)
+def test_load_may_go_to_this_machine(host: str) -> None:
+    assert check_host(host) == host.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://example.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0:80",
+        "http://localhost.example.com",
+        "http://127.0.0.1.nip.io",
+        "http://localhost@example.com",
+        "http://user:secret@localhost",
+        "ftp://localhost",
+        "localhost:8000",
+        "http://",
+        "http://localhost:port",
+        "http://[::1",
+        "http://2130706433",
+    ],
+)
+def test_load_may_go_nowhere_else_unless_named(host: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        check_host(host)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_allowed_host_is_named_with_or_without_its_port() -> None:
+    assert check_host("https://Staging.example.com", {"staging.example.com"})
+    assert check_host("https://staging.example.com:8443", {"staging.example.com:8443"})
+    with pytest.raises(TargetError, match="--allow-host"):
+        check_host("https://staging.example.com:8444", {"staging.example.com:8443"})
+
+
+def test_a_label_becomes_part_of_a_folder_name() -> None:
+    assert slug("Nightly / ../Main!") == "nightly-main"
+    with pytest.raises(UsageError):
+        slug("///")
+
+
+def test_a_notebook_target_is_a_url_or_a_command() -> None:
+    assert split_target("http://localhost:1") == ("http://localhost:1", None)
+    assert split_target("python -m api --db postgres://x") == (None, "python -m api --db postgres://x")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "load_tests").mkdir()
+    (tmp_path / "load_tests" / "locustfile.py").touch()
+    return tmp_path
+
+
+def test_what_is_not_given_comes_from_variables_then_defaults(project: Path) -> None:
+    environment = {
+        "LOAD_TEST_HOST": "http://localhost:1",
+        "LOAD_TEST_SPAWN_RATE": "25",
+        "LOAD_TEST_DURATION_SECONDS": "60",
+        "LOAD_TEST_SEED": "9",
+    }
+    plan = make_plan(environment=environment, root=project, spawn_rate="50")
+    assert (plan.host, plan.launch) == ("http://localhost:1", None)
+    assert (plan.spawn_rate, plan.duration_s, plan.seed) == (50, 60, 9)
+    assert plan.users == (100, 250, 500, 1000)
+    assert plan.locustfile == project / "load_tests" / "locustfile.py"
+
+
+def test_the_users_variables_are_the_ends_of_the_levels(project: Path) -> None:
+    def levels(**variables: str) -> tuple[int, ...]:
+        return make_plan(environment={"LOAD_TEST_HOST": "http://localhost:1", **variables}, root=project).users
+
+    assert levels(LOAD_TEST_USERS_MAX="500") == (100, 250, 500)
+    assert levels(LOAD_TEST_USERS_MIN="50", LOAD_TEST_USERS_MAX="300") == (50, 100, 250, 300)
+    assert levels(LOAD_TEST_USERS_MAX="40") == (40,)
+    with pytest.raises(UsageError, match="LOAD_TEST_USERS_MIN=500"):
+        levels(LOAD_TEST_USERS_MIN="500", LOAD_TEST_USERS_MAX="100")
+
+
+def test_a_bad_variable_is_named(project: Path) -> None:
+    environment = {"LOAD_TEST_HOST": "http://localhost:1", "LOAD_TEST_SPAWN_RATE": "fast"}
+    with pytest.raises(UsageError, match="LOAD_TEST_SPAWN_RATE: 'fast'"):
+        make_plan(environment=environment, root=project)
+
+
+def test_a_launched_target_is_not_sent_to_the_host_of_the_env_file(project: Path) -> None:
+    plan = make_plan(environment={"LOAD_TEST_HOST": "http://localhost:1"}, root=project, launch="serve {port}")
+    assert (plan.host, plan.launch) == (None, "serve {port}")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, TargetError),
+        ({"launch": " "}, TargetError),
+        ({"host": "http://localhost:1", "locustfile": "nope.py"}, LocustfileError),
+        ({"host": "http://localhost:1", "health": "health"}, UsageError),
+        ({"host": "http://localhost:1", "repeats": 0}, UsageError),
+        ({"host": "http://localhost:1", "spawn_rate": float("nan")}, UsageError),
+        ({"host": "http://localhost:1", "users": "9" * 500}, UsageError),
+    ],
+)
+def test_unusable_plans(project: Path, options: dict[str, object], error: type[PerflabError]) -> None:
+    with pytest.raises(error) as caught:
+        make_plan(environment={}, root=project, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300

@@ -1,0 +1,39 @@
+"""Options that several commands share. Values stay text here: the plan parses them and words the errors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Host = Annotated[str | None, typer.Option(metavar="URL", help="The target, e.g. http://localhost:8000.")]
+Launch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CMD", help="Start the target with this command and stop it at the end; {port} is a free port."
+    ),
+]
+Health = Annotated[str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx.")]
+Locustfile = Annotated[
+    str | None, typer.Option("--locustfile", "-f", metavar="F", help="Default: load_tests/locustfile.py.")
+]
+ObjectivesFile = Annotated[
+    str | None, typer.Option("--objectives", metavar="F", help="Default: objectives.toml beside the locustfile.")
+]
+Users = Annotated[str | None, typer.Option("--users", "-u", metavar="N,N,...", help="Default: 100,250,500,1000.")]
+OneUsers = Annotated[str | None, typer.Option("--users", "-u", metavar="N", help="The user count. Default: 100.")]
+SpawnRate = Annotated[str | None, typer.Option(metavar="N", help="Users started per second. Default: 10.")]
+Duration = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Steady state of a run, e.g. 300s or 5m; ramp-up comes on top.")
+]
+Repeats = Annotated[str | None, typer.Option(metavar="N", help="Runs at each user count. Default: 1.")]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of the suite's data. Default: 1.")]
+Processes = Annotated[str | None, typer.Option(metavar="N", help="Locust processes. Default: 1.")]
+Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the sweep's id. Default: sweep.")]
+RunsDir = Annotated[str | None, typer.Option(metavar="DIR", help="Where sweeps lie. Default: the project's runs/.")]
+AllowHost = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Allow load on a host that is not this machine.")
+]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Don't write report.html.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON, to stdout.")]
+SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]

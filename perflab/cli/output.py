@@ -1,0 +1,96 @@
+"""What the commands print to stdout: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perflab.analyse.sweep import Sweep
+    from perflab.store.manifest import Verdict
+
+EXIT_CODES: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
+STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
+PLAIN_WIDTH = 140
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Return the exit code that says a verdict."""
+    return EXIT_CODES[verdict]
+
+
+def print_result(sweep: Sweep, *, as_json: bool, report_path: Path | None = None) -> None:
+    """Print a sweep's verdict table and reasons, or its figures as JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
+        return
+    console = _console()
+    table = _table("users", "group", "objective", "measured", "95 % interval", "limit", "requests", "verdict")
+    for row in sweep.verdicts.itertuples():
+        table.add_row(
+            str(row.users),
+            escape(str(row.group)),
+            str(row.objective),
+            _figure(row.objective, row.measured),
+            f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
+            ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
+            f"{row.samples:,}".replace(",", " "),
+            f"[{STYLES[str(row.verdict)]}]{row.verdict}[/]",
+        )
+    if table.row_count:
+        console.print(table)
+    console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
+    for reason in [*sweep.reasons, *(f"note: {note}" for note in sweep.notes)]:
+        console.print(f"  {escape(reason)}")
+    if report_path is not None:
+        console.print(f"report: {escape(str(report_path))}", soft_wrap=True)
+
+
+def print_list(sweeps: pd.DataFrame, *, as_json: bool) -> None:
+    """Print a row a sweep."""
+    if as_json:
+        sys.stdout.write(sweeps.to_json(orient="records", date_format="iso", indent=2) + "\n")
+        return
+    table = _table("id", "users", "runs", "status", "verdict", "target")
+    for row in sweeps.fillna("").itertuples():
+        style = STYLES.get(str(row.verdict), "default")
+        verdict = f"[{style}]{row.verdict}[/]"
+        table.add_row(str(row.id), str(row.users), str(row.runs), str(row.status), verdict, escape(str(row.host)))
+    if table.row_count:
+        _console().print(table)
+    else:
+        sys.stderr.write("no sweep yet: run one with perflab sweep\n")
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numbers = {"users", "measured", "95 % interval", "limit", "requests", "runs"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table
+
+
+def _figure(objective: object, figure: Any) -> str:
+    """Return a measured value with its unit; rates as per cent."""
+    value = float(figure)
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "∞"
+    if str(objective).endswith("_rate"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.1f} /s" if str(objective).endswith("_rps") else f"{value:.1f} ms"

@@ -1,0 +1,48 @@
+"""``perflab run``."""
+
+from __future__ import annotations
+
+from perflab.cli import options
+from perflab.cli.sweep import sweep
+from perflab.errors import UsageError
+
+
+def run(
+    host: options.Host = None,
+    launch: options.Launch = None,
+    health: options.Health = None,
+    locustfile: options.Locustfile = None,
+    objectives: options.ObjectivesFile = None,
+    users: options.OneUsers = None,
+    spawn_rate: options.SpawnRate = None,
+    duration: options.Duration = None,
+    repeats: options.Repeats = None,
+    seed: options.Seed = None,
+    processes: options.Processes = None,
+    label: options.Label = None,
+    runs_dir: options.RunsDir = None,
+    allow_host: options.AllowHost = None,
+    no_report: options.NoReport = False,
+    json: options.AsJson = False,
+) -> int:
+    """Load the target at one user count: a sweep of a single level."""
+    if users is not None and "," in users:
+        raise UsageError(f"--users {users!r}: perflab run takes one user count; perflab sweep takes several")
+    return sweep(
+        host=host,
+        launch=launch,
+        health=health,
+        locustfile=locustfile,
+        objectives=objectives,
+        users=users or "100",
+        spawn_rate=spawn_rate,
+        duration=duration,
+        repeats=repeats,
+        seed=seed,
+        processes=processes,
+        label=label or "run",
+        runs_dir=runs_dir,
+        allow_host=allow_host,
+        no_report=no_report,
+        json=json,
+    )

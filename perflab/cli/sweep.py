@@ -1,0 +1,52 @@
+"""``perflab sweep``."""
+
+from __future__ import annotations
+
+from perflab.cli import options
+
+
+def sweep(
+    host: options.Host = None,
+    launch: options.Launch = None,
+    health: options.Health = None,
+    locustfile: options.Locustfile = None,
+    objectives: options.ObjectivesFile = None,
+    users: options.Users = None,
+    spawn_rate: options.SpawnRate = None,
+    duration: options.Duration = None,
+    repeats: options.Repeats = None,
+    seed: options.Seed = None,
+    processes: options.Processes = None,
+    label: options.Label = None,
+    runs_dir: options.RunsDir = None,
+    allow_host: options.AllowHost = None,
+    no_report: options.NoReport = False,
+    json: options.AsJson = False,
+) -> int:
+    """Load the target at several user counts, judge the result, write a report."""
+    from perflab import workbench
+    from perflab.cli import output
+
+    result = workbench.sweep(
+        host=host,
+        launch=launch,
+        health=health,
+        locustfile=locustfile,
+        objectives=objectives,
+        users=users,
+        spawn_rate=spawn_rate,
+        duration=duration,
+        repeats=repeats,
+        seed=seed,
+        processes=processes,
+        label=label,
+        runs_dir=runs_dir,
+        allow_hosts=allow_host or (),
+    )
+    report_path = None
+    if not no_report:
+        from perflab.report import render_report
+
+        report_path = render_report(result.dir)
+    output.print_result(result, as_json=json, report_path=report_path)
+    return output.exit_code(result.verdict)

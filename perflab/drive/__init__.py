@@ -1,0 +1,1 @@
+"""Starts and watches Locust and managed targets as child processes; never imports locust."""

@@ -1,0 +1,83 @@
+"""A child process under guard: perflab can stop it, and it can't outlive perflab."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from perflab.drive import guard
+
+StopSignal = str
+"""``INT``, ``TERM`` or ``KILL``."""
+
+
+class Child:
+    """One guarded command, in a session of its own, so that a Ctrl-C in the terminal reaches perflab alone."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        cwd: Path,
+        output: IO[bytes] | int,
+        grace_s: float,
+    ) -> None:
+        """Start `command`; its output goes to `output`; `grace_s` passes between SIGTERM and SIGKILL."""
+        self._grace_s = grace_s
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, str(grace_s), *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The guard's process id; the command and all it starts descend from it."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code (128 + N after signal N) if the command has ended."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end for at most `timeout_s`; return the exit code or None."""
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        self._close_pipe()
+        return code
+
+    def signal(self, name: StopSignal) -> None:
+        """Pass a signal on to the command's process group."""
+        if self._process.stdin is not None and self.poll() is None:
+            try:
+                self._process.stdin.write(f"{name}\n".encode())
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                return
+
+    def stop(self, name: StopSignal = "TERM", patience_s: float | None = None) -> int:
+        """End the command: by signal `name`, after `patience_s` by the guard's TERM and KILL; return its exit code."""
+        self.signal(name)
+        code = self.wait(self._grace_s if patience_s is None else patience_s)
+        if code is None:
+            self._close_pipe()
+            code = self._process.wait()
+        self._close_pipe()
+        return code
+
+    def _close_pipe(self) -> None:
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except BrokenPipeError:
+                return

@@ -1,0 +1,132 @@
+"""A sweep: the runs of one plan, one after the other, against one target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from perflab.drive.events import Listener, Progress, RunFinished, RunStarted, SweepStarted
+from perflab.drive.fingerprint import git_commit, machine, versions
+from perflab.drive.locust import finish_check, start_check
+from perflab.drive.run import Watcher, execute_run
+from perflab.drive.tail import RunTail
+from perflab.drive.target import Target, open_target
+from perflab.objectives import Objectives
+from perflab.plan import Plan
+from perflab.redact import redact
+from perflab.store.handover import Answer
+from perflab.store.layout import RunDir, SweepDir, create_sweep
+from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
+
+# Starting Locust, draining requests and writing Locust's own files take about this long beside the plan.
+OVERHEAD_PER_RUN_S = 4.0
+
+
+def run_sweep(
+    plan: Plan,
+    objectives: Objectives,
+    *,
+    runs_dir: Path,
+    environment: Mapping[str, str],
+    root: Path,
+    listen: Listener,
+) -> SweepDir:
+    """Run the plan and return the sweep's folder. Nothing is left under `runs_dir` unless a first run could start.
+
+    `root` is the folder that Locust and a managed target run in. Raises LocustfileError and TargetError before
+    anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
+    """
+    check = start_check(plan.locustfile, environment, root)
+    try:
+        with open_target(plan, environment, root) as target:
+            finish_check(check, plan.locustfile)
+            return _run_levels(plan, objectives, target, runs_dir, environment, root, listen)
+    finally:
+        if check.poll() is None:
+            check.kill()
+        check.communicate()
+
+
+def _run_levels(
+    plan: Plan,
+    objectives: Objectives,
+    target: Target,
+    runs_dir: Path,
+    environment: Mapping[str, str],
+    root: Path,
+    listen: Listener,
+) -> SweepDir:
+    sweep = create_sweep(runs_dir, plan.label)
+    found, commit = versions(), git_commit(root)
+    # A command to start a target may carry a database password.
+    recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
+    manifest = SweepManifest(
+        id=sweep.id,
+        label=plan.label,
+        created=datetime.now(UTC),
+        plan=recorded,
+        objectives=objectives,
+        target=TargetInfo(host=target.host, managed=target.child is not None),
+        environment={**machine(), "versions": found, "git_commit": commit},
+    )
+    write_manifest(sweep.manifest, manifest)
+    listen(SweepStarted(sweep, plan, target.host))
+    # Rounds over all levels rather than all repeats of a level: slow drifts of the machine then hit all levels.
+    runs = [(users, repeat) for repeat in range(1, plan.repeats + 1) for users in plan.users]
+    for number, (users, repeat) in enumerate(runs, start=1):
+        run = sweep.run(users, repeat)
+        listen(RunStarted(run, users, repeat, number, len(runs)))
+        later = sum(plan.run_time_s(level) + OVERHEAD_PER_RUN_S for level, _ in runs[number:])
+        begun = RunManifest(
+            sweep_id=sweep.id,
+            users=users,
+            repeat=repeat,
+            plan=recorded,
+            seed=plan.seed,
+            versions=found,
+            git_commit=commit,
+        )
+        done = execute_run(run, begun, target, environment, root, _watcher(run, plan, users, later, listen))
+        listen(RunFinished(run, done))
+        if done.status != "complete" or done.evidence.target_lost:
+            write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))
+            return sweep
+    write_manifest(sweep.manifest, manifest.model_copy(update={"status": "complete"}))
+    return sweep
+
+
+def _watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
+    def watch(tail: RunTail, answer: Answer | None) -> None:
+        start = answer.start if answer else None
+        elapsed = time.time() - start if start is not None else 0.0
+        end = answer.window_end if answer and answer.window_end else plan.run_time_s(users)
+        window_start = answer.window_start if answer else None
+        if start is None:
+            phase = "starting"
+        elif window_start is None:
+            phase = "ramp-up"
+        elif elapsed < window_start:
+            phase = "settling"
+        else:
+            phase = "steady" if elapsed < end else "ending"
+        rps, p95 = tail.recent()
+        listen(
+            Progress(
+                run=run,
+                users_wanted=users,
+                users=tail.users,
+                phase=phase,
+                elapsed_s=elapsed,
+                run_s=end,
+                left_s=max(0.0, end - elapsed) + later_s,
+                rps=rps,
+                p95_ms=p95,
+                requests=tail.requests,
+                failures=tail.failures,
+                points=tail.points(),
+            )
+        )
+
+    return watch

@@ -1,0 +1,123 @@
+"""What a run has recorded so far, read from its growing tables: the figures of the live display."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perflab.store.layout import RunDir
+from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class LivePoint:
+    """One second of a run in progress; p95 is over the second's answered requests, None without any."""
+
+    second: int
+    requests: int
+    failures: int
+    p95_ms: float | None
+    users: int
+
+
+@dataclass(slots=True)
+class _Second:
+    requests: int = 0
+    failures: int = 0
+    latencies: dict[float, int] = field(default_factory=lambda: defaultdict(int))
+
+
+class RunTail:
+    """Follows ``latency.csv`` and ``generator.csv`` of one run."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._latency = _Lines(run.latency)
+        self._generator = _Lines(run.generator)
+        self._seconds: dict[int, _Second] = defaultdict(_Second)
+        self._users: dict[int, dict[str, int]] = defaultdict(dict)
+        self.requests = 0
+        self.failures = 0
+
+    def read(self) -> None:
+        """Take in what was appended since the last call."""
+        for row in self._latency.rows(LATENCY_COLUMNS):
+            if row["measure"] != "client":
+                continue
+            count = int(row["count"])
+            second = self._seconds[int(row["second"])]
+            second.requests += count
+            self.requests += count
+            if row["outcome"] == "ok":
+                second.latencies[float(row["latency_ms"])] += count
+            else:
+                second.failures += count
+                self.failures += count
+        for row in self._generator.rows(GENERATOR_COLUMNS):
+            self._users[int(row["second"])][row["source"]] = int(row["users"])
+
+    @property
+    def users(self) -> int:
+        """Users running in the last recorded second, over all sources."""
+        return sum(self._users[max(self._users)].values()) if self._users else 0
+
+    def points(self) -> list[LivePoint]:
+        """Return the run so far, second by second."""
+        return [
+            LivePoint(
+                second,
+                seen.requests,
+                seen.failures,
+                quantile(seen.latencies, 0.95),
+                sum(self._users.get(second, {}).values()),
+            )
+            for second, seen in sorted(self._seconds.items())
+        ]
+
+    def recent(self, seconds: int = 5) -> tuple[float, float | None]:
+        """Return (requests/s, p95 in ms) over the last `seconds` whose requests have had time to come back."""
+        if not self._seconds:
+            return 0.0, None
+        last = max(self._seconds)
+        wanted = [self._seconds[second] for second in range(max(0, last - seconds), last) if second in self._seconds]
+        merged: dict[float, int] = defaultdict(int)
+        for seen in wanted:
+            for latency, count in seen.latencies.items():
+                merged[latency] += count
+        return sum(seen.requests for seen in wanted) / max(1, min(seconds, last)), quantile(merged, 0.95)
+
+
+def quantile(counts: dict[float, int], q: float) -> float | None:
+    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
+    wanted, cumulative = q * sum(counts.values()), 0
+    for value in sorted(counts):
+        cumulative += counts[value]
+        if cumulative >= wanted:
+            return value
+    return None
+
+
+class _Lines:
+    """The whole lines that were appended to a file since the last question."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+        self._header_seen = False
+
+    def rows(self, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._position += len(whole)
+        lines = whole.decode("utf-8").splitlines()
+        if lines and not self._header_seen:
+            self._header_seen, lines = True, lines[1:]
+        for values in csv.reader(lines):
+            yield dict(zip(columns, values, strict=True))

@@ -1,0 +1,134 @@
+"""The system under test: reached by its URL, or started, waited for and stopped as a managed target."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shlex
+import socket
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from perflab.drive.child import Child
+from perflab.errors import TargetError
+from perflab.plan import Plan
+from perflab.redact import redact
+
+START_TIMEOUT_S = 60.0
+REACH_TIMEOUT_S = 5.0
+STOP_GRACE_S = 3.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target that can be loaded: its URL, and its process if perflab started it."""
+
+    host: str
+    child: Child | None = None
+
+    @property
+    def lost(self) -> bool:
+        """True when a managed target has ended by itself."""
+        return self.child is not None and self.child.poll() is not None
+
+
+@contextlib.contextmanager
+def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Target]:
+    """Yield the plan's target once it answers; a managed one is stopped at the end. Raises TargetError."""
+    if plan.launch is None:
+        assert plan.host is not None  # noqa: S101 - make_plan has refused a plan without a target
+        _reach(plan.host)
+        yield Target(plan.host)
+        return
+    with tempfile.TemporaryFile() as output:
+        port = _free_port()
+        host = plan.host or f"http://127.0.0.1:{port}"
+        command = _command(plan.launch, port)
+        own = with_own_python(environment)
+        child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
+        try:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not _is_healthy(host, plan.health):
+                if (code := child.poll()) is not None:
+                    raise TargetError(
+                        f"the target ended with exit code {code} before it was ready: "
+                        f"{redact(_last_line(output)) or 'it printed nothing'} "
+                        f"(--launch {redact(shlex.join(command))!r})"
+                    )
+                if time.monotonic() > deadline:
+                    raise TargetError(
+                        f"the target did not answer {host}{plan.health} with 2xx within {START_TIMEOUT_S:.0f} s: "
+                        f"check --launch and --health (last output: {redact(_last_line(output)) or 'none'})"
+                    )
+                time.sleep(POLL_S)
+            yield Target(host, child)
+        finally:
+            child.stop()
+
+
+def with_own_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` with this interpreter's folder first, so that ``python`` is the one perflab runs in."""
+    folder = str(Path(sys.executable).parent)
+    return {**environment, "PATH": os.pathsep.join([folder, environment.get("PATH", os.defpath)])}
+
+
+def _command(launch: str, port: int) -> list[str]:
+    try:
+        words = shlex.split(launch)
+    except ValueError as error:
+        raise TargetError(f"--launch {launch!r} is not a command line: {error}") from None
+    return [word.replace("{port}", str(port)) for word in words]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _reach(host: str) -> None:
+    parts = urlsplit(host)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise TargetError(
+            f"{host} can't be reached ({error.strerror or error}): start the service, or check --host"
+        ) from None
+
+
+def _is_healthy(host: str, path: str) -> bool:
+    parts = urlsplit(host)
+    name = parts.hostname or ""
+    if parts.scheme == "https":
+        # A managed target under test often has a certificate of its own making; the question is whether it is up.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            name, parts.port, timeout=2, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(name, parts.port, timeout=2)
+    try:
+        connection.request("GET", parts.path.rstrip("/") + path)
+        return 200 <= connection.getresponse().status < 300
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _last_line(output: IO[bytes]) -> str:
+    # pread, because the target shares the file's position and goes on writing at it.
+    size = os.fstat(output.fileno()).st_size
+    text = os.pread(output.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""

@@ -1,0 +1,58 @@
+"""What a person sees while a sweep runs: a live line on a terminal, a chart in a notebook, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from perflab.drive.events import Event, Listener
+
+Style = Literal["auto", "terminal", "notebook", "plain", "none"]
+
+
+@contextlib.contextmanager
+def show_progress(style: Style = "auto") -> Iterator[Listener]:
+    """Yield a listener that shows a sweep's events; ``auto`` picks what the place can show."""
+    if style == "auto":
+        style = _fitting()
+    if style == "terminal":
+        from perflab.progress.terminal import TerminalProgress
+
+        with TerminalProgress() as progress:
+            yield progress
+    elif style == "notebook":
+        from perflab.progress.notebook import NotebookProgress
+
+        yield NotebookProgress()
+    elif style == "plain":
+        from perflab.progress.plain import PlainProgress
+
+        yield PlainProgress(sys.stdout if _kernel() else sys.stderr)
+    else:
+        yield _nothing
+
+
+def _nothing(event: Event) -> None:
+    """Show nothing."""
+
+
+def _fitting() -> Style:
+    if _kernel() is not None:
+        return "notebook" if _person_at_kernel() else "plain"
+    return "terminal" if sys.stderr.isatty() else "plain"
+
+
+def _kernel() -> object | None:
+    """Return the Jupyter kernel this code runs in, None outside of one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None)
+
+
+def _person_at_kernel() -> bool:
+    """Say whether a front end with a person drives the kernel: papermill and nbconvert never allow input."""
+    kernel = _kernel()
+    parent = kernel.get_parent("shell") if kernel is not None else {}  # type: ignore[attr-defined]
+    return bool(cast(dict[str, dict[str, object]], parent).get("content", {}).get("allow_stdin"))

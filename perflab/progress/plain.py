@@ -1,0 +1,36 @@
+"""Progress as plain flushed lines, for logs, CI and papermill."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
+from perflab.progress import words
+
+EVERY_S = 5
+
+
+class PlainProgress:
+    """Writes a line when something begins or ends, and every few seconds in between."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._run = ""
+        self._seen = 0
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, SweepStarted):
+            self._say(words.started(event))
+        elif isinstance(event, RunStarted):
+            self._run, self._seen = words.run_name(event), 0
+        elif isinstance(event, Progress):
+            if self._seen % EVERY_S == 1:
+                self._say(f"{self._run}: {words.progress(event)}")
+            self._seen += 1
+        elif isinstance(event, RunFinished):
+            self._say(f"{self._run}: {words.finished(event)}")
+
+    def _say(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()

@@ -1,0 +1,121 @@
+"""The workbench's three verbs from Python: run a sweep, open one, list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perflab.analyse.sweep import Sweep
+from perflab.errors import StoreError
+from perflab.objectives import Objectives, find_objectives, load_objectives
+from perflab.plan import UsersLike, make_plan, split_target
+from perflab.progress import Style, show_progress
+from perflab.settings import load_environment, project_root
+from perflab.store import layout
+from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def sweep(
+    target: str | None = None,
+    *,
+    host: str | None = None,
+    launch: str | None = None,
+    health: str | None = None,
+    locustfile: str | Path | None = None,
+    objectives: str | Path | None = None,
+    users: UsersLike | None = None,
+    spawn_rate: float | str | None = None,
+    duration: float | str | None = None,
+    repeats: int | str | None = None,
+    seed: int | str | None = None,
+    processes: int | str | None = None,
+    label: str | None = None,
+    runs_dir: str | Path | None = None,
+    allow_hosts: Iterable[str] = (),
+    progress: Style = "auto",
+) -> Sweep:
+    """Run a sweep and return its result.
+
+    `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch`
+    say the same one by one. `duration` is the steady state ("30s" or seconds), ramp-up comes on top; `spawn_rate` is
+    in users per second. What is not given comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
+    Raises UsageError, TargetError and LocustfileError before anything is written.
+
+        perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
+    """
+    from perflab.drive.sweep import run_sweep
+
+    root = project_root()
+    environment = load_environment(root)
+    if target is not None:
+        host, launch = split_target(target)
+    plan = make_plan(
+        environment=environment,
+        root=root,
+        host=host,
+        launch=launch,
+        health=health,
+        locustfile=locustfile,
+        users=users,
+        spawn_rate=spawn_rate,
+        duration=duration,
+        repeats=repeats,
+        seed=seed,
+        processes=processes,
+        label=label,
+        allow_hosts=allow_hosts,
+    )
+    limits = Path(objectives) if objectives is not None else find_objectives(plan.locustfile)
+    with show_progress(progress) as listen:
+        done = run_sweep(
+            plan,
+            load_objectives(limits, environment) if limits is not None else Objectives(),
+            runs_dir=runs_folder(runs_dir),
+            environment=environment,
+            root=root,
+            listen=listen,
+        )
+    result = Sweep.open(done)
+    judged = result.manifest.model_copy(update={"verdict": result.verdict})
+    write_manifest(done.manifest, judged)
+    return Sweep.open(done)
+
+
+def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None) -> Sweep:
+    """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError."""
+    return Sweep.open(layout.find_sweep(runs_folder(runs_dir), sweep_id))
+
+
+def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return a row a sweep, oldest first: id, created, host, users, runs, status, verdict.
+
+    A sweep whose manifest can't be read is listed with the status ``damaged``.
+    """
+    import pandas as pd
+
+    rows = []
+    for found in layout.list_sweeps(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": found.id, "runs": len(found.runs())}
+        try:
+            manifest = read_manifest(found.manifest, SweepManifest)
+        except StoreError:
+            row["status"] = "damaged"
+        else:
+            row |= {
+                "created": manifest.created,
+                "host": manifest.target.host if not manifest.target.managed else "managed",
+                "users": ", ".join(str(users) for users in manifest.plan.users),
+                "status": manifest.status,
+                "verdict": manifest.verdict,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["id", "created", "host", "users", "runs", "status", "verdict"])
+
+
+def runs_folder(runs_dir: str | Path | None) -> Path:
+    """Return where sweeps lie: `runs_dir` from here if given, else the project's ``runs/``; always absolute."""
+    return Path(runs_dir).absolute() if runs_dir is not None else project_root() / "runs"

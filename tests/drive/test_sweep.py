@@ -1,0 +1,179 @@
+"""A whole sweep on real parts: Locust, a server, the recorder, files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import perflab
+from perflab.analyse.sweep import Sweep
+from perflab.drive.locust import locust_environment
+from perflab.drive.tail import RunTail
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    tmp_path_factory: pytest.TempPathFactory, small_target: str, small_locustfile: Path
+) -> tuple[Sweep, dict[str, object]]:
+    """One level of 30 users, with what Locust itself saw."""
+    folder = tmp_path_factory.mktemp("sweep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUTH_FILE", str(folder / "truth.json"))
+        patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+        sweep = perflab.sweep(
+            small_target,
+            locustfile=small_locustfile,
+            users=30,
+            spawn_rate=30,
+            duration="4s",
+            runs_dir=folder / "runs",
+            progress="none",
+        )
+    return sweep, json.loads((folder / "truth.json").read_text())
+
+
+def test_every_request_that_locust_finished_is_in_the_file(recorded: tuple[Sweep, dict[str, int]]) -> None:
+    sweep, truth = recorded
+    [run] = sweep.dir.runs()
+    latency = pd.read_csv(run.latency)
+    clients = latency[latency["measure"] == "client"]
+    assert clients["count"].sum() == truth["locust_count"] > 1000
+    evidence = sweep.run_manifests[0].evidence
+    assert evidence.requests_recorded == evidence.requests_finished == truth["locust_count"]
+
+
+def test_percentiles_agree_with_the_exact_ones(recorded: tuple[Sweep, dict[str, list[dict[str, float]]]]) -> None:
+    sweep, truth = recorded
+    manifest = sweep.run_manifests[0]
+    assert manifest.start is not None
+    assert manifest.window is not None
+    start = manifest.start.timestamp()
+    exact = [
+        request["ms"]
+        for request in truth["requests"]
+        if request["ok"] and manifest.window.start <= int(request["start"] - start) < manifest.window.end
+    ]
+    [total] = sweep.totals.to_dict("records")
+    assert total["ok"] == len(exact)
+    for name, q in [("p50_ms", 0.5), ("p90_ms", 0.9), ("p95_ms", 0.95), ("p99_ms", 0.99)]:
+        truth_ms = np.quantile(exact, q, method="inverted_cdf")
+        assert total[name] == pytest.approx(truth_ms, rel=0.006), name
+
+
+def test_the_run_tells_its_window_and_reached_its_users(recorded: tuple[Sweep, dict[str, object]]) -> None:
+    manifest = recorded[0].run_manifests[0]
+    assert manifest.status == "complete"
+    assert manifest.window is not None
+    assert manifest.window.end - manifest.window.start == 4
+    assert manifest.evidence.users_reached == 30
+    assert manifest.evidence.in_flight_at_end == 0
+    assert manifest.evidence.locust_exit_code == 0
+
+
+def test_the_tables_cover_every_second(recorded: tuple[Sweep, dict[str, object]]) -> None:
+    [run] = recorded[0].dir.runs()
+    manifest = recorded[0].run_manifests[0]
+    assert manifest.window is not None
+    for table in (run.generator, run.target):
+        seconds = pd.read_csv(table)["second"]
+        assert not seconds.duplicated().any(), table
+        assert set(range(int(manifest.window.end) - 1)) - set(seconds) <= {0}, table
+    generator = pd.read_csv(run.generator)
+    assert generator["users"].max() == 30
+    assert (generator["cpu_percent"] > 0).all()
+    assert (generator["rss_mb"] > 10).all()
+    assert pd.read_csv(run.target)["rss_mb"].min() > 5
+
+
+def test_a_hostile_name_comes_through(recorded: tuple[Sweep, dict[str, str]]) -> None:
+    sweep, truth = recorded
+    names = set(sweep.endpoints["name"])
+    [hostile] = [name for name in names if "script" in name]
+    assert hostile == truth["hostile"].replace("\n", "\\n").replace("\u2028", "\\u2028").replace("\ud800", "\\ud800")
+
+
+def test_failures_are_told_without_secrets(recorded: tuple[Sweep, dict[str, object]]) -> None:
+    sweep = recorded[0]
+    assert set(sweep.failures["outcome"]) == {"http_503"}
+    assert set(sweep.failures["status"].astype(str)) == {"503"}
+    assert sweep.failures["count"].sum() == sweep.latency.query("outcome == 'http_503'")["count"].sum()
+    # Request names are the locustfile's own; messages are ours.
+    assert not sweep.failures["message"].str.contains("topsecret").any()
+
+
+def test_the_live_figures_agree_with_the_file(recorded: tuple[Sweep, dict[str, int]]) -> None:
+    sweep, truth = recorded
+    tail = RunTail(sweep.dir.runs()[0])
+    tail.read()
+    assert tail.requests == truth["locust_count"]
+    assert sum(point.requests for point in tail.points()) == tail.requests
+
+
+def test_nothing_hidden_is_left(recorded: tuple[Sweep, dict[str, object]]) -> None:
+    assert not list(recorded[0].dir.path.rglob(".*"))
+
+
+def test_several_processes_write_to_the_same_tables(
+    tmp_path: Path, small_target: str, small_locustfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    sweep = perflab.sweep(
+        small_target,
+        locustfile=small_locustfile,
+        users=20,
+        spawn_rate=20,
+        duration=2,
+        processes=2,
+        runs_dir=tmp_path / "runs",
+        progress="none",
+    )
+    [manifest] = sweep.run_manifests
+    assert manifest.status == "complete", manifest.evidence
+    assert sweep.latency["source"].nunique() == 2
+    assert sweep.latency["count"].sum() == manifest.evidence.requests_recorded
+    assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
+
+
+def test_variables_of_the_person_do_not_change_the_measurement() -> None:
+    kept = locust_environment({"LOCUST_RESET_STATS": "true", "LOCUST_WORKER": "1", "A": "b", "PATH": os.defpath})
+    assert "LOCUST_RESET_STATS" not in kept
+    assert "LOCUST_WORKER" not in kept
+    assert kept["A"] == "b"
+
+
+def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_target: str) -> None:
+    locustfile = tmp_path / "shaped.py"
+    locustfile.write_text(
+        "from locust import FastHttpUser, LoadTestShape, task\n"
+        "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
+        "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
+    )
+    sweep = perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    assert sweep.verdict == "INVALID"
+    assert sweep.run_manifests[0].status == "failed"
+    assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
+
+
+def test_a_target_that_dies_makes_the_run_invalid(
+    tmp_path: Path, small_locustfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    target = Path(__file__).parents[1] / "parts" / "target.py"
+    sweep = perflab.sweep(
+        f"timeout 4 python {target} {{port}}",
+        locustfile=small_locustfile,
+        users=[5, 6],
+        spawn_rate=5,
+        duration=4,
+        runs_dir=tmp_path / "runs",
+        progress="none",
+    )
+    assert sweep.verdict == "INVALID"
+    assert sweep.manifest.status == "failed"
+    assert [run.users for run in sweep.run_manifests] == [5]
+    assert sweep.run_manifests[0].evidence.target_lost

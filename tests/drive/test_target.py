@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perflab.drive.sampling import ProcessTree
+from perflab.drive.target import open_target
+from perflab.errors import TargetError
+from perflab.plan import Plan
+
+
+def plan(**fields: object) -> Plan:
+    return Plan(**{"host": None, "locustfile": Path("/x"), **fields})  # type: ignore[arg-type]
+
+
+def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str, tmp_path: Path) -> None:
+    with open_target(plan(launch=small_target), os.environ, tmp_path) as target:
+        assert target.host.startswith("http://127.0.0.1:")
+        assert target.child is not None
+        assert not target.lost
+        family = psutil.Process(target.child.pid).children(recursive=True)
+        assert family
+    assert not [process for process in family if process.is_running()]
+
+
+def test_a_target_that_dies_is_told(small_target: str, tmp_path: Path) -> None:
+    with open_target(plan(launch=small_target), os.environ, tmp_path) as target:
+        assert target.child is not None
+        psutil.Process(target.child.pid).children()[0].kill()
+        target.child.wait(20)
+        assert target.lost
+
+
+def test_the_command_runs_under_perflabs_own_python(tmp_path: Path) -> None:
+    code = "import sys; print(sys.executable); sys.exit(9)"
+    with (
+        pytest.raises(TargetError, match=rf"exit code 9 before it was ready: {Path(sys.executable).parent}"),
+        open_target(plan(launch=f'python -c "{code}"'), {"PATH": "/usr/bin:/bin"}, tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("launch", "words"),
+    [
+        ("no-such-server {port}", "no-such-server"),
+        ("sh -c 'echo out of cheese >&2; exit 4'", "out of cheese"),
+        ("sh -c 'echo db postgres://u:hunter2@h/x; exit 4'", "db postgres"),
+        ("sh -c 'unbalanced", "not a command line"),
+    ],
+)
+def test_a_target_that_does_not_start_is_told_with_its_last_words(launch: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=words) as caught, open_target(plan(launch=launch), os.environ, tmp_path):
+        pass
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(TargetError, match=r"http://127\.0\.0\.1:9 can't be reached"),
+        open_target(plan(host="http://127.0.0.1:9"), os.environ, tmp_path),
+    ):
+        pass
+
+
+def test_cpu_of_the_whole_tree_is_seen(tmp_path: Path) -> None:
+    busy = "while True: pass"
+    code = f"import os, time\nif os.fork() == 0:\n  {busy}\nprint(1, flush=True)\ntime.sleep(60)"
+    from perflab.drive.child import Child
+
+    child = Child([sys.executable, "-c", code], environment=os.environ, cwd=tmp_path, output=2, grace_s=0.1)
+    try:
+        tree = ProcessTree(child.pid)
+        used = 0.0
+        for _ in range(100):
+            child.wait(0.1)
+            used = max(used, tree.take().cpu_percent)
+            if used > 20:
+                break
+        assert used > 20
+    finally:
+        child.stop("KILL")

@@ -1,0 +1,1 @@
+"""Load tests of the Platform API: Locust users of its auth, generation and payment endpoints."""

@@ -1,0 +1,1 @@
+"""The reference Platform API: a real service on a real PostgreSQL, with faults that can be switched on."""

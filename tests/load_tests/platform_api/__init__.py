@@ -1,0 +1,1 @@
+"""Tests of the reference Platform API, each against a real server on a real PostgreSQL."""

@@ -19,6 +19,7 @@ RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
 CHECK_TIMEOUT_S = 60
+_LISTED = "Available Users:"
 
 # Locust reads an option from the environment when the command line is silent about it. These would change what is
 # measured, or who measures it, behind the plan's back.
@@ -57,6 +58,9 @@ def finish_check(check: subprocess.Popen[str], locustfile: Path) -> None:
     if check.returncode != 0:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {lines[-1] if lines else 'no output'}")
+    # Locust lists nobody without complaint; what the locustfile itself prints comes before the list.
+    if not output.rpartition(_LISTED)[2].strip():
+        raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
 
 
 def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:

@@ -1,0 +1,1 @@
+"""From recorded samples to a verdict: pandas, numpy and scipy; never locust, never matplotlib."""

@@ -1,0 +1,150 @@
+"""Summaries of a sweep's requests by level, group, endpoint and second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.assemble import endpoint_codes
+from perflab.analyse.judge import Observed
+from perflab.analyse.summary import Bools, Floats, Ints, Samples, count_requests, sort_judged, summarise, wire_cells
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The judged requests of a sweep: equal samples of a level and endpoint merged, whatever second they began in.
+
+    `level`, `endpoint` and `group` number each sample's level, endpoint and group; `seconds` is the steady time
+    of each level over its repeats.
+    """
+
+    samples: Samples
+    level: Ints
+    endpoint: Ints
+    group: Ints
+    levels: tuple[int, ...]
+    endpoints: Sequence[tuple[str, str]]
+    group_of: Ints
+    groups: pd.Index[str]
+    seconds: Floats
+
+    @classmethod
+    def of(cls, latency: pd.DataFrame, judged: Bools, levels: tuple[int, ...], seconds: Floats) -> Steady:
+        """Return the samples of the rows of `latency` that are `judged`."""
+        endpoint, endpoints = endpoint_codes(latency)
+        group_of = np.zeros(len(endpoints), "int64")
+        group_of[endpoint] = latency["group"].cat.codes.to_numpy()
+        wire, chosen = _clocks(latency, judged)
+        level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
+        ok = (latency["outcome"] == "ok").to_numpy()[chosen]
+        value, values = pd.factorize(latency["latency_ms"].to_numpy()[chosen])
+        shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 2, max(len(values), 1))
+        key = np.ravel_multi_index((level, endpoint[chosen], ok, wire[chosen], value), shape)
+        merged, keys = pd.factorize(key)
+        count = np.bincount(merged, weights=latency["count"].to_numpy()[chosen], minlength=len(keys))
+        of_level, of_endpoint, succeeded, on_wire, of_value = np.unravel_index(keys, shape)
+        return cls(
+            samples=Samples(succeeded == 1, on_wire == 1, values[of_value], count.astype("int64")),
+            level=of_level,
+            endpoint=of_endpoint,
+            group=group_of[of_endpoint],
+            levels=levels,
+            endpoints=endpoints,
+            group_of=group_of,
+            groups=latency["group"].cat.categories,
+            seconds=seconds,
+        )
+
+    def by_level(self) -> pd.DataFrame:
+        """Return users and the figures of each level with requests."""
+        return self._frame(np.zeros_like(self.level), 1, {})
+
+    def by_group(self) -> pd.DataFrame:
+        """Return users, group and the figures of each group with requests."""
+        groups = len(self.groups)
+        return self._frame(self.group, groups, {"group": self._group_column(np.arange(groups))})
+
+    def by_endpoint(self) -> pd.DataFrame:
+        """Return users, group, method, name and the figures of each endpoint with requests."""
+        front: dict[str, Any] = {"group": self._group_column(self.group_of)}
+        for at, part in enumerate(("method", "name")):
+            front[part] = pd.Categorical(pd.Index([endpoint[at] for endpoint in self.endpoints], dtype="str"))
+        frame = self._frame(self.endpoint, len(self.endpoints), front)
+        return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
+
+    def observed(self) -> Callable[[int, str], Observed]:
+        """Return a lookup of what was observed of a group at a level, by users and the group's name."""
+        groups = len(self.groups)
+        cells = len(self.levels) * groups
+        cell = self.level * groups + self.group
+        ok, failed = count_requests(self.samples, cell, cells)
+        ordered = sort_judged(self.samples, cell, cells, wire_cells(self.samples, cell, cells))
+
+        def lookup(users: int, group: str) -> Observed:
+            level = self.levels.index(users)
+            at = level * groups + int(self.groups.get_indexer(pd.Index([group], dtype="str"))[0])
+            return Observed(int(ok[at]), int(failed[at]), float(self.seconds[level]), ordered.cell(at))
+
+        return lookup
+
+    def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
+        """Return the figures by level and part, with users and `front` (a value a part) before them."""
+        cell = self.level * parts + part
+        figures = summarise(self.samples, cell, np.repeat(self.seconds, parts))
+        of_cell = np.tile(np.arange(parts), len(self.levels))
+        columns = {"users": np.repeat(np.array(self.levels, "int64"), parts)}
+        columns |= {name: values[of_cell] for name, values in front.items()}
+        frame = pd.DataFrame({**columns, **figures})
+        return frame[frame["requests"] > 0].reset_index(drop=True)
+
+    def _group_column(self, codes: Ints) -> pd.Categorical[str]:
+        return pd.Categorical.from_codes(codes, categories=self.groups)
+
+
+def timeline(latency: pd.DataFrame) -> pd.DataFrame:
+    """Return requests, failures and percentiles of each run, second and group, ramp-up included."""
+    wire, chosen = _clocks(latency, np.ones(len(latency), "bool"))
+    rows = latency[chosen]
+    samples = Samples(
+        (rows["outcome"] == "ok").to_numpy(),
+        wire[chosen],
+        rows["latency_ms"].to_numpy(),
+        rows["count"].to_numpy(),
+    )
+    groups = max(len(latency["group"].cat.categories), 1)
+    group = rows["group"].cat.codes.to_numpy().astype("int64")
+    # One clock for a group at a level, so that its line doesn't change meaning from second to second.
+    level, levels = pd.factorize(rows["users"].to_numpy())
+    of_level = level * groups + group
+    by_wire = wire_cells(samples, of_level, len(levels) * groups)
+
+    second = rows["second"].to_numpy().astype("int64")
+    first, span = (second.min(), int(np.ptp(second)) + 1) if len(second) else (0, 1)
+    key = (rows["run"].cat.codes.to_numpy().astype("int64") * span + second - first) * groups + group
+    cell, keys = pd.factorize(key, sort=True)
+    cells = len(keys)
+    wire_of_cell = np.zeros(cells, "bool")
+    wire_of_cell[cell] = by_wire[of_level]
+    example = np.zeros(cells, "int64")
+    example[cell] = np.arange(len(cell))
+
+    ok, failed = count_requests(samples, cell, cells)
+    ordered = sort_judged(samples, cell, cells, wire_of_cell)
+    result = rows[["run", "second", "group", "users", "repeat"]].iloc[example].reset_index(drop=True)
+    result["requests"] = ok + failed
+    result["failed"] = failed
+    result["p50_ms"] = ordered.percentile(0.50)
+    result["p95_ms"] = ordered.percentile(0.95)
+    result["steady"] = rows["steady"].to_numpy()[example]
+    return result
+
+
+def _clocks(latency: pd.DataFrame, judged: Bools) -> tuple[Bools, Bools]:
+    """Return which rows are wire samples, and which of the judged rows are samples of either clock."""
+    wire = (latency["measure"] == "wire").to_numpy()
+    client = (latency["measure"] == "client").to_numpy()
+    return wire, judged & (wire | client)

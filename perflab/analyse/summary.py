@@ -1,0 +1,146 @@
+"""Weighted latency samples to exact percentiles and counts, for any partition of the samples into cells.
+
+A cell is whatever is summarised together: a level, a (level, group), a (run, second, group). The samples of all
+cells are sorted once; a percentile is then a lookup in the running count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
+# The wire clock stands for a cell only when nearly every successful request has its wire time: a few responses
+# may come without a stamp, but the stamped part of a mixture of clients would be a selection.
+WIRE_COVERAGE = 0.99
+
+PERCENTILES = {"p50_ms": 0.50, "p90_ms": 0.90, "p95_ms": 0.95, "p99_ms": 0.99}
+_CLOCKS = pd.Index(["client", "wire"], dtype="str")
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The samples of one cell: latencies in ms, ascending, each with the number of samples up to and with it."""
+
+    values: Floats
+    cumulative: Ints
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return int(self.cumulative[-1]) if len(self.cumulative) else 0
+
+    def at_rank(self, rank: int) -> float:
+        """Return the latency of the sample with this rank; 1 is the smallest."""
+        return float(self.values[np.searchsorted(self.cumulative, rank)])
+
+    def percentile(self, q: float) -> float:
+        """Return the smallest latency that at least the share `q` of the samples does not exceed; NaN if none."""
+        return self.at_rank(int(_ranks(self.samples, q))) if self.samples else float("nan")
+
+    def within(self, limit_ms: float) -> int:
+        """Return how many samples do not exceed a limit."""
+        index = int(np.searchsorted(self.values, limit_ms, side="right"))
+        return int(self.cumulative[index - 1]) if index else 0
+
+
+class SortedSamples:
+    """Weighted samples of `cells` cells, sorted by cell, then latency."""
+
+    def __init__(self, cell: Ints, latency_ms: Floats, count: Ints, cells: int) -> None:
+        order = np.lexsort((latency_ms, cell))
+        self._values = latency_ms[order]
+        self._running = np.cumsum(count[order])
+        self._ends = np.cumsum(np.bincount(cell, minlength=cells))
+        running = np.concatenate(([0], self._running))
+        self._before = running[np.concatenate(([0], self._ends[:-1]))] if cells else np.zeros(0, "int64")
+        self.samples: Ints = running[self._ends] - self._before
+
+    def percentile(self, q: float) -> Floats:
+        """Return the percentile `q`, a fraction, of every cell in ms; NaN for a cell without samples."""
+        filled = self.samples > 0
+        result = np.full(len(self.samples), np.nan)
+        ranks = self._before[filled] + _ranks(self.samples[filled], q)
+        result[filled] = self._values[np.searchsorted(self._running, ranks)]
+        return result
+
+    def cell(self, index: int) -> Distribution:
+        """Return the samples of one cell."""
+        start = self._ends[index - 1] if index else 0
+        part = slice(start, self._ends[index])
+        return Distribution(self._values[part], self._running[part] - self._before[index])
+
+
+def _ranks(samples: Ints | int, q: float) -> Ints:
+    # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point, and its ceiling 8.
+    return np.maximum(np.ceil(np.round(np.multiply(samples, q), 6)), 1).astype("int64")
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Weighted samples as parallel columns. Each request is a client sample, and a wire sample where it has one."""
+
+    ok: Bools
+    wire: Bools
+    latency_ms: Floats
+    count: Ints
+
+    def __getitem__(self, chosen: Any) -> Samples:
+        return Samples(self.ok[chosen], self.wire[chosen], self.latency_ms[chosen], self.count[chosen])
+
+
+def wire_cells(samples: Samples, cell: Ints, cells: int) -> Bools:
+    """Return for every cell whether its latency is to be read from the wire clock."""
+    on_wire = _total(cell, samples.count, samples.ok & samples.wire, cells)
+    by_client = _total(cell, samples.count, samples.ok & ~samples.wire, cells)
+    return (on_wire > 0) & (on_wire >= WIRE_COVERAGE * by_client)
+
+
+def sort_judged(samples: Samples, cell: Ints, cells: int, wire: Bools) -> SortedSamples:
+    """Return the successful requests of each cell by its judged clock; `wire` says which cells go by the wire."""
+    judged = samples.ok & (samples.wire == wire[cell])
+    return SortedSamples(cell[judged], samples.latency_ms[judged], samples.count[judged], cells)
+
+
+def count_requests(samples: Samples, cell: Ints, cells: int) -> tuple[Ints, Ints]:
+    """Return the successful and the failed requests of each cell.
+
+    They are counted on the client clock: a refused connection fails without anything arriving on the wire.
+    """
+    return tuple(_total(cell, samples.count, outcome & ~samples.wire, cells) for outcome in (samples.ok, ~samples.ok))  # type: ignore[return-value]
+
+
+def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None = None) -> dict[str, Any]:
+    """Return the figures as columns, a row a cell; `seconds` is the time that each cell was observed for."""
+    cells = len(seconds)
+    if wire is None:
+        wire = wire_cells(samples, cell, cells)
+    ok, failed = count_requests(samples, cell, cells)
+    requests = ok + failed
+    ordered = sort_judged(samples, cell, cells, wire)
+    judged = samples.ok & (samples.wire == wire[cell])
+    weighted = np.bincount(cell[judged], weights=samples.latency_ms[judged] * samples.count[judged], minlength=cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "requests": requests,
+            "ok": ok,
+            "failed": failed,
+            "rps": np.where(seconds > 0, requests / seconds, np.nan),
+            "success_rate": ok / requests,
+            "error_rate": failed / requests,
+            "min_ms": ordered.percentile(0.0),
+            "mean_ms": weighted / ordered.samples,
+            **{name: ordered.percentile(q) for name, q in PERCENTILES.items()},
+            "max_ms": ordered.percentile(1.0),
+            "clock": pd.Categorical.from_codes(wire.astype("int8"), categories=_CLOCKS),
+        }
+
+
+def _total(cell: Ints, count: Ints, chosen: Bools, cells: int) -> Ints:
+    return np.bincount(cell[chosen], weights=count[chosen], minlength=cells).astype("int64")

@@ -1,0 +1,236 @@
+"""A recorded sweep as DataFrames and a verdict, each computed when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.assemble import join_runs, read_run_table, with_groups
+from perflab.analyse.document import document
+from perflab.analyse.partition import Steady, timeline
+from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, TARGET, Reading
+from perflab.analyse.validity import invalid_reasons, missing_runs, remarks
+from perflab.analyse.verdicts import Verdicts
+from perflab.analyse.window import whole_seconds
+from perflab.store.layout import RunDir, SweepDir
+from perflab.store.manifest import RunManifest, SweepManifest, Verdict, read_manifest
+
+_TABLES = {"latency.csv": LATENCY, "generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES}
+
+
+class Sweep:
+    """A sweep on disk and everything that follows from it. Latencies are in ms, rates shares of 1.
+
+    The frames' columns are stated at each property. Nothing is read twice; don't change the frames.
+    """
+
+    def __init__(
+        self, sweep_dir: SweepDir, manifest: SweepManifest, runs: list[RunDir], run_manifests: list[RunManifest]
+    ) -> None:
+        self.dir = sweep_dir
+        self.manifest = manifest
+        self.run_manifests = run_manifests
+        self._runs = runs
+        self._readings: dict[str, list[tuple[Reading, list[str]]]] = {}
+
+    @classmethod
+    def open(cls, sweep_dir: SweepDir) -> Sweep:
+        """Read a sweep's manifests; its tables are read when they are needed. Raises StoreError."""
+        manifest = read_manifest(sweep_dir.manifest, SweepManifest)
+        runs = sweep_dir.runs()
+        return cls(sweep_dir, manifest, runs, [read_manifest(run.manifest, RunManifest) for run in runs])
+
+    @property
+    def id(self) -> str:
+        """The sweep's id."""
+        return self.dir.id
+
+    @cached_property
+    def user_counts(self) -> tuple[int, ...]:
+        """The levels: what was planned and what was run, ascending."""
+        return tuple(sorted({*self.manifest.plan.users, *(run.users for run in self.run_manifests)}))
+
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """Weighted samples: run, users, repeat, the columns of latency.csv with group after name, steady."""
+        return with_groups(self._joined("latency.csv"), self.manifest.objectives)
+
+    @cached_property
+    def generator(self) -> pd.DataFrame:
+        """The load generator's health: run, users, repeat, the columns of generator.csv, steady.
+
+        The file's `users` is called `running_users` here: spawned in that second, in that source.
+        """
+        return self._joined("generator.csv")
+
+    @cached_property
+    def target(self) -> pd.DataFrame:
+        """A managed target's CPU and memory: run, users, repeat, the columns of target.csv, steady."""
+        return self._joined("target.csv")
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """Failed requests: run, users, repeat, the columns of failures.csv, steady."""
+        return self._joined("failures.csv")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A row a run.
+
+        Columns: run, users, repeat, status, start, end, window_start, window_end, requests, rps, validity ("valid"
+        or "invalid"), reasons. `requests` began in the steady window, given in seconds since the run's start.
+        """
+        manifests = self.run_manifests
+        windows = [run.window for run in manifests]
+        seconds = np.array([len(whole_seconds(window)) for window in windows], "float64")
+        requests = self._requests_by_run[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rps = np.where(seconds > 0, requests / seconds, np.nan)
+        return pd.DataFrame(
+            {
+                "run": pd.Categorical.from_codes(
+                    np.arange(len(manifests)), categories=self.latency["run"].cat.categories
+                ),
+                "users": np.array([run.users for run in manifests], "int64"),
+                "repeat": np.array([run.repeat for run in manifests], "int64"),
+                "status": pd.Series([run.status for run in manifests], dtype="str"),
+                "start": pd.Series([run.start for run in manifests], dtype="datetime64[us, UTC]"),
+                "end": pd.Series([run.end for run in manifests], dtype="datetime64[us, UTC]"),
+                "window_start": np.array([window.start if window else np.nan for window in windows], "float64"),
+                "window_end": np.array([window.end if window else np.nan for window in windows], "float64"),
+                "requests": requests,
+                "rps": rps,
+                "validity": pd.Series(["invalid" if found else "valid" for found in self._invalid], dtype="str"),
+                "reasons": pd.Series(["; ".join(found) for found in self._invalid], dtype="str"),
+            }
+        )
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """A row a level: users, requests, ok, failed, rps, success_rate, error_rate, min_ms to max_ms, clock."""
+        return self._steady.by_level()
+
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """A row a level and group: the columns of `totals` with group after users."""
+        return self._steady.by_group()
+
+    @cached_property
+    def endpoints(self) -> pd.DataFrame:
+        """A row a level and endpoint: the columns of `groups` with method and name after group."""
+        return self._steady.by_endpoint()
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        """A row a run, second and group, ramp-up included.
+
+        Columns: run, second, group, users, repeat, requests, failed, p50_ms, p95_ms, steady.
+        """
+        return timeline(self.latency)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """A row a level and objective.
+
+        Columns: users, group, objective, measured, low, high, bound, limit, samples, verdict, advice. `low` and
+        `high` are one-sided 95 % bounds, NaN where the samples are too few for one.
+        """
+        return self._verdicts.frame()
+
+    @cached_property
+    def levels(self) -> pd.DataFrame:
+        """A row a level: users, verdict, reasons (a line each)."""
+        return self._verdicts.levels()
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict that outranks those of all levels."""
+        return self._verdicts.overall
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Why the sweep does not pass, one line each, the gravest first; none for PASS."""
+        return self._verdicts.reasons
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What is worth knowing but changes no verdict, one line each."""
+        found = [note for filename in _TABLES for _, notes in self._read(filename) for note in notes]
+        for run, manifest in zip(self._runs, self.run_manifests, strict=True):
+            found += [f"{run.name}: {remark}" for remark in remarks(manifest)]
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON: sweep, status, verdict, reasons, notes, levels."""
+        return document(self)
+
+    def _read(self, filename: str) -> list[tuple[Reading, list[str]]]:
+        if filename not in self._readings:
+            self._readings[filename] = [
+                read_run_table(run, manifest, filename, _TABLES[filename])
+                for run, manifest in zip(self._runs, self.run_manifests, strict=True)
+            ]
+        return self._readings[filename]
+
+    def _joined(self, filename: str) -> pd.DataFrame:
+        frames = [reading.frame for reading, _ in self._read(filename)]
+        return join_runs([run.name for run in self._runs], self.run_manifests, frames, _TABLES[filename])
+
+    @cached_property
+    def _judged_runs(self) -> list[bool]:
+        return [run.status == "complete" and bool(whole_seconds(run.window)) for run in self.run_manifests]
+
+    @cached_property
+    def _steady(self) -> Steady:
+        run = self.latency["run"].cat.codes.to_numpy()
+        judged = self.latency["steady"].to_numpy() & np.array([*self._judged_runs, False])[run]
+        seconds = [
+            sum(
+                len(whole_seconds(run.window))
+                for run, is_judged in zip(self.run_manifests, self._judged_runs, strict=True)
+                if is_judged and run.users == users
+            )
+            for users in self.user_counts
+        ]
+        return Steady.of(self.latency, judged, self.user_counts, np.array(seconds, "float64"))
+
+    @cached_property
+    def _requests_by_run(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Requests of each run: all, and those that began in the steady window."""
+        client = (self.latency["measure"] == "client").to_numpy()
+        steady = client & self.latency["steady"].to_numpy()
+        run, count = self.latency["run"].cat.codes.to_numpy(), self.latency["count"].to_numpy()
+        every, judged = (
+            np.bincount(run[rows], weights=count[rows], minlength=len(self._runs)).astype("int64")
+            for rows in (client, steady)
+        )
+        return every, judged
+
+    @cached_property
+    def _invalid(self) -> list[list[str]]:
+        """Why each run can't be trusted."""
+        health = self.generator[self.generator["steady"]]
+        cpu = health.groupby(["run", "source"], observed=True)["cpu_percent"].median()
+        every, steady = self._requests_by_run
+        found = []
+        for at, (run, manifest) in enumerate(zip(self._runs, self.run_manifests, strict=True)):
+            of_run = {str(source): float(cpu[name, source]) for name, source in cpu.index if name == run.name}
+            found.append(invalid_reasons(manifest, int(every[at]), int(steady[at]), of_run))
+        return found
+
+    @cached_property
+    def _distrust(self) -> dict[int, list[str]]:
+        """Why each level is INVALID, one line each."""
+        lines: dict[int, list[str]] = {users: [] for users in self.user_counts}
+        for run, manifest, found in zip(self._runs, self.run_manifests, self._invalid, strict=True):
+            lines[manifest.users] += [f"{run.name}: {phrase}" for phrase in found]
+        for users in self.user_counts:
+            lines[users] += missing_runs(self.manifest.plan, users, self.run_manifests)
+        return lines
+
+    @cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts.of(self.manifest.objectives, self._distrust, self._steady.observed())

@@ -1,0 +1,9 @@
+"""Charts: a `Sweep` in, a `Chart` out (a matplotlib Figure that shows itself as SVG). Nothing is computed here."""
+
+from perflab.chart.against_users import percentiles, throughput
+from perflab.chart.errors import errors
+from perflab.chart.live import LivePoint, live
+from perflab.chart.over_time import cpu, latency_over_time
+from perflab.chart.style import Chart
+
+__all__ = ["Chart", "LivePoint", "cpu", "errors", "latency_over_time", "live", "percentiles", "throughput"]

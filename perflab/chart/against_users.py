@@ -1,0 +1,177 @@
+"""What happens as users are added: throughput, and latency percentiles beside their objectives."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from matplotlib.axes import Axes
+from pandas import DataFrame
+
+from perflab.analyse.sweep import Sweep
+from perflab.chart.groups import group_names, invalid_levels
+from perflab.chart.style import (
+    INK,
+    MUTED,
+    Chart,
+    canvas,
+    colours,
+    end_labels,
+    latency_axis,
+    limit_line,
+    number,
+    plain_number_axis,
+    short,
+    styled,
+    tint,
+    users_axis,
+)
+
+# How a percentile is drawn: its line, and how much of the group's colour it has.
+PERCENTILES = {"p50_ms": ("p50", "-", 0.5), "p95_ms": ("p95", "-", 1.0), "p99_ms": ("p99", (0, (4, 2)), 0.75)}
+_PERCENTILE = re.compile(r"(p[\d.]+)_ms")
+
+
+@styled
+def throughput(sweep: Sweep) -> Chart:
+    """Requests per second in the steady window: each group and all together, against users (bars for one level)."""
+    groups, totals = sweep.groups, sweep.totals.sort_values("users")
+    names, invalid = group_names(sweep), invalid_levels(sweep)
+    palette = colours(names)
+    lines = [("all", totals, INK)] if len(names) > 1 else []
+    lines += [(name, groups[groups.group == name].sort_values("users"), palette[name]) for name in names]
+    lines = [line for line in lines if len(line[1])]
+    one_level = len(totals) == 1
+    subtitle = "requests begun per second of the steady window, failed ones included"
+    chart, [[axes]] = canvas(
+        f"Throughput {_where(sweep)}",
+        subtitle + _hollow_note(invalid),
+        panel_height=0.32 * len(lines) if one_level else 2.9,
+        left=1.9 if one_level else 0.75,
+        right=1.7,
+        head=0,
+    )
+    if one_level:
+        _bars(axes, [(name, float(rows.rps.iloc[0]), colour) for name, rows, colour in lines], invalid)
+    else:
+        for _, rows, colour in lines:
+            _line(axes, rows, "rps", colour, invalid)
+        plain_number_axis(axes, unit="requests/s")
+        axes.set_ylim(top=1.08 * max([rows.rps.max() for _, rows, _ in lines], default=1.0) or 1.0)
+        _users_or_nothing(axes, totals)
+        ends = [(rows.rps.iloc[-1], name, colour) for name, rows, colour in lines]
+        end_labels(axes, [(rps, f"{short(name, 14)}  {number(rps)}/s", colour) for rps, name, colour in ends])
+    told = [f"{number(rps)} at {users} users" for users, rps in zip(totals.users, totals.rps, strict=True)]
+    chart.alt = f"Requests per second against users. All groups together: {', '.join(told) or 'none'}."
+    return chart
+
+
+def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[int]) -> None:
+    places = range(len(bars))
+    faces = ["white" if invalid else colour for *_, colour in bars]
+    edges = [colour for *_, colour in bars]
+    axes.barh(list(places), [rps for _, rps, _ in bars], color=faces, edgecolor=edges, height=0.62)
+    axes.set_yticks(list(places), [short(name) for name, *_ in bars])
+    axes.invert_yaxis()
+    for place, (_, rps, colour) in enumerate(bars):
+        axes.annotate(
+            f"{number(rps)}/s", (rps, place), xytext=(4, 0), textcoords="offset points", va="center", color=colour
+        )
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xticks([])
+    axes.set_xlabel("requests/s")
+
+
+@styled
+def percentiles(sweep: Sweep) -> Chart:
+    """p50, p95 and p99 latency in ms against users, a panel a group, latency objectives as lines."""
+    groups = sweep.groups
+    names, invalid = group_names(sweep), invalid_levels(sweep)
+    limits = latency_limits(sweep)
+    columns = min(3, max(1, len(names)))
+    rows = -(-len(names) // columns)
+    bars = "; bars: 95 % bounds of what is judged" if limits else ""
+    subtitle = f"of successful requests in the steady window, repeats pooled{bars}{_hollow_note(invalid)}"
+    chart, panels = canvas(
+        f"Latency percentiles {_where(sweep)}",
+        subtitle,
+        panel_height=1.7 if len(sweep.totals) == 1 else 2.7,
+        rows=rows,
+        columns=columns,
+        right=0.85 if columns > 1 else 2.6,
+        gap_x=0.85,
+        gap_y=0.75,
+        share_y=True,
+    )
+    flat = [axes for row in panels for axes in row]
+    shown = [value for column in PERCENTILES for value in groups[column]]
+    logarithmic = latency_axis(flat, [*shown, *(limit for _, _, limit in limits)])
+    palette = colours(names)
+    for axes, name in zip(flat, names, strict=False):
+        rows_of = groups[groups.group == name].sort_values("users")
+        axes.set_title(short(name), loc="left", size=9.5, weight="bold", color=palette[name], pad=8)
+        _users_or_nothing(axes, sweep.totals)
+        labels = []
+        for column, (percentile, style, strength) in PERCENTILES.items():
+            _line(axes, rows_of, column, tint(palette[name], strength), invalid, linestyle=style)
+            if len(rows_of):
+                last = float(rows_of[column].iloc[-1])
+                labels.append((last, f"{percentile}  {number(last)}", palette[name]))
+        _bounds(axes, sweep.verdicts, name, palette[name])
+        end_labels(axes, labels)
+        for group, metric, limit in limits:
+            if group == name:
+                limit_line(axes, limit, f"objective: {metric} ≤ {limit:g} ms")
+    for axes in flat[len(names) :]:
+        axes.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("latency, ms (log)" if logarithmic else "latency, ms")
+    worst = groups.sort_values("users").groupby("group", observed=True, sort=False).last()
+    told = [f"{name} p95 {number(worst.p95_ms[name])} ms" for name in names if name in worst.index]
+    chart.alt = (
+        "Small line charts: latency percentiles against users by group. At the highest level: " + ", ".join(told) + "."
+    )
+    return chart
+
+
+def latency_limits(sweep: Sweep) -> list[tuple[str, str, float]]:
+    """Return the latency objectives as (group, percentile such as "p95", limit in ms)."""
+    unique = sweep.verdicts.drop_duplicates(["group", "objective"])
+    return [
+        (row["group"], match[1], row["limit"])
+        for row in unique.to_dict("records")
+        if (match := _PERCENTILE.fullmatch(row["objective"]))
+    ]
+
+
+def _line(axes: Axes, rows: DataFrame, column: str, colour: str, invalid: set[int], *, linestyle: Any = "-") -> None:
+    axes.plot(rows.users, rows[column], color=colour, linestyle=linestyle)
+    for hollow in (False, True):
+        points = rows[rows.users.isin(invalid) == hollow]
+        if len(points):
+            face = "white" if hollow else colour
+            axes.plot(points.users, points[column], "o", color=colour, mfc=face, mew=1.3, clip_on=False)
+
+
+def _bounds(axes: Axes, verdicts: DataFrame, group: str, colour: str) -> None:
+    of_group = verdicts[(verdicts.group == group) & verdicts.objective.isin(list(PERCENTILES))]
+    known = of_group.dropna(subset=["low", "high"])
+    if len(known):
+        axes.vlines(known.users, known.low, known.high, color=colour, linewidth=5, alpha=0.3)
+
+
+def _users_or_nothing(axes: Axes, totals: DataFrame) -> None:
+    if len(totals):
+        users_axis(axes, [int(users) for users in totals.users])
+    else:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "no complete run", transform=axes.transAxes, ha="center", color=MUTED)
+
+
+def _hollow_note(invalid: set[int]) -> str:
+    return "; hollow: measurement INVALID" if invalid else ""
+
+
+def _where(sweep: Sweep) -> str:
+    return f"at {sweep.totals.users.iloc[0]} users" if len(sweep.totals) == 1 else "against users"

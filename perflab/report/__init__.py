@@ -1,0 +1,44 @@
+"""Reports: what notebooks show as tables, and turning a sweep into ``report.ipynb`` and ``report.html``.
+
+Running and exporting notebooks is imported when it is first used: the notebook's own kernel never needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from perflab.report.parameters import check_parameters
+from perflab.report.tables import endpoints, failures, how_measured, runs
+from perflab.report.verdicts import verdicts
+
+if TYPE_CHECKING:
+    from perflab.report.export import export_html
+    from perflab.report.render import find_notebook, render_report
+    from perflab.report.runner import run_notebook
+
+__all__ = [
+    "check_parameters",
+    "endpoints",
+    "export_html",
+    "failures",
+    "find_notebook",
+    "how_measured",
+    "render_report",
+    "run_notebook",
+    "runs",
+    "verdicts",
+]
+
+_HOMES = {
+    "export_html": "perflab.report.export",
+    "find_notebook": "perflab.report.render",
+    "render_report": "perflab.report.render",
+    "run_notebook": "perflab.report.runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'perflab.report' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

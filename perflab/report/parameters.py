@@ -1,0 +1,42 @@
+"""Refusing a misspelt notebook parameter: papermill itself only warns and runs with the defaults."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from perflab.errors import UsageError
+
+_INJECTED = "# Parameters\n"
+
+
+def check_parameters(history: Sequence[str]) -> None:
+    """Refuse parameters that papermill injected and that no cell of the notebook itself knows; raises UsageError.
+
+    `history` is IPython's ``In``, the sources of the cells run so far. The injected cell is told by the comment that
+    papermill puts on top of it, so that a person's own variables never count, however often cells are run again.
+    """
+    injected: dict[str, None] = {}
+    own: dict[str, None] = {}
+    for source in history:
+        (injected if source.startswith(_INJECTED) else own).update(dict.fromkeys(_assigned(source)))
+    strays = [name for name in injected if name not in own]
+    if strays:
+        raise UsageError(unknown_parameters(strays, own))
+
+
+def unknown_parameters(strays: Sequence[str], known: Sequence[str] | dict[str, None]) -> str:
+    """Return the one line that names unknown parameters and the known ones."""
+    plural = "s" if len(strays) > 1 else ""
+    named = ", ".join(map(repr, strays))
+    return f"unknown notebook parameter{plural} {named}: known are {', '.join(known) or 'none'}"
+
+
+def _assigned(source: str) -> list[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return []
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

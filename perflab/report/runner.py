@@ -1,0 +1,80 @@
+"""Running a notebook with parameters, by papermill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from perflab.errors import PerflabError, UsageError
+from perflab.report.export import export_html
+from perflab.report.parameters import unknown_parameters
+
+_KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+
+
+class NotebookError(PerflabError):
+    """A cell of the notebook failed; its output so far is kept as notebook and HTML."""
+
+
+def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None) -> None:
+    """Run `notebook` with `parameters` in a fresh kernel and write it with its results to `output`.
+
+    Raises UsageError for an unknown parameter before anything runs. When a cell fails, what there is is written to
+    `output` and beside it as HTML, and NotebookError names the cell's error.
+    """
+    given = dict(parameters or {})
+    node = _read(notebook)
+    _check_known(node, given)
+    try:
+        papermill.execute_notebook(
+            node,
+            # papermill fills braces in a path with parameters; here a brace is a brace.
+            str(output).replace("{", "{{").replace("}", "}}"),
+            given,
+            kernel_name=_KERNEL["name"],
+            language=_KERNEL["language"],
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            extra_arguments=["--log-level=CRITICAL"],
+        )
+    except PapermillExecutionError as error:
+        _forget_places(notebook, output)
+        page = output.with_suffix(".html")
+        export_html(output, page)
+        raise NotebookError(
+            f"{notebook.name} failed with {error.ename}: {_first_line(error.evalue)}; see {page}"
+        ) from None
+    _forget_places(notebook, output)
+
+
+def _read(notebook: Path) -> Any:
+    try:
+        node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    except FileNotFoundError:
+        raise UsageError(f"notebook {str(notebook)!r} does not exist") from None
+    except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
+        raise UsageError(f"notebook {str(notebook)!r} can't be read: {_first_line(str(error))}") from None
+    node.metadata.setdefault("kernelspec", dict(_KERNEL))
+    return node
+
+
+def _check_known(node: Any, parameters: Mapping[str, Any]) -> None:
+    known = papermill.inspect_notebook(node)
+    strays = [name for name in parameters if name not in known]
+    if strays:
+        raise UsageError(unknown_parameters(strays, dict.fromkeys(known)))
+
+
+def _forget_places(notebook: Path, output: Path) -> None:
+    node = nbformat.read(output, as_version=4)  # type: ignore[no-untyped-call]
+    node.metadata.papermill |= {"input_path": notebook.name, "output_path": output.name}
+    nbformat.write(node, output)  # type: ignore[no-untyped-call]
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")

@@ -1,0 +1,136 @@
+"""The verdict first: a banner with its reasons, then every objective at every level with its evidence."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from markupsafe import Markup
+
+from perflab.analyse.sweep import Sweep
+from perflab.chart.style import number
+from perflab.report.html import SYMBOLS, Html, join, table, tag
+
+_PERCENTILE = re.compile(r"(p[\d.]+)_ms")
+_NAMES = {"success_rate": "success rate", "error_rate": "error rate", "throughput_rps": "throughput"}
+_MOST_REASONS = 6
+_SENTENCES = {
+    "PASS": "Every objective is met, and every measurement can be trusted.",
+    "FAIL": "At least one objective is missed.",
+    "INVALID": "At least one measurement can't be trusted: its figures must not be used.",
+    "INCONCLUSIVE": "The measurements can be trusted, but they are too few to decide every objective.",
+}
+
+
+def verdicts(sweep: Sweep) -> Html:
+    """The verdict with its reasons; then a row an objective, a column a user count: measured, interval, samples."""
+    overall = str(sweep.verdict)
+    judged = not sweep.verdicts.empty
+    sentence = _SENTENCES[overall]
+    if overall == "PASS" and not judged:
+        sentence = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+    reasons = [str(reason) for reason in sweep.reasons]
+    hidden = len(reasons) - _MOST_REASONS
+    listed = [*reasons[:_MOST_REASONS], *([f"and {hidden} more, see the table"] if hidden > 0 else [])]
+    banner = Markup(
+        '<section class="banner {0}" aria-label="Verdict"><p class="word">{1} {0}</p>'
+        '<div><p class="sentence">{2}</p>{3}<p class="facts">{4}</p></div></section>'
+    ).format(
+        overall,
+        SYMBOLS[overall],
+        sentence,
+        Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in listed)) if listed else "",
+        _facts(sweep),
+    )
+    body = banner + (_matrix(sweep) if judged else _levels(sweep))
+    return Html(body, "\n".join([f"{overall}: {sentence}", *listed]))
+
+
+def _facts(sweep: Sweep) -> str:
+    began = sweep.runs.start.min() if len(sweep.runs) else sweep.manifest.created
+    requests = int(sweep.totals.requests.sum())
+    return f"{began:%Y-%m-%d %H:%M} UTC · {number(requests)} requests judged · {sweep.id}"
+
+
+def _levels(sweep: Sweep) -> Markup:
+    tags = (
+        Markup("<li>{} users {}</li>").format(number(row["users"]), tag(row["verdict"]))
+        for row in sweep.levels.to_dict("records")
+    )
+    return Markup('<ul class="levels">{}</ul>').format(join(tags))
+
+
+def _matrix(sweep: Sweep) -> Markup:
+    levels = sweep.levels.sort_values("users").to_dict("records")
+    cells = {(row["group"], row["objective"], row["users"]): row for row in sweep.verdicts.to_dict("records")}
+    objectives = dict.fromkeys((group, objective) for group, objective, _ in cells)
+    head = ["group", "objective", *(_level_head(level) for level in levels)]
+    rows, last = [], None
+    for group, objective in objectives:
+        of_row = [cells.get((group, objective, level["users"])) for level in levels]
+        limit = next(cell for cell in of_row if cell)
+        first = Markup(' class="first"') if group != last else ""
+        rows.append(
+            Markup('<tr{}><th scope="row">{}</th><td class="what">{}</td>{}</tr>').format(
+                first,
+                group if group != last else "",
+                _objective(objective, limit),
+                join(_cell(objective, cell) if cell else Markup("<td></td>") for cell in of_row),
+            )
+        )
+        last = group
+    note = (
+        "Each cell: measured value and verdict, then its one-sided 95 % bounds and the number of requests behind it. "
+        "PASS and FAIL need the bound, not just the value, on one side of the limit."
+    )
+    return table(head, rows, caption="Objectives by users", note=note)
+
+
+def _level_head(level: dict[Any, Any]) -> Markup:
+    return Markup('<div class="level">{} users<br>{}</div>').format(number(level["users"]), tag(level["verdict"]))
+
+
+def _objective(objective: str, cell: dict[Any, Any]) -> Markup:
+    sign = "≥" if cell["bound"] == "at_least" else "≤"
+    match = _PERCENTILE.fullmatch(objective)
+    name = match[1] if match else _NAMES.get(objective, objective)
+    return Markup('{} <span class="limit">{} {}</span>').format(name, sign, _amount(objective, cell["limit"]))
+
+
+def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
+    low, high = cell["low"], cell["high"]
+    known_low, known_high = _known(low), _known(high)
+    if known_low and known_high:
+        bounds = f"{_figure(objective, low)} to {_figure(objective, high)}"
+    elif known_low or known_high:
+        bounds = f"at least {_figure(objective, low)}" if known_low else f"at most {_figure(objective, high)}"
+    else:
+        bounds = "no bounds"
+    advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
+    return Markup(
+        '<td class="cell {}"><div class="value"><b>{}</b> {}</div><div class="evidence">{}<br>{} requests</div>{}</td>'
+    ).format(
+        cell["verdict"],
+        _amount(objective, cell["measured"]),
+        tag(cell["verdict"]),
+        bounds,
+        number(int(cell["samples"])),
+        advice,
+    )
+
+
+def _known(value: object) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value)
+
+
+def _amount(objective: str, value: float) -> str:
+    unit = "%" if objective.endswith("_rate") else "ms" if _PERCENTILE.fullmatch(objective) else "requests/s"
+    return f"{_figure(objective, value)} {unit}" if _known(value) else "nothing measured"
+
+
+def _figure(objective: str, value: float) -> str:
+    # Rates and latencies are shown finely enough that a missed limit never looks met.
+    if objective.endswith("_rate"):
+        return f"{100 * value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.4g}" if abs(value) < 1000 else number(value)

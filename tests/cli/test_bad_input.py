@@ -1,0 +1,153 @@
+"""Each mistake gets one line on stderr that names it, exit 2, and leaves nothing under runs/."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.recorded_sweep import Load, write_recorded_sweep
+from perflab.cli.app import run_command
+
+SMALL = Load(users=(2,), seconds=3)
+HOST = ["--host", "http://127.0.0.1:9"]
+
+
+@pytest.fixture
+def locustfile(in_empty_folder: Path, small_locustfile: Path) -> Path:
+    path = in_empty_folder / "locustfile.py"
+    shutil.copy(small_locustfile, path)
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    code = run_command([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2, err
+    assert out == ""
+    assert err.startswith("perflab: ")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--users", "0"], "--users: '0'"),
+        (["--users", "ten"], "--users: 'ten'"),
+        (["--users", "100,"], "--users: ''"),
+        (["--duration", "-5s"], "--duration: '-5s'"),
+        (["--duration", "soon"], "--duration: 'soon'"),
+        (["--spawn-rate", "0"], "--spawn-rate: '0'"),
+        (["--repeats", "0"], "--repeats: '0'"),
+        (["--seed", "-1"], "--seed: '-1'"),
+        (["--processes", "two"], "--processes: 'two'"),
+        (["--label", "///"], "--label"),
+        (["--uesrs", "100"], "--uesrs"),
+        (["--users"], "--users"),
+        (["100"], "100"),
+        (["--objectives", "nope.toml"], "nope.toml"),
+    ],
+)
+def test_options(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], in_empty_folder: Path, options: list[str], words: str
+) -> None:
+    assert words in refused(capsys, "sweep", *HOST, "-f", locustfile, *options)
+    assert not (in_empty_folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (HOST, "http://127.0.0.1:9 can't be reached"),
+        (["--host", "http://example.com"], "--allow-host example.com"),
+        (["--host", "example"], "not a URL"),
+        (["--launch", "no-such-server {port}"], "no-such-server"),
+        (["--launch", ""], "--launch is empty"),
+        ([], "no target"),
+    ],
+)
+def test_targets(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], in_empty_folder: Path, options: list[str], words: str
+) -> None:
+    assert words in refused(capsys, "sweep", "-f", locustfile, *options)
+    assert not (in_empty_folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import no_such_module", "no_such_module"),
+        ("def broken(:", "SyntaxError"),
+        ("x = 1", "defines no user class"),
+        ("raise RuntimeError('out of cheese')", "out of cheese"),
+        ("import sys; sys.exit('settings: BAD is not a number')", "BAD is not a number"),
+    ],
+)
+def test_locustfiles(
+    in_empty_folder: Path, small_target: str, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    path = in_empty_folder / "broken.py"
+    path.write_text(text)
+    assert words in refused(capsys, "sweep", "--launch", small_target, "-f", path)
+    assert not (in_empty_folder / "runs").exists()
+
+
+def test_a_locustfile_that_is_not_there(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'nope.py' does not exist" in refused(capsys, "sweep", *HOST, "-f", "nope.py")
+    assert "--locustfile" in refused(capsys, "sweep", *HOST)
+
+
+def test_run_takes_one_user_count(locustfile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "perflab sweep takes several" in refused(capsys, "run", *HOST, "-f", locustfile, "--users", "1,2")
+
+
+def test_a_bad_variable_is_named(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_DURATION_SECONDS", "long")
+    assert "LOAD_TEST_DURATION_SECONDS: 'long'" in refused(capsys, "sweep", *HOST, "-f", locustfile)
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_unknown_sweeps(in_empty_folder: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "no sweep under" in refused(capsys, command, "latest")
+    write_recorded_sweep(in_empty_folder / "runs", SMALL)
+    assert "no sweep 'nope'" in refused(capsys, command, "nope")
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+@pytest.mark.parametrize("file", ["sweep.json", "users-0002-r1/run.json"])
+@pytest.mark.parametrize("text", ["{", '{"schema_version": 99}'])
+def test_broken_manifests(
+    in_empty_folder: Path, capsys: pytest.CaptureFixture[str], command: str, file: str, text: str
+) -> None:
+    sweep = write_recorded_sweep(in_empty_folder / "runs", SMALL)
+    (sweep.path / file).write_text(text)
+    assert Path(file).name in refused(capsys, command, "latest")
+
+
+def test_a_damaged_sweep_does_not_hide_the_others(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write_recorded_sweep(in_empty_folder / "runs", SMALL)
+    damaged = in_empty_folder / "runs" / "20200101T000000Z-damaged"
+    damaged.mkdir()
+    (damaged / "sweep.json").write_text("{")
+    assert run_command(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(row["id"], row["status"]) for row in listed] == [(damaged.name, "damaged"), (good.id, "complete")]
+
+
+def test_unknown_notebook_parameters(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_recorded_sweep(in_empty_folder / "runs", SMALL)
+    before = sorted(sweep.path.iterdir())
+    assert "'usres'" in refused(capsys, "report", "latest", "-p", "usres=1")
+    assert "NAME=VALUE" in refused(capsys, "report", "latest", "-p", "users")
+    assert sorted(sweep.path.iterdir()) == before
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) == 0
+    assert "Usage: perflab" in capsys.readouterr().out

@@ -1,0 +1,162 @@
+"""What reading, judging and reporting a recorded sweep costs: CPU seconds and peak memory of fresh processes.
+
+    python -m benchmarks.analysis_speed [--csv figures.csv] [--rounds 5] [--seconds 300]
+
+The sweep has 4 levels of 300 s, about half a million requests in the steady windows. Each measurement is the median
+of several child processes; CPU is user and system time with all imports, bytecode compiled beforehand as in any
+installation that has run once. This process itself stays small, because a child's peak memory starts at its parent's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ANALYSE = """
+import json, pathlib, sys
+from perflab.analyse.sweep import Sweep
+from perflab.store.layout import find_sweep
+result = Sweep.open(find_sweep(pathlib.Path(sys.argv[1]), "latest")).to_dict()
+json.dumps(result)
+assert result["verdict"] == "PASS", result["reasons"]
+"""
+IMPORT_ONLY = "import perflab.analyse.sweep"
+REPORT = """
+import json, sys
+import nbconvert, papermill
+notebook, output, parameters = sys.argv[1:]
+papermill.execute_notebook(
+    notebook, output, json.loads(parameters), progress_bar=False, kernel_name="python3", language="python"
+)
+page, _ = nbconvert.HTMLExporter().from_filename(output)
+assert "Traceback" not in page
+"""
+# What a notebook costs at the least: pandas, matplotlib and as many charts as a report may well have.
+PLAIN_CELLS = (
+    "import matplotlib.pyplot as plt\nimport pandas as pd\nframe = pd.DataFrame({'x': range(100), 'y': range(100)})",
+    *["frame.plot(x='x', y='y');"] * 6,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Medians over `rounds` fresh processes, children of theirs included."""
+
+    what: str
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+    rounds: int
+    goal: str
+
+
+def measure(what: str, arguments: Sequence[str], environment: dict[str, str], rounds: int, goal: str) -> Measurement:
+    """Run a Python process `rounds` times, after one run that does not count, and return its medians."""
+    costs = [_run(arguments, environment) for _ in range(rounds + 1)][1:]
+    cpu_s, wall_s, peak_mb = (statistics.median(values) for values in zip(*costs, strict=True))
+    return Measurement(what, round(cpu_s, 3), round(wall_s, 3), round(peak_mb, 1), rounds, goal)
+
+
+def _run(arguments: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
+    start = time.perf_counter()
+    child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(arguments[:2])} ended with exit code {child.returncode}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / unit
+
+
+def measure_analysis(runs_dir: Path, environment: dict[str, str], rounds: int) -> list[Measurement]:
+    """Measure everything that ``perflab show --json`` needs of a sweep, and the imports alone."""
+    return [
+        measure("import perflab.analyse", ["-c", IMPORT_ONLY], environment, rounds, ""),
+        measure("open, summarise, judge", ["-c", ANALYSE, str(runs_dir)], environment, rounds, "< 1.5 s, < 300 MB"),
+    ]
+
+
+def measure_report(folder: Path, runs_dir: Path, environment: dict[str, str], rounds: int) -> list[Measurement]:
+    """Measure papermill plus nbconvert on a plain notebook with six plots and on the sweep's notebook."""
+    import nbformat
+
+    plain, output = folder / "plain.ipynb", str(folder / "out.ipynb")
+    cells = [nbformat.v4.new_code_cell(source) for source in PLAIN_CELLS]  # type: ignore[no-untyped-call]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), plain)  # type: ignore[no-untyped-call]
+    parameters = json.dumps({"sweep_id": "latest", "runs_dir": str(runs_dir)})
+    notebook = ROOT / "notebooks" / "sweep.ipynb"
+    return [
+        measure("report: plain notebook", ["-c", REPORT, str(plain), output, "{}"], environment, rounds, ""),
+        measure(
+            "report: notebooks/sweep",
+            ["-c", REPORT, str(notebook), output, parameters],
+            environment,
+            rounds,
+            "1.6 x plain",
+        ),
+    ]
+
+
+def machine() -> str:
+    """Return what the figures were measured on, on one line."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {sys.version.split()[0]}"
+
+
+def record_sweep(runs_dir: Path, seconds: int, environment: dict[str, str]) -> None:
+    """Write the sweep that is measured, in a process of its own."""
+    _run(["-m", "benchmarks.recorded_sweep", str(runs_dir), "--seconds", str(seconds)], environment)
+
+
+def main() -> None:
+    """Measure, print a table, and write it as CSV where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", type=Path, help="write the figures to this file too")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=300, help="steady state of each level")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "bytecode"))
+        runs_dir = Path(folder, "runs")
+        record_sweep(runs_dir, options.seconds, environment)
+        rows = sum(path.read_bytes().count(b"\n") - 1 for path in runs_dir.glob("*/*/latency.csv"))
+        found = measure_analysis(runs_dir, environment, options.rounds)
+        reports = measure_report(Path(folder), runs_dir, environment, options.rounds)
+    print(
+        f"{machine()}\n4 levels x {options.seconds} s, {rows} rows of latency.csv, median of {options.rounds} rounds\n"
+    )
+    print(f"{'':<28}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}  goal")
+    for one in [*found, *reports]:
+        print(f"{one.what:<28}{one.cpu_s:>8.2f}{one.wall_s:>8.2f}{one.peak_mb:>9.0f}  {one.goal}")
+    plain, sweep = reports
+    print(
+        f"\nreport: {sweep.cpu_s / plain.cpu_s:.2f} x the CPU and {sweep.wall_s / plain.wall_s:.2f} x the time of plain"
+    )
+    if options.csv:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow([*(field.name for field in fields(Measurement)), "machine"])
+            table.writerows([*astuple(one), machine()] for one in [*found, *reports])
+
+
+if __name__ == "__main__":
+    main()

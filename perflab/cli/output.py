@@ -35,7 +35,7 @@ def print_result(sweep: Sweep, *, as_json: bool, report_path: Path | None = None
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
     console = _console()
-    table = _table("users", "group", "objective", "measured", "95 % interval", "limit", "requests", "verdict")
+    table = _table("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "verdict")
     for row in sweep.verdicts.itertuples():
         table.add_row(
             str(row.users),
@@ -78,7 +78,7 @@ def _console() -> Console:
 
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numbers = {"users", "measured", "95 % interval", "limit", "requests", "runs"}
+    numbers = {"users", "measured", "95 % bounds", "limit", "requests", "runs"}
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table

@@ -15,6 +15,10 @@ class PerflabError(Exception):
 
     exit_code = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the line alone in a notebook: where in perflab it was raised helps nobody there."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(PerflabError):
     """An option, a variable or a notebook parameter has a value that can't be used."""

@@ -80,9 +80,9 @@ def sweep(
             listen=listen,
         )
     result = Sweep.open(done)
-    judged = result.manifest.model_copy(update={"verdict": result.verdict})
-    write_manifest(done.manifest, judged)
-    return Sweep.open(done)
+    result.manifest = result.manifest.model_copy(update={"verdict": result.verdict})
+    write_manifest(done.manifest, result.manifest)
+    return result
 
 
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None) -> Sweep:

@@ -32,6 +32,6 @@ if [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root"
     fi
     # Bytecode now rather than in the first sweep, whose generator should not compete with a compiler.
-    "$PYTHON" -m compileall -q -j 0 "$root/.venv/lib" >/dev/null 2>&1 || true
+    "$PYTHON" -m compileall -q -j 0 "$root/.venv/lib" "$root/perflab" "$root/load_tests" >/dev/null 2>&1 || true
     echo "$wanted" >"$stamp"
 fi

@@ -90,7 +90,7 @@ def percentiles(sweep: Sweep) -> Chart:
     names, invalid = group_names(sweep), invalid_levels(sweep)
     limits = latency_limits(sweep)
     columns = min(3, max(1, len(names)))
-    rows = -(-len(names) // columns)
+    rows = max(1, -(-len(names) // columns))
     bars = "; bars: 95 % bounds of what is judged" if limits else ""
     subtitle = f"of successful requests in the steady window, repeats pooled{bars}{_hollow_note(invalid)}"
     chart, panels = canvas(
@@ -123,8 +123,10 @@ def percentiles(sweep: Sweep) -> Chart:
         for group, metric, limit in limits:
             if group == name:
                 limit_line(axes, limit, f"objective: {metric} ≤ {limit:g} ms")
-    for axes in flat[len(names) :]:
+    for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
+    if not names:
+        _users_or_nothing(flat[0], sweep.totals)
     for row in panels:
         row[0].set_ylabel("latency, ms (log)" if logarithmic else "latency, ms")
     worst = groups.sort_values("users").groupby("group", observed=True, sort=False).last()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,12 @@ _OWN = ("sweep_id", "runs_dir")
 
 def find_notebook(name: str = "sweep.ipynb") -> Path:
     """Return one of perflab's notebooks, from an installed package or a checkout; raises PerflabError."""
-    for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
-        if (folder / name).is_file():
-            return folder / name
+    checkout, installed = _PACKAGE.parent, Path(sysconfig.get_path("data"), "share", "perflab")
+    # An editable installation may have copied the notebooks too; those of the checkout are the ones being edited.
+    home = checkout if (checkout / "pyproject.toml").is_file() else installed
+    notebook = home / "notebooks" / name
+    if notebook.is_file():
+        return notebook
     raise PerflabError(f"notebook {name!r} is missing from this perflab: install it again")
 
 

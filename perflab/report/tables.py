@@ -113,7 +113,7 @@ def how_measured(sweep: Sweep) -> Html:
         "Machine": "; ".join(
             f"{name.replace('_', ' ')}: {value}"
             for name, value in manifest.environment.items()
-            if isinstance(value, str | int | float) and str(value)
+            if name != "git_commit" and isinstance(value, str | int | float) and str(value)
         ),
         "Percentiles": (
             "the smallest recorded latency that at least this share of the successful requests did not exceed; "

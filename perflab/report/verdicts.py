@@ -48,7 +48,8 @@ def verdicts(sweep: Sweep) -> Html:
 
 
 def _facts(sweep: Sweep) -> str:
-    began = sweep.runs.start.min() if len(sweep.runs) else sweep.manifest.created
+    starts = sweep.runs.start.dropna()
+    began = starts.min() if len(starts) else sweep.manifest.created
     requests = int(sweep.totals.requests.sum())
     return f"{began:%Y-%m-%d %H:%M} UTC · {number(requests)} requests judged · {sweep.id}"
 

@@ -95,8 +95,8 @@ def measure_report(folder: Path, runs_dir: Path, environment: dict[str, str], ro
     import nbformat
 
     plain, output = folder / "plain.ipynb", str(folder / "out.ipynb")
-    cells = [nbformat.v4.new_code_cell(source) for source in PLAIN_CELLS]  # type: ignore[no-untyped-call]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), plain)  # type: ignore[no-untyped-call]
+    cells = [nbformat.v4.new_code_cell(source) for source in PLAIN_CELLS]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), plain)
     parameters = json.dumps({"sweep_id": "latest", "runs_dir": str(runs_dir)})
     notebook = ROOT / "notebooks" / "sweep.ipynb"
     return [

@@ -16,22 +16,29 @@ find_python() {
     return 2
 }
 
-# What the environment was made from; a copied or moved checkout is set up anew, because scripts in it carry its path.
-wanted="$root $(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)"
-if [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    echo "setting up .venv (once)" >&2
-    base="$(find_python)" || exit 2
-    rm -f "$stamp"
+install() {
     if command -v uv >/dev/null 2>&1; then
-        uv venv --quiet --clear --python "$base" "$root/.venv"
-        uv pip install --quiet --python "$PYTHON" -r "$root/requirements.lock"
-        uv pip install --quiet --python "$PYTHON" --no-deps --no-build-isolation -e "$root"
+        uv pip install --quiet --python "$PYTHON" "$@"
     else
-        "$base" -m venv --clear "$root/.venv"
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$root/requirements.lock"
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root"
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check "$@"
     fi
+}
+
+# What the environment was made from. A copied or moved checkout starts anew: scripts in .venv carry its path.
+contents="$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)"
+if [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$root"$'\n'"$contents" ]; then
+    echo "setting up .venv" >&2
+    if [ ! -x "$PYTHON" ] || [ "$(head -n 1 "$stamp" 2>/dev/null)" != "$root" ]; then
+        base="$(find_python)" || exit 2
+        if command -v uv >/dev/null 2>&1; then
+            uv venv --quiet --clear --python "$base" "$root/.venv"
+        else
+            "$base" -m venv --clear "$root/.venv"
+        fi
+    fi
+    install -r "$root/requirements.lock"
+    install --no-deps --no-build-isolation -e "$root"
     # Bytecode now rather than in the first sweep, whose generator should not compete with a compiler.
     "$PYTHON" -m compileall -q -j 0 "$root/.venv/lib" "$root/perflab" "$root/load_tests" >/dev/null 2>&1 || true
-    echo "$wanted" >"$stamp"
+    printf '%s\n%s\n' "$root" "$contents" >"$stamp"
 fi

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jupyter_client
 import nbformat
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
 
 import perflab
 
@@ -44,9 +45,9 @@ def test_papermill_runs_a_sweep_from(folder: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def kernel(tmp_path: Path) -> Iterator[jupyter_client.BlockingKernelClient]:
+def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
     """A real kernel as a Jupyter front end drives it: with somebody who could answer a prompt."""
-    manager, client = jupyter_client.manager.start_new_kernel(
+    manager, client = start_new_kernel(
         kernel_name="python3", cwd=str(NOTEBOOK.parent), env={**os.environ, "LOAD_TEST_SETTLE_SECONDS": "1"}
     )
     client.allow_stdin = True
@@ -56,7 +57,7 @@ def kernel(tmp_path: Path) -> Iterator[jupyter_client.BlockingKernelClient]:
 
 
 def test_by_hand_a_running_sweep_shows_a_line_and_a_chart_in_place(
-    kernel: jupyter_client.BlockingKernelClient, small_target: str, small_locustfile: Path, tmp_path: Path
+    kernel: BlockingKernelClient, small_target: str, small_locustfile: Path, tmp_path: Path
 ) -> None:
     messages: list[dict[str, Any]] = []
     code = (

@@ -17,7 +17,7 @@ def export_html(notebook: Path, html: Path, title: str | None = None) -> None:
 
     `title` is the page's title, by default the notebook's own or its file name.
     """
-    node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    node = nbformat.read(notebook, as_version=4)
     node.metadata["title"] = title or node.metadata.get("title") or notebook.stem
     config = Config()
     config.TagRemovePreprocessor.enabled = True

@@ -54,7 +54,7 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | N
 
 def _read(notebook: Path) -> Any:
     try:
-        node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        node = nbformat.read(notebook, as_version=4)
     except FileNotFoundError:
         raise UsageError(f"notebook {str(notebook)!r} does not exist") from None
     except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
@@ -71,9 +71,9 @@ def _check_known(node: Any, parameters: Mapping[str, Any]) -> None:
 
 
 def _forget_places(notebook: Path, output: Path) -> None:
-    node = nbformat.read(output, as_version=4)  # type: ignore[no-untyped-call]
+    node = nbformat.read(output, as_version=4)
     node.metadata.papermill |= {"input_path": notebook.name, "output_path": output.name}
-    nbformat.write(node, output)  # type: ignore[no-untyped-call]
+    nbformat.write(node, output)
 
 
 def _first_line(text: str) -> str:

@@ -14,7 +14,7 @@ from perflab.plan import Plan
 
 
 def plan(**fields: object) -> Plan:
-    return Plan(**{"host": None, "locustfile": Path("/x"), **fields})  # type: ignore[arg-type]
+    return Plan(**{"host": None, "locustfile": Path("/x"), **fields})
 
 
 def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from tests.report.conftest import write_hostile_sweep
 
 def write_notebook(path: Path, *sources: str) -> Path:
     """Write a notebook whose first code cell is its parameters cell."""
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]  # type: ignore[no-untyped-call]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     cells[0].metadata["tags"] = ["parameters"]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)  # type: ignore[no-untyped-call]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
 

@@ -125,7 +125,12 @@ def _objective(
         raise UsageError(
             f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
         )
-    if not isinstance(spec, dict) or not set(spec) <= {bound, "variable", "complements"}:
+    texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
+    if (
+        not isinstance(spec, dict)
+        or not set(spec) <= {bound, "variable", "complements"}
+        or not all(isinstance(text, str) for text in texts)
+    ):
         raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}")
     other = spec.get("complements")
     if other is not None:

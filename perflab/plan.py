@@ -147,7 +147,7 @@ def parse_duration(value: object, source: str = "--duration") -> float:
     if not isinstance(value, bool) and _DURATION.fullmatch(text):
         parts = _DURATION_PART.findall(text)
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float(text)
-        if seconds > 0:
+        if 0 < seconds <= MOST:
             return seconds
     raise UsageError(f"{source}: {_shown(value)} is not a positive duration; write for example 300s, 5m or 1h30m")
 
@@ -164,6 +164,8 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         raise TargetError(f"--host {_shown(host)} is not a URL: {error}") from None
     if parts.username is not None or parts.password is not None:
         raise TargetError("--host must not carry a user name or password: give credentials to the locustfile instead")
+    if parts.query or parts.fragment:
+        raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
     if parts.scheme not in {"http", "https"} or not name:
         raise TargetError(f"--host {_shown(host)} is not a URL; write for example http://localhost:8000")
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
@@ -221,7 +223,7 @@ def _check_locustfile(path: str | Path | None, root: Path) -> Path:
 
 
 def _check_health(path: str) -> str:
-    if not path.startswith("/"):
+    if not re.fullmatch(r"/[!-~]*", path):
         raise UsageError(f"--health {_shown(path)} is not a path; write for example /health")
     return path
 
@@ -245,7 +247,7 @@ def _parse_number(value: object, source: str) -> float:
         number = float(str(value))
     except ValueError:
         number = 0.0
-    if 0 < number < float("inf"):
+    if 1 / MOST <= number <= MOST:
         return number
     raise UsageError(f"{source}: {_shown(value)} is not a positive number; write for example 10")
 

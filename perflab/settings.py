@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from perflab.errors import UsageError
+
 ENV_FILES = (".env.load-testing", ".env.load-testing.local")
 ROOT_MARKS = (*ENV_FILES, "pyproject.toml", ".git")
 
@@ -32,6 +34,9 @@ def load_environment(root: Path | None = None, process: Mapping[str, str] | None
     root = root or project_root()
     merged: dict[str, str | None] = {}
     for name in ENV_FILES:
-        merged |= dotenv_values(root / name)
+        try:
+            merged |= dotenv_values(root / name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{str(root / name)!r} can't be read: {error}") from None
     merged |= os.environ if process is None else process
     return {name: value for name, value in merged.items() if value}

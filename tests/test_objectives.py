@@ -71,6 +71,8 @@ def test_endpoints_belong_to_the_first_group_that_matches(tmp_path: Path) -> Non
         '[a]\nendpoints = ["/"]\nerror_rate = { complements = "success_rate" }\n',
         '[a]\nendpoints = ["/"]\np95_ms = { at_most = -1 }\n',
         '[a]\nendpoints = ["/"]\np95_ms = { at_most = nan }\n',
+        '[a]\nendpoints = ["/"]\np95_ms = { at_most = 1, variable = 5 }\n',
+        '[a]\nendpoints = ["/"]\nsuccess_rate = { at_least = 1 }\nerror_rate = { complements = ["x"] }\n',
         "[a\n",
         "\x00",
     ],

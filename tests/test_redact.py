@@ -19,6 +19,15 @@ from perflab.redact import redact
         "GET /a?x=hunter2&y=1 failed",
         "Set-Cookie: hunter2; Path=/",
         "X-API_KEY: hunter2",
+        "Authorization: Token hunter2",
+        "Cookie: theme=dark; session=hunter2",
+        "serve --password='two hunter2'",
+        "serve --password 'two hunter2' --port 1",
+        "postgresql://user:p@hunter2@db/x",
+        r'{"body": "{\"token\": \"hunter2\"}"}',
+        "DB_PASS=hunter2 serve",
+        "PGPWD=hunter2",
+        "refused eyJhbGciOiJub25lIn0.hunter2.",
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ from perflab.errors import PerflabError
 
 INTERRUPTED = 130
 TERMINATED = 143
+READER_GONE = 141
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     name="perflab",
@@ -37,20 +41,32 @@ class Terminated(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    _prepare_streams()
     sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
+    for number in _ENDING:
+        signal.signal(number, _end)
     try:
         command = typer.main.get_command(app)
         code = command.main(list(arguments) or ["--help"], prog_name="perflab", standalone_mode=False)
+        sys.stdout.flush()
     except PerflabError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         return _fail(f"{error.format_message()} (perflab --help shows the commands and options)", 2)
+    except BrokenPipeError:
+        # What could not be written must not be tried again at Python's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except SystemExit:
+        # So do typer and rich answer a broken pipe (perflab list | head -1), with 1, which would say FAIL.
+        return READER_GONE
+    except OSError as error:
+        # A full disk, a folder that may not be written to or has gone.
+        return _fail(str(error), 2)
     except Terminated:
         code = TERMINATED
     except KeyboardInterrupt:
@@ -65,5 +81,18 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _end(ending: int, _frame: FrameType | None) -> None:
+    # A second Ctrl-C must not cut off the stopping of processes and the writing of manifests, which end by themselves.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt if ending == signal.SIGINT else Terminated
+
+
+def _prepare_streams() -> None:
+    """Make stdout and stderr take every character, and exist: a parent may have closed them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from perflab.drive.target import with_own_python
+from perflab.drive.child import Child
+from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError
 from perflab.plan import Plan
+from perflab.redact import redact
 from perflab.store.layout import RunDir
 
 # By path: only Locust itself may import what lives inside Locust.
@@ -19,6 +22,7 @@ RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
 CHECK_TIMEOUT_S = 60
+CHECK_GRACE_S = 1.0
 _LISTED = "Available Users:"
 
 # Locust reads an option from the environment when the command line is silent about it. These would change what is
@@ -35,29 +39,37 @@ def locust_environment(environment: Mapping[str, str], **further: str) -> dict[s
     return with_own_python({**kept, "PYTHONUNBUFFERED": "1", **further})
 
 
-def start_check(locustfile: Path, environment: Mapping[str, str], cwd: Path) -> subprocess.Popen[str]:
-    """Start Locust's own listing of the users in `locustfile`; `finish_check` waits for it and judges."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "locust", "-f", str(locustfile), "--list"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=locust_environment(environment),
-        cwd=cwd,
-    )
+@contextlib.contextmanager
+def check_locustfile(locustfile: Path, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], None]]:
+    """Start Locust's own listing of the users in `locustfile`; yield what waits for it and raises LocustfileError."""
+    with tempfile.TemporaryFile() as output:
+        # Under guard: the locustfile's code runs here already, and may hang or start processes of its own.
+        check = Child(
+            [sys.executable, "-m", "locust", "-f", str(locustfile), "--list"],
+            environment=locust_environment(environment),
+            cwd=cwd,
+            output=output.fileno(),
+            grace_s=CHECK_GRACE_S,
+        )
+
+        def finish() -> None:
+            code = check.wait(CHECK_TIMEOUT_S)
+            output.seek(0)
+            _judge_check(locustfile, code, output.read().decode("utf-8", "replace"))
+
+        try:
+            yield finish
+        finally:
+            check.stop("KILL")
 
 
-def finish_check(check: subprocess.Popen[str], locustfile: Path) -> None:
-    """Raise LocustfileError if the locustfile does not import or defines no user."""
-    try:
-        output, _ = check.communicate(timeout=CHECK_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import") from None
-    if check.returncode != 0:
+def _judge_check(locustfile: Path, code: int | None, output: str) -> None:
+    if code is None:
+        raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
+    if code != 0:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {lines[-1] if lines else 'no output'}")
+        last = redact(lines[-1]) if lines else "no output"
+        raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}")
     # Locust lists nobody without complaint; what the locustfile itself prints comes before the list.
     if not output.rpartition(_LISTED)[2].strip():
         raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
@@ -75,11 +87,15 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         *("-u", str(users)),
         *("-r", f"{plan.spawn_rate:g}"),
         *("-t", f"{run_time}s"),
-        *("--stop-timeout", f"{plan.timeout_s:g}"),
+        # Locust takes whole seconds only.
+        *("--stop-timeout", str(math.ceil(plan.timeout_s))),
         *("--exit-code-on-error", "0"),
         *("--csv", str(run.locust_prefix)),
         *("--html", str(run.locust_html)),
     ]
     if plan.processes > 1:
+        # With Locust's default port two sweeps at the same time would share a master, or take each other's workers.
+        port = str(free_port())
         command += ["--processes", str(plan.processes)]
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
     return command

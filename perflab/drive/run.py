@@ -12,6 +12,7 @@ from perflab.drive.locust import RUN_TIME_SLACK_S, locust_environment, run_comma
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
+from perflab.redact import redact
 from perflab.store.handover import Answer, Order, read_answers, remove_answers
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, Status, Window, write_manifest
@@ -138,9 +139,9 @@ def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target
     answers = read_answers(run.path)
     leading = _leading(answers)
     error = next((answer.error for answer in answers if answer.error), None)
-    if status == "complete" and (error or leading is None or leading.end is None):
+    if status == "complete" and (error or leading is None or leading.end is None or not leading.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_last_line(run.locust_log)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(run, manifest, leading)}"
     window = None
     if leading is not None and leading.window_start is not None and leading.window_end is not None:
         window = Window(start=leading.window_start, end=leading.window_end)
@@ -166,6 +167,13 @@ def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target
     write_manifest(run.manifest, manifest)
     remove_answers(run.path)
     return manifest
+
+
+def _why(run: RunDir, manifest: RunManifest, leading: Answer | None) -> str:
+    if leading is None or leading.end is None:
+        return redact(_last_line(run.locust_log))
+    # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
+    return f"{leading.users_reached} of {manifest.users} users had been running"
 
 
 def _sum_if_all(counts: Iterable[int | None]) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perflab.drive.events import Listener, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.drive.fingerprint import git_commit, machine, versions
-from perflab.drive.locust import finish_check, start_check
+from perflab.drive.locust import check_locustfile
 from perflab.drive.run import Watcher, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
@@ -38,15 +38,12 @@ def run_sweep(
     `root` is the folder that Locust and a managed target run in. Raises LocustfileError and TargetError before
     anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
     """
-    check = start_check(plan.locustfile, environment, root)
-    try:
-        with open_target(plan, environment, root) as target:
-            finish_check(check, plan.locustfile)
-            return _run_levels(plan, objectives, target, runs_dir, environment, root, listen)
-    finally:
-        if check.poll() is None:
-            check.kill()
-        check.communicate()
+    with (
+        check_locustfile(plan.locustfile, environment, root) as finish_check,
+        open_target(plan, environment, root) as target,
+    ):
+        finish_check()
+        return _run_levels(plan, objectives, target, runs_dir, environment, root, listen)
 
 
 def _run_levels(
@@ -58,8 +55,9 @@ def _run_levels(
     root: Path,
     listen: Listener,
 ) -> SweepDir:
+    # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
+    found, commit, where = versions(), git_commit(root), machine()
     sweep = create_sweep(runs_dir, plan.label)
-    found, commit = versions(), git_commit(root)
     # A command to start a target may carry a database password.
     recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
     manifest = SweepManifest(
@@ -69,7 +67,7 @@ def _run_levels(
         plan=recorded,
         objectives=objectives,
         target=TargetInfo(host=target.host, managed=target.child is not None),
-        environment={**machine(), "versions": found, "git_commit": commit},
+        environment={**where, "versions": found, "git_commit": commit},
     )
     write_manifest(sweep.manifest, manifest)
     listen(SweepStarted(sweep, plan, target.host))

@@ -50,9 +50,14 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
         yield Target(plan.host)
         return
     with tempfile.TemporaryFile() as output:
-        port = _free_port()
+        port = free_port()
         host = plan.host or f"http://127.0.0.1:{port}"
         command = _command(plan.launch, port)
+        if plan.host is not None and _is_healthy(host, plan.health):
+            raise TargetError(
+                f"something else answers at {host} already, so --launch can't be measured there: "
+                f"stop it, or leave --launch out"
+            )
         own = with_own_python(environment)
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
         try:
@@ -85,11 +90,12 @@ def _command(launch: str, port: int) -> list[str]:
     try:
         words = shlex.split(launch)
     except ValueError as error:
-        raise TargetError(f"--launch {launch!r} is not a command line: {error}") from None
+        raise TargetError(f"--launch {redact(launch)!r} is not a command line: {error}") from None
     return [word.replace("{port}", str(port)) for word in words]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -100,9 +106,9 @@ def _reach(host: str) -> None:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=REACH_TIMEOUT_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise TargetError(
-            f"{host} can't be reached ({error.strerror or error}): start the service, or check --host"
+            f"{host} can't be reached ({getattr(error, 'strerror', None) or error}): start the service, or check --host"
         ) from None
 
 

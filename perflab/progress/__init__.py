@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import Literal, cast
@@ -41,7 +42,8 @@ def _nothing(event: Event) -> None:
 def _fitting() -> Style:
     if _kernel() is not None:
         return "notebook" if _person_at_kernel() else "plain"
-    return "terminal" if sys.stderr.isatty() else "plain"
+    # A dumb terminal (an editor's, say) can't redraw a line: it would show nothing between start and end of a run.
+    return "terminal" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
 
 
 def _kernel() -> object | None:

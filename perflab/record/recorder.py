@@ -112,6 +112,9 @@ class Recorder:
     def _end_run(self) -> None:
         runner = self._environment.runner
         if runner is not None:
+            self._answer.window_over = True
+            # Users that died or stopped on the way are not replaced: the load was not the planned one.
+            self._answer.users_reached = min(self._answer.users_reached, runner.user_count)
             runner.quit()
 
     def _on_quit(self, **_: Any) -> None:

@@ -47,6 +47,8 @@ class Answer:
     requests_finished: int | None = None
     in_flight_at_end: int = 0
     task_exceptions: int = 0
+    window_over: bool = False
+    """The steady window has been measured to its planned end."""
     end: float | None = None
     """Set by the last write of a process that ended in order."""
     error: str | None = None
@@ -67,7 +69,8 @@ def read_answers(run_dir: Path) -> list[Answer]:
 
 def remove_answers(run_dir: Path) -> None:
     """Remove the hidden files of a run that is over."""
-    for path in _files(run_dir):
+    # A process killed while it was writing leaves the file beside its answer too.
+    for path in run_dir.glob(".recorder-*"):
         path.unlink()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -46,6 +47,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
         (["--seed", "-1"], "--seed: '-1'"),
         (["--processes", "two"], "--processes: 'two'"),
         (["--label", "///"], "--label"),
+        (["--health", "/ü"], "--health"),
+        (["--duration", "9" * 400], "--duration"),
+        (["--spawn-rate", "1e-320"], "--spawn-rate"),
         (["--uesrs", "100"], "--uesrs"),
         (["--users"], "--users"),
         (["100"], "100"),
@@ -65,6 +69,7 @@ def test_options(
         (HOST, "http://127.0.0.1:9 can't be reached"),
         (["--host", "http://example.com"], "--allow-host example.com"),
         (["--host", "example"], "not a URL"),
+        (["--host", "http://127.0.0.1:9/?token=x"], "must not carry a query"),
         (["--launch", "no-such-server {port}"], "no-such-server"),
         (["--launch", ""], "--launch is empty"),
         ([], "no target"),
@@ -110,6 +115,20 @@ def test_a_bad_variable_is_named(
 ) -> None:
     monkeypatch.setenv("LOAD_TEST_DURATION_SECONDS", "long")
     assert "LOAD_TEST_DURATION_SECONDS: 'long'" in refused(capsys, "sweep", *HOST, "-f", locustfile)
+
+
+def test_an_env_file_in_another_encoding(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], in_empty_folder: Path
+) -> None:
+    (in_empty_folder / ".env.load-testing").write_bytes(b"LOAD_TEST_LABEL=caf\xe9\n")
+    assert ".env.load-testing' can't be read" in refused(capsys, "sweep", *HOST, "-f", locustfile)
+
+
+def test_a_folder_that_has_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gone").mkdir()
+    with contextlib.chdir(tmp_path / "gone"):
+        (tmp_path / "gone").rmdir()
+        assert "No such file" in refused(capsys, "list")
 
 
 @pytest.mark.parametrize("command", ["show", "report"])

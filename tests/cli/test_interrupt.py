@@ -94,3 +94,31 @@ def test_a_sweep_that_is_ended_in_the_middle(folder: Path, sent: signal.Signals,
         check=True,
     )
     assert json.loads(shown.stdout)["verdict"] == "INVALID"
+
+
+def test_a_second_ctrl_c_does_not_cut_off_the_clearing_up(
+    folder: Path, small_target: str, small_locustfile: Path
+) -> None:
+    mark = uuid.uuid4().hex
+    command = [sys.executable, "-m", "perflab", "sweep", "--launch", small_target, "-f", str(small_locustfile)]
+    sweep = subprocess.Popen(
+        [*command, "--users", "5", "--runs-dir", str(folder / "runs")],
+        env={**os.environ, MARK: mark},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def answers() -> list[Path]:
+        return list(folder.glob("runs/*/users-0005-r1/.recorder-local.json"))
+
+    wait_for(lambda: bool(answers()) and '"window_end": null' not in answers()[0].read_text(), 60, "no start")
+    for _ in range(4):
+        sweep.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, said = sweep.communicate(timeout=30)
+    assert (sweep.returncode, "Traceback" in said) == (130, False), said
+    wait_for(lambda: not family(mark, folder), 0.5, "a process survived")
+    [run] = list(folder.glob("runs/*/users-*"))
+    assert json.loads((run / "run.json").read_text())["evidence"]["users_reached"] == 5
+    assert not list(run.glob(".*"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +121,17 @@ def test_nothing_hidden_is_left(recorded: tuple[Sweep, dict[str, object]]) -> No
     assert not list(recorded[0].dir.path.rglob(".*"))
 
 
+@pytest.fixture
+def busy_master_port() -> Iterator[None]:
+    """Locust's default port for workers is taken, as by another sweep."""
+    with contextlib.ExitStack() as taken:
+        # If it is taken in truth, so much the better.
+        with contextlib.suppress(OSError):
+            taken.enter_context(socket.create_server(("", 5557)))
+        yield
+
+
+@pytest.mark.usefixtures("busy_master_port")
 def test_several_processes_write_to_the_same_tables(
     tmp_path: Path, small_target: str, small_locustfile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +171,67 @@ def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_ta
     assert sweep.verdict == "INVALID"
     assert sweep.run_manifests[0].status == "failed"
     assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
+
+
+ENDING = """
+from itertools import count
+import gevent
+from locust import FastHttpUser, constant, task
+user, request = count(1), count(1)
+class U(FastHttpUser):
+    wait_time = constant(0.05)
+    def on_start(self):
+        if "{what}" == "users" and next(user) % 2: raise RuntimeError("no session for me")
+    @task
+    def t(self):
+        self.client.get("/health")
+        # Some seventy a second, so in the second that settles or the three that are measured.
+        if "{what}" == "runner" and next(request) == 75: gevent.spawn(self.environment.runner.quit)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("users", "only 2 of 4 users were running"), ("runner", "before the run was over: 4 of 4 users had been running")],
+)
+def test_a_load_that_ends_early_is_no_result(
+    tmp_path: Path, small_target: str, monkeypatch: pytest.MonkeyPatch, what: str, words: str
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    # Locust itself takes whole seconds only.
+    monkeypatch.setenv("LOAD_TEST_TIMEOUT", "0.5")
+    locustfile = tmp_path / "ending.py"
+    locustfile.write_text(ENDING.replace("{what}", what))
+    sweep = perflab.sweep(
+        small_target,
+        locustfile=locustfile,
+        users=4,
+        spawn_rate=10,
+        duration=3,
+        runs_dir=tmp_path / "runs",
+        progress="none",
+    )
+    assert sweep.verdict == "INVALID"
+    assert words in sweep.reasons[0]
+
+
+def test_no_folder_is_made_before_everything_for_its_manifest_is_known(
+    tmp_path: Path, small_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # git may take seconds, and a Ctrl-C may come in them.
+    runs, seen = tmp_path / "runs", tmp_path / "seen"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\nls {runs} >>{seen}; echo asked >>{seen}\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+    locustfile = tmp_path / "quits.py"
+    locustfile.write_text(
+        "from locust import FastHttpUser, task\n"
+        "class U(FastHttpUser):\n    @task\n    def t(self): self.environment.runner.quit()\n"
+    )
+    perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=runs, progress="none")
+    assert set(seen.read_text().split()) == {"asked"}
 
 
 def test_a_target_that_dies_makes_the_run_invalid(

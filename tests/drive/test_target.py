@@ -51,6 +51,7 @@ def test_the_command_runs_under_perflabs_own_python(tmp_path: Path) -> None:
         ("sh -c 'echo out of cheese >&2; exit 4'", "out of cheese"),
         ("sh -c 'echo db postgres://u:hunter2@h/x; exit 4'", "db postgres"),
         ("sh -c 'unbalanced", "not a command line"),
+        ("sh -c 'unbalanced --password=hunter2", "not a command line"),
     ],
 )
 def test_a_target_that_does_not_start_is_told_with_its_last_words(launch: str, words: str, tmp_path: Path) -> None:
@@ -64,6 +65,20 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(TargetError, match=r"http://127\.0\.0\.1:9 can't be reached"),
         open_target(plan(host="http://127.0.0.1:9"), os.environ, tmp_path),
+    ):
+        pass
+
+
+def test_a_host_that_no_resolver_takes_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="can't be reached"), open_target(plan(host="http://a..b"), {}, tmp_path):
+        pass
+
+
+def test_another_server_on_the_port_is_not_taken_for_the_launched_one(small_target: str, tmp_path: Path) -> None:
+    with (
+        open_target(plan(launch=small_target), os.environ, tmp_path) as other,
+        pytest.raises(TargetError, match="something else answers"),
+        open_target(plan(launch="sleep 60", host=other.host), os.environ, tmp_path),
     ):
         pass
 

@@ -95,7 +95,7 @@ def make_plan(
         host=host,
         launch=launch,
         health=_check_health(health or "/health"),
-        locustfile=_check_locustfile(locustfile or environment.get("LOAD_TEST_LOCUSTFILE"), root),
+        locustfile=_check_locustfile(_locustfile(locustfile, environment, root)),
         users=level_range or parse_users(*given(users, "LOAD_TEST_USERS", DEFAULT_USERS)),
         spawn_rate=_parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
         duration_s=parse_duration(*given(duration, "LOAD_TEST_DURATION_SECONDS", 300.0)),
@@ -214,11 +214,14 @@ def _level_range(environment: Mapping[str, str]) -> tuple[int, ...] | None:
     return tuple(sorted({low, high, *(level for level in DEFAULT_USERS if low < level < high)}))
 
 
-def _check_locustfile(path: str | Path | None, root: Path) -> Path:
-    file = Path(path) if path is not None else root / "load_tests" / "locustfile.py"
+def _locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> Path:
+    """Return the path given, from here; else the variable's, from the project's root, where the env files lie."""
+    return Path(given) if given else root / environment.get("LOAD_TEST_LOCUSTFILE", "load_tests/locustfile.py")
+
+
+def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
-        way_out = "give one with --locustfile F" if path is None else "check the path given to --locustfile"
-        raise LocustfileError(f"locustfile {str(file)!r} does not exist: {way_out}")
+        raise LocustfileError(f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F")
     return file.resolve()
 
 

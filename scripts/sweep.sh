@@ -4,6 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup-env.sh"
 cd "$root"
-# A target named by --host, --launch or LOAD_TEST_HOST goes before this one.
+# What is given by option or variable goes before these.
 export LOAD_TEST_LAUNCH="${LOAD_TEST_LAUNCH:-python -m load_tests.platform_api --port {port\}}"
-exec "$root/.venv/bin/perflab" sweep --spawn-rate 50 --duration 15s "$@"
+exec "$root/.venv/bin/perflab" sweep \
+    --spawn-rate "${LOAD_TEST_SPAWN_RATE:-50}" --duration "${LOAD_TEST_DURATION_SECONDS:-15}" "$@"

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -19,6 +20,7 @@ from perflab.errors import PerflabError
 INTERRUPTED = 130
 TERMINATED = 143
 READER_GONE = 141
+INTERNAL_ERROR = 70
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
@@ -71,6 +73,10 @@ def run_command(arguments: Sequence[str]) -> int:
         code = TERMINATED
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Exception:
+        # A defect of perflab's own. Python's exit code for it is 1, which would say that the target has failed.
+        traceback.print_exc()
+        return INTERNAL_ERROR
     if code in (INTERRUPTED, TERMINATED):
         return _fail("interrupted; what was recorded so far is kept", code)
     return code if isinstance(code, int) else 0

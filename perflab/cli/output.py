@@ -29,7 +29,7 @@ def exit_code(verdict: Verdict) -> int:
     return EXIT_CODES[verdict]
 
 
-def print_result(sweep: Sweep, *, as_json: bool, report_path: Path | None = None) -> None:
+def print_result(sweep: Sweep, *, as_json: bool) -> None:
     """Print a sweep's verdict table and reasons, or its figures as JSON."""
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
@@ -51,9 +51,12 @@ def print_result(sweep: Sweep, *, as_json: bool, report_path: Path | None = None
         console.print(table)
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
     for reason in [*sweep.reasons, *(f"note: {note}" for note in sweep.notes)]:
-        console.print(f"  {escape(reason)}")
-    if report_path is not None:
-        console.print(f"report: {escape(str(report_path))}", soft_wrap=True)
+        console.print(f"  {escape(reason)}", soft_wrap=True)
+
+
+def print_report(path: Path, *, as_json: bool) -> None:
+    """Print where the report lies; with JSON on stdout, to stderr."""
+    (sys.stderr if as_json else sys.stdout).write(f"report: {path}\n")
 
 
 def print_list(sweeps: pd.DataFrame, *, as_json: bool) -> None:

@@ -43,10 +43,10 @@ def sweep(
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
     )
-    report_path = None
+    # The verdict first: a report that can't be written must not hide it.
+    output.print_result(result, as_json=json)
     if not no_report:
         from perflab.report import render_report
 
-        report_path = render_report(result.dir)
-    output.print_result(result, as_json=json, report_path=report_path)
+        output.print_report(render_report(result.dir), as_json=json)
     return output.exit_code(result.verdict)

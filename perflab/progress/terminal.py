@@ -11,16 +11,20 @@ from rich.progress import Progress as Bar
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
 
+WIDE = 120
+
 
 class TerminalProgress:
     """Shows a sweep on a terminal's stderr."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
+        # On a narrow terminal the figures need the room.
+        bar = [BarColumn(bar_width=20)] if self._console.width >= WIDE else []
         self._bar = Bar(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=20),
+            *bar,
             TextColumn("{task.fields[figures]}", markup=False),
             console=self._console,
             transient=True,

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.cli.app import run_command
+from perflab.errors import StoreError
 
 SMALL = Load(users=(2,), seconds=3)
 HOST = ["--host", "http://127.0.0.1:9"]
@@ -170,3 +171,31 @@ def test_unknown_notebook_parameters(in_empty_folder: Path, capsys: pytest.Captu
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([]) == 0
     assert "Usage: perflab" in capsys.readouterr().out
+
+
+def test_a_defect_of_perflab_is_not_a_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perflab.workbench.list_sweeps", lambda *_: 1 / 0)
+    assert run_command(["list"]) == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_report_that_can_not_be_made_does_not_hide_the_verdict(
+    locustfile: Path,
+    capsys: pytest.CaptureFixture[str],
+    small_target: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("no room for a report")
+
+    monkeypatch.setattr("perflab.report.render_report", fail, raising=False)
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    code = run_command(
+        ["run", "--launch", small_target, "-f", str(locustfile), "--users", "2", "--spawn-rate", "2", "--duration", "1"]
+    )
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out.lstrip().startswith("PASS")
+    assert err.splitlines()[-1] == "perflab: no room for a report"

@@ -33,7 +33,8 @@ def test_a_sweep_that_holds_its_objectives_exits_0(tmp_path: Path) -> None:
     # How fast this machine is is not the question here: any latency will do.
     patient = {f"{group}_P95_LATENCY_MS": "30000" for group in ("AUTH", "GENERATION", "PAYMENTS")}
     code, result, said = perflab_sweep(
-        *("--launch", API, "--users", "100,120", "--spawn-rate", "60", "--duration", "13s", "--runs-dir", str(tmp_path)),
+        *("--launch", API, "--users", "100,120", "--spawn-rate", "60", "--duration", "13s"),
+        *("--runs-dir", str(tmp_path)),
         LOAD_TEST_SETTLE_SECONDS="2",
         # A shorter window than the default has too few auth requests to settle 99 %.
         AUTH_SUCCESS_RATE_THRESHOLD="0.95",

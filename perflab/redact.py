@@ -27,7 +27,12 @@ _SECRETS = (
 
 def redact(text: str) -> str:
     """Return `text` without query strings, credentials in URLs, and the values of what is named like a secret."""
-    text = _JWT.sub(_HIDDEN, _USERINFO.sub(f"://{_HIDDEN}@", _QUERY.sub(f"?{_HIDDEN}", text)))
+    return redact_values(_QUERY.sub(f"?{_HIDDEN}", text))
+
+
+def redact_values(text: str) -> str:
+    """Return `text` without secrets, but with what else stands in a query: request names are told apart by it."""
+    text = _JWT.sub(_HIDDEN, _USERINFO.sub(f"://{_HIDDEN}@", text))
     for pattern in _SECRETS:
         text = pattern.sub(rf"\1{_HIDDEN}", text)
     return text

@@ -12,6 +12,8 @@ import psutil
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
+from perflab.redact import redact_values
+
 LAG_PROBE_S = 0.05
 
 
@@ -34,11 +36,16 @@ class InFlight:
 
     def _counted(self, request: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(request)
-        def counted(*args: Any, **kwargs: Any) -> Any:
+        def counted(
+            session: Any, method: str, url: str | bytes, name: str | None = None, *args: Any, **kwargs: Any
+        ) -> Any:
+            if not name and not session.request_name and isinstance(url, str) and "?" in url:
+                # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
+                name = clean if (clean := redact_values(url)) != url else None
             began = time.time()
             self.now += 1
             try:
-                return request(*args, **kwargs)
+                return request(session, method, url, name, *args, **kwargs)
             except gevent.GreenletExit:
                 # Killed by Locust while waiting for the answer: no event tells of such a request.
                 self._cut_off.append(began)

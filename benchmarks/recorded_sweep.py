@@ -157,6 +157,7 @@ def _write_run(
             (
                 *(second, source, running[second] // len(load.sources), int(rng.poisson(3))),
                 *(round(float(rng.normal(8 + busy, 2)), 1), round(float(rng.gamma(2, 0.3)), 2), 90.5),
+                *(running[second] // len(load.sources), 0.1, 0.3, 0.5, 2.1, round(float(rng.gamma(2, 0.01)), 4)),
             )
             for source in load.sources
         )
@@ -180,7 +181,8 @@ def _write_run(
                 users_reached=users,
                 requests_recorded=recorded,
                 requests_finished=recorded,
-                in_flight_at_end=0,
+                locust_finished=recorded,
+                locust_total=recorded,
                 locust_exit_code=0,
             ),
             versions={"perflab": "0.1.0", "locust": "2.47.0"},

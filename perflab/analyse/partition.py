@@ -11,7 +11,20 @@ import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.judge import Observed
-from perflab.analyse.summary import Bools, Floats, Ints, Samples, count_requests, sort_judged, summarise, wire_cells
+from perflab.analyse.summary import (
+    CLIENT,
+    STAND_IN,
+    WIRE,
+    Bools,
+    Codes,
+    Floats,
+    Ints,
+    Samples,
+    count_requests,
+    sort_judged,
+    summarise,
+    wire_cells,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +51,17 @@ class Steady:
         endpoint, endpoints = endpoint_codes(latency)
         group_of = np.zeros(len(endpoints), "int64")
         group_of[endpoint] = latency["group"].cat.codes.to_numpy()
-        wire, chosen = _clocks(latency, judged)
+        clock, chosen = _clocks(latency, judged)
         level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
         ok = (latency["outcome"] == "ok").to_numpy()[chosen]
-        value, values = pd.factorize(latency["latency_ms"].to_numpy()[chosen])
-        shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 2, max(len(values), 1))
-        key = np.ravel_multi_index((level, endpoint[chosen], ok, wire[chosen], value), shape)
+        value, values = pd.factorize(_latencies(latency)[chosen])
+        shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 3, max(len(values), 1))
+        key = np.ravel_multi_index((level, endpoint[chosen], ok, clock[chosen], value), shape)
         merged, keys = pd.factorize(key)
         count = np.bincount(merged, weights=latency["count"].to_numpy()[chosen], minlength=len(keys))
-        of_level, of_endpoint, succeeded, on_wire, of_value = np.unravel_index(keys, shape)
+        of_level, of_endpoint, succeeded, of_clock, of_value = np.unravel_index(keys, shape)
         return cls(
-            samples=Samples(succeeded == 1, on_wire == 1, values[of_value], count.astype("int64")),
+            samples=Samples(succeeded == 1, of_clock.astype("int8"), values[of_value], count.astype("int64")),
             level=of_level,
             endpoint=of_endpoint,
             group=group_of[of_endpoint],
@@ -107,12 +120,12 @@ class Steady:
 
 def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     """Return requests, failures and percentiles of each run, second and group, ramp-up included."""
-    wire, chosen = _clocks(latency, np.ones(len(latency), "bool"))
+    clock, chosen = _clocks(latency, np.ones(len(latency), "bool"))
     rows = latency[chosen]
     samples = Samples(
         (rows["outcome"] == "ok").to_numpy(),
-        wire[chosen],
-        rows["latency_ms"].to_numpy(),
+        clock[chosen],
+        _latencies(rows),
         rows["count"].to_numpy(),
     )
     groups = max(len(latency["group"].cat.categories), 1)
@@ -143,8 +156,15 @@ def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _clocks(latency: pd.DataFrame, judged: Bools) -> tuple[Bools, Bools]:
-    """Return which rows are wire samples, and which of the judged rows are samples of either clock."""
-    wire = (latency["measure"] == "wire").to_numpy()
-    client = (latency["measure"] == "client").to_numpy()
-    return wire, judged & (wire | client)
+def _clocks(latency: pd.DataFrame, judged: Bools) -> tuple[Codes, Bools]:
+    """Return each row's clock as in `Samples.clock`, and which of the judged rows are samples of some clock."""
+    measure = latency["measure"]
+    clock = np.full(len(latency), -1, "int8")
+    for code, name in ((CLIENT, "client"), (WIRE, "wire"), (STAND_IN, "stand_in")):
+        clock[(measure == name).to_numpy()] = code
+    return clock, judged & (clock >= 0)
+
+
+def _latencies(latency: pd.DataFrame) -> Floats:
+    """Return each row's latency in ms: that of an unanswered request, which waited in vain, is infinite."""
+    return np.where((latency["outcome"] == "unanswered").to_numpy(), np.inf, latency["latency_ms"].to_numpy())

@@ -20,7 +20,7 @@ Kind = Literal["category", "int", "count", "latency", "number", "text"]
 
 _TEXTS = {"source", "method", "name", "outcome", "measure", "status"}
 _COUNTS = {"count"}
-_WHOLE = {"second", "users", "in_flight"}
+_WHOLE = {"second", "users", "in_flight", "users_wanted"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,17 @@ import pandas as pd
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int8]]
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-# The wire clock stands for a cell only when nearly every successful request has its wire time: a few responses
-# may come without a stamp, but the stamped part of a mixture of clients would be a selection.
+# The judged clock is the wire's, with the client's standing in for single requests. It is used for a cell only when
+# nearly every successful request of it has such a time: a part of them would be a selection.
 WIRE_COVERAGE = 0.99
+# The codes of `Samples.clock`.
+CLIENT, WIRE, STAND_IN = range(3)
 
 PERCENTILES = {"p50_ms": 0.50, "p90_ms": 0.90, "p95_ms": 0.95, "p99_ms": 0.99}
-_CLOCKS = pd.Index(["client", "wire"], dtype="str")
+_CLOCKS = pd.Index(["client", "wire", "wire and client"], dtype="str")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +87,41 @@ def _ranks(samples: Ints | int, q: float) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Weighted samples as parallel columns. Each request is a client sample, and a wire sample where it has one."""
+    """Weighted samples as parallel columns. Each request is a client sample; a successful one that the recorder knows
+    the wire time of is a wire sample too, else its client time stands in. An unanswered request takes for ever."""
 
     ok: Bools
-    wire: Bools
+    clock: Codes
     latency_ms: Floats
     count: Ints
 
     def __getitem__(self, chosen: Any) -> Samples:
-        return Samples(self.ok[chosen], self.wire[chosen], self.latency_ms[chosen], self.count[chosen])
+        return Samples(self.ok[chosen], self.clock[chosen], self.latency_ms[chosen], self.count[chosen])
+
+    @property
+    def by_client(self) -> Bools:
+        """Which samples are those that count the requests."""
+        return np.equal(self.clock, CLIENT)
+
+    @property
+    def unanswered(self) -> Bools:
+        """Which samples are requests that never came back."""
+        return np.isinf(self.latency_ms)
 
 
 def wire_cells(samples: Samples, cell: Ints, cells: int) -> Bools:
     """Return for every cell whether its latency is to be read from the wire clock."""
-    on_wire = _total(cell, samples.count, samples.ok & samples.wire, cells)
-    by_client = _total(cell, samples.count, samples.ok & ~samples.wire, cells)
+    on_wire = _total(cell, samples.count, samples.ok & ~samples.by_client, cells)
+    by_client = _total(cell, samples.count, samples.ok & samples.by_client, cells)
     return (on_wire > 0) & (on_wire >= WIRE_COVERAGE * by_client)
 
 
 def sort_judged(samples: Samples, cell: Ints, cells: int, wire: Bools) -> SortedSamples:
-    """Return the successful requests of each cell by its judged clock; `wire` says which cells go by the wire."""
-    judged = samples.ok & (samples.wire == wire[cell])
+    """Return the judged requests of each cell by its clock; `wire` says which cells go by the wire.
+
+    Judged are the successful ones, and the unanswered ones, which bound every percentile from above.
+    """
+    judged = _judged(samples, cell, wire)
     return SortedSamples(cell[judged], samples.latency_ms[judged], samples.count[judged], cells)
 
 
@@ -113,7 +130,8 @@ def count_requests(samples: Samples, cell: Ints, cells: int) -> tuple[Ints, Ints
 
     They are counted on the client clock: a refused connection fails without anything arriving on the wire.
     """
-    return tuple(_total(cell, samples.count, outcome & ~samples.wire, cells) for outcome in (samples.ok, ~samples.ok))  # type: ignore[return-value]
+    ok = _total(cell, samples.count, samples.ok & samples.by_client, cells)
+    return ok, _total(cell, samples.count, ~samples.ok & samples.by_client, cells)
 
 
 def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None = None) -> dict[str, Any]:
@@ -124,22 +142,32 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
     ok, failed = count_requests(samples, cell, cells)
     requests = ok + failed
     ordered = sort_judged(samples, cell, cells, wire)
-    judged = samples.ok & (samples.wire == wire[cell])
+    judged = _judged(samples, cell, wire) & ~samples.unanswered
+    answered = _total(cell, samples.count, judged, cells)
+    stood_in = _total(cell, samples.count, samples.ok & (samples.clock == STAND_IN), cells)
+    stamped = _total(cell, samples.count, samples.ok & (samples.clock == WIRE), cells)
+    clock = np.where(wire & (stamped > 0), np.where(stood_in > 0, 2, 1), 0)
     weighted = np.bincount(cell[judged], weights=samples.latency_ms[judged] * samples.count[judged], minlength=cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "requests": requests,
             "ok": ok,
             "failed": failed,
+            "unanswered": _total(cell, samples.count, samples.unanswered & samples.by_client, cells),
             "rps": np.where(seconds > 0, requests / seconds, np.nan),
             "success_rate": ok / requests,
             "error_rate": failed / requests,
             "min_ms": ordered.percentile(0.0),
-            "mean_ms": weighted / ordered.samples,
+            "mean_ms": weighted / answered,
             **{name: ordered.percentile(q) for name, q in PERCENTILES.items()},
             "max_ms": ordered.percentile(1.0),
-            "clock": pd.Categorical.from_codes(wire.astype("int8"), categories=_CLOCKS),
+            "clock": pd.Categorical.from_codes(clock.astype("int8"), categories=_CLOCKS),
         }
+
+
+def _judged(samples: Samples, cell: Ints, wire: Bools) -> Bools:
+    answered = np.logical_and(samples.ok, np.not_equal(samples.by_client, wire[cell]))
+    return np.logical_or(answered, samples.unanswered & samples.by_client)
 
 
 def _total(cell: Ints, count: Ints, chosen: Bools, cells: int) -> Ints:

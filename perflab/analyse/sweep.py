@@ -10,9 +10,10 @@ import pandas as pd
 
 from perflab.analyse.assemble import join_runs, read_run_table, with_groups
 from perflab.analyse.document import document
+from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, TARGET, Reading
-from perflab.analyse.validity import invalid_reasons, missing_runs, remarks
+from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.store.layout import RunDir, SweepDir
@@ -67,6 +68,11 @@ class Sweep:
         return self._joined("generator.csv")
 
     @cached_property
+    def health(self) -> pd.DataFrame:
+        """How the generator did in the steady window, a row a run and source: see `perflab.analyse.health.health`."""
+        return health(self.generator)
+
+    @cached_property
     def target(self) -> pd.DataFrame:
         """A managed target's CPU and memory: run, users, repeat, the columns of target.csv, steady."""
         return self._joined("target.csv")
@@ -110,7 +116,10 @@ class Sweep:
 
     @cached_property
     def totals(self) -> pd.DataFrame:
-        """A row a level: users, requests, ok, failed, rps, success_rate, error_rate, min_ms to max_ms, clock."""
+        """A row a level: users, requests, ok, failed, unanswered, rps, two rates, min_ms to max_ms, clock.
+
+        `failed` holds the unanswered; `clock` says whose time the latencies are: wire, client, or wire and client.
+        """
         return self._steady.by_level()
 
     @cached_property
@@ -210,16 +219,34 @@ class Sweep:
         return every, judged
 
     @cached_property
+    def _has_client_latency(self) -> np.ndarray[Any, Any]:
+        """Which runs have successful requests in their steady window without a wire time."""
+        latency = self.latency
+        judged = latency["steady"].to_numpy() & (latency["outcome"] == "ok").to_numpy()
+        run, count = latency["run"].cat.codes.to_numpy(), latency["count"].to_numpy()
+        client, wire = (
+            np.bincount(run[rows], weights=count[rows], minlength=len(self._runs))
+            for rows in (judged & (latency["measure"] == name).to_numpy() for name in ("client", "wire"))
+        )
+        return client > wire
+
+    @cached_property
     def _invalid(self) -> list[list[str]]:
         """Why each run can't be trusted."""
-        health = self.generator[self.generator["steady"]]
-        cpu = health.groupby(["run", "source"], observed=True)["cpu_percent"].median()
         every, steady = self._requests_by_run
-        found = []
-        for at, (run, manifest) in enumerate(zip(self._runs, self.run_manifests, strict=True)):
-            of_run = {str(source): float(cpu[name, source]) for name, source in cpu.index if name == run.name}
-            found.append(invalid_reasons(manifest, int(every[at]), int(steady[at]), of_run))
-        return found
+        offered, by_client = offered_by_run(self.generator), self._has_client_latency
+        sources: dict[str, list[SourceHealth]] = {run.name: [] for run in self._runs}
+        for row in self.health.to_dict("records"):
+            sources[str(row["run"])].append(SourceHealth(str(row["source"]), row["cpu_percent"], row["lag_p50_ms"]))
+        return [
+            invalid_reasons(
+                manifest,
+                Measured(
+                    int(every[at]), int(steady[at]), bool(by_client[at]), offered.get(run.name, 1.0), sources[run.name]
+                ),
+            )
+            for at, (run, manifest) in enumerate(zip(self._runs, self.run_manifests, strict=True))
+        ]
 
     @cached_property
     def _distrust(self) -> dict[int, list[str]]:

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from perflab.analyse.window import whole_seconds
 from perflab.plan import Plan
-from perflab.store.manifest import RunManifest
+from perflab.store.manifest import Evidence, RunManifest
 
-# Locust runs Python in one core. From about nine tenths of it on, a request waits for its turn inside the
-# generator, and the client clock measures that wait. The median, so that one busy second condemns no run.
+# A load that falls short by less than this changes neither the service's latency nor a comparison noticeably: run to
+# run, throughput and latency differ by about as much.
+MOST_SHORTFALL = 0.05
+# A shortfall is the generator's fault only when it was busy; a lone user without think time also loses a share of its
+# cycle to its client, on an idle machine. Locust runs Python in one core: from about four fifths of it on, requests
+# begin to queue for it.
+BUSY_CPU_PERCENT = 80.0
+# The other sign of it, where something else takes the core: half of the time, whoever wakes up waits this long.
+BUSY_LAG_MS = 5.0
+# Without the wire clock latency holds all the generator's waits: nine tenths of a core is then the end of trust. The
+# median, so that one busy second condemns no run.
 SATURATED_CPU_PERCENT = 90.0
+# The clocks are read to the microsecond, and slewing moves both alike: a difference of a millisecond is a step.
+MOST_CLOCK_STEP_MS = 1.0
+
+REMEDY = "use --processes, fewer users, or another machine"
 
 
-def invalid_reasons(manifest: RunManifest, recorded: int, steady: int, cpu_percent: Mapping[str, float]) -> list[str]:
-    """Return why a run can't be trusted, one phrase each; none for a valid run.
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """One source over the steady window: medians of CPU (100 is a core) and of the event loop's lag in ms."""
 
-    `recorded` requests are in the file, `steady` of them in the steady window; `cpu_percent` is the median CPU
-    over the steady window by source, 100 being one core.
-    """
+    source: str
+    cpu_percent: float
+    lag_ms: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether it had no time to spare."""
+        return self.cpu_percent >= BUSY_CPU_PERCENT or self.lag_ms >= BUSY_LAG_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run's tables say: `recorded` requests in latency.csv, `steady` of them in the window, `by_client` whether
+    some of its latencies are the client clock's; the share of the intended load that was `offered`, and its sources."""
+
+    recorded: int
+    steady: int
+    by_client: bool
+    offered: float
+    sources: Sequence[SourceHealth]
+
+
+def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
+    """Return why a run can't be trusted, one phrase each with its evidence; none for a valid run."""
     evidence = manifest.evidence
     if manifest.status != "complete":
         # The rest would only restate it: a run that was cut short misses requests, users and its window.
@@ -28,26 +64,62 @@ def invalid_reasons(manifest: RunManifest, recorded: int, steady: int, cpu_perce
         reasons.append(f"only {evidence.users_reached} of {manifest.users} users were running")
     if evidence.target_lost:
         reasons.append("the target was lost during the run")
-    if evidence.requests_finished is None:
-        reasons.append("Locust's own count of requests is missing, so lost samples would go unseen")
-    elif evidence.requests_recorded != evidence.requests_finished:
-        # Exactly: whatever lost one sample may have lost the slow ones.
-        reasons.append(
-            f"{evidence.requests_recorded} requests were recorded, but Locust finished {evidence.requests_finished}"
-        )
-    if recorded != evidence.requests_recorded:
-        reasons.append(f"latency.csv holds {recorded} requests of {evidence.requests_recorded} that were recorded")
+    reasons += _lost_samples(evidence, measured.recorded)
     if not len(whole_seconds(manifest.window)):
         reasons.append("it has no steady window of at least one whole second: give it a longer --duration")
-    elif not steady:
+    elif not measured.steady:
         reasons.append("no request began in its steady window")
-    reasons += [
-        f"the load generator was saturated: source {source} had a median of {cpu:.0f} % of one core, "
-        f"allowed is below {SATURATED_CPU_PERCENT:.0f} % (give --processes more)"
-        for source, cpu in cpu_percent.items()
-        if cpu >= SATURATED_CPU_PERCENT
-    ]
+    reasons += _saturation(measured)
+    if evidence.clock_step_ms > MOST_CLOCK_STEP_MS:
+        reasons.append(
+            f"the machine's clock was set by {evidence.clock_step_ms:.0f} ms during the run, so its latencies can't be "
+            f"told from the step: repeat the run"
+        )
     return reasons
+
+
+def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
+    reasons = [
+        f"{name} (process {source.pid}) was lost: "
+        + (f"{source.missing_s:.0f} s of its requests are missing" if source.missing_s else "its end is missing")
+        for name, source in evidence.sources.items()
+        if source.lost
+    ]
+    recorded = evidence.requests_recorded
+    if evidence.requests_finished is None or evidence.locust_finished is None:
+        return [*reasons, "Locust's own count of requests is missing, so lost samples would go unseen"]
+    # Exactly: whatever lost one sample may have lost the slow ones.
+    finished = evidence.requests_finished + evidence.unanswered
+    if recorded != finished:
+        reasons.append(f"{recorded} requests were recorded, but {finished} were made")
+    if evidence.requests_finished != evidence.locust_finished and not any(s.lost for s in evidence.sources.values()):
+        reasons.append(
+            f"{evidence.requests_finished} requests were recorded as finished, but Locust finished "
+            f"{evidence.locust_finished}"
+        )
+    if in_file != recorded:
+        reasons.append(f"latency.csv holds {in_file} requests of {recorded} that were recorded")
+    return reasons
+
+
+def _saturation(measured: Measured) -> list[str]:
+    shortfall = 1 - measured.offered
+    busy = [source for source in measured.sources if source.busy]
+    if busy and shortfall > MOST_SHORTFALL:
+        worst = max(busy, key=lambda source: source.cpu_percent)
+        return [
+            f"the load generator was saturated: it offered {100 * shortfall:.0f} % less load than its users intended, "
+            f"allowed is {100 * MOST_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
+            f"event loop {worst.lag_ms:.1f} ms late); {REMEDY}"
+        ]
+    if not measured.by_client:
+        return []
+    return [
+        f"the load generator was saturated and latencies are by its own clock: source {source.source} had a median of "
+        f"{source.cpu_percent:.0f} % of one core, allowed is below {SATURATED_CPU_PERCENT:.0f} %; {REMEDY}"
+        for source in measured.sources
+        if source.cpu_percent >= SATURATED_CPU_PERCENT
+    ]
 
 
 def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[str]:
@@ -63,11 +135,22 @@ def remarks(manifest: RunManifest) -> list[str]:
     """Return what is worth knowing about a run but does not make it invalid, one phrase each."""
     evidence = manifest.evidence
     found = []
-    if evidence.in_flight_at_end:
-        # Censoring: they are the slow ones, but too few in the window to matter against its samples.
-        found.append(f"{evidence.in_flight_at_end} requests were still in flight at the end and are in no figure")
+    if evidence.unanswered:
+        found.append(
+            f"{evidence.unanswered} requests were never answered: they count as failed, and as slower than every other"
+        )
+    if evidence.unstamped:
+        found.append(
+            f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
+            f"so the client clock stands in for them"
+        )
     if evidence.task_exceptions:
         found.append(f"{evidence.task_exceptions} exceptions were raised in the locustfile's tasks")
+    if evidence.locust_total not in (None, evidence.locust_finished) and manifest.status == "complete":
+        found.append(
+            f"Locust's own report tells of {evidence.locust_total} requests, its processes made "
+            f"{evidence.locust_finished}: reports of workers were lost on their way, recorded requests were not"
+        )
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.redact import redact
-from perflab.store.handover import Answer, Order, read_answers, remove_answers
+from perflab.store.handover import Answer, Order, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
-from perflab.store.manifest import Evidence, RunManifest, Status, Window, write_manifest
+from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -95,7 +95,7 @@ def _watch_to_end(run: RunDir, manifest: RunManifest, locust: Child, target: Tar
             due += 1.0
             code = locust.wait(max(0.05, due - time.monotonic()))
             tail.read()
-            answer = _leading(read_answers(run.path))
+            answer = read_answer(run.path)
             recorder.take(answer)
             watch(tail, answer)
             if code is not None:
@@ -129,57 +129,63 @@ class _TargetRecorder:
             self._table.close()
 
 
-def _leading(answers: list[Answer]) -> Answer | None:
-    """Return the answer of the process that knows the window: the only one, or the master."""
-    return next((answer for answer in answers if answer.source in {"local", "master"}), None)
-
-
 def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target: Target) -> RunManifest:
-    """Fold what the recorders tell into the manifest and write it."""
-    answers = read_answers(run.path)
-    leading = _leading(answers)
-    error = next((answer.error for answer in answers if answer.error), None)
-    if status == "complete" and (error or leading is None or leading.end is None or not leading.window_over):
+    """Fold what the recorder tells into the manifest and write it."""
+    answer = read_answer(run.path) or Answer()
+    error = answer.error
+    if status == "complete" and (error or answer.end is None or not answer.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_why(run, manifest, leading)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(run, manifest, answer)}"
     window = None
-    if leading is not None and leading.window_start is not None and leading.window_end is not None:
-        window = Window(start=leading.window_start, end=leading.window_end)
-    evidence = Evidence(
-        users_reached=leading.users_reached if leading else 0,
-        requests_recorded=sum(answer.requests_recorded for answer in answers),
-        requests_finished=_sum_if_all(answer.requests_finished for answer in answers if answer.source != "master"),
-        in_flight_at_end=sum(answer.in_flight_at_end for answer in answers) if leading and leading.end else None,
-        task_exceptions=sum(answer.task_exceptions for answer in answers),
+    if answer.window_start is not None and answer.window_end is not None:
+        window = Window(start=answer.window_start, end=answer.window_end)
+    manifest = manifest.model_copy(
+        update={
+            "status": status,
+            "start": datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None,
+            "end": datetime.now(UTC),
+            "window": window,
+            "evidence": _evidence(answer, code, target, error),
+        }
+    )
+    write_manifest(run.manifest, manifest)
+    remove_answer(run.path)
+    return manifest
+
+
+def _evidence(answer: Answer, code: int, target: Target, error: str | None) -> Evidence:
+    accounts = answer.sources.values()
+    return Evidence(
+        users_reached=answer.users_reached,
+        requests_recorded=sum(account.recorded for account in accounts),
+        requests_finished=sum(account.finished for account in accounts) if accounts else None,
+        locust_finished=sum(account.locust_finished for account in accounts) if accounts else None,
+        locust_total=answer.locust_total,
+        unanswered=sum(account.unanswered for account in accounts),
+        unstamped=sum(account.unstamped for account in accounts),
+        task_exceptions=sum(account.task_exceptions for account in accounts),
+        clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
+        sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
         locust_exit_code=code,
         target_lost=target.lost,
         error=error,
     )
-    manifest = manifest.model_copy(
-        update={
-            "status": status,
-            "start": datetime.fromtimestamp(leading.start, UTC) if leading and leading.start else None,
-            "end": datetime.now(UTC),
-            "window": window,
-            "evidence": evidence,
-        }
-    )
-    write_manifest(run.manifest, manifest)
-    remove_answers(run.path)
-    return manifest
 
 
-def _why(run: RunDir, manifest: RunManifest, leading: Answer | None) -> str:
-    if leading is None or leading.end is None:
+def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
+    missing_s = 0.0
+    if not account.complete and answer.window_end is not None:
+        told = 0 if account.last_second is None else account.last_second + 1
+        missing_s = max(0.0, answer.window_end - told)
+    counts = {name: getattr(account, name) for name in SourceEvidence.model_fields if hasattr(account, name)}
+    return SourceEvidence(**counts, lost=not account.complete, missing_s=missing_s)
+
+
+def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
+    if answer.end is None:
         return redact(_last_line(run.locust_log))
     # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
-    return f"{leading.users_reached} of {manifest.users} users had been running"
-
-
-def _sum_if_all(counts: Iterable[int | None]) -> int | None:
-    """Return the sum, None if a count is missing or there is none at all."""
-    known = list(counts)
-    return sum(count for count in known if count is not None) if known and None not in known else None
+    return f"{answer.users_reached} of {manifest.users} users had been running"
 
 
 def _last_line(log: Path) -> str:

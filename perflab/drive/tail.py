@@ -11,6 +11,8 @@ from pathlib import Path
 from perflab.store.layout import RunDir
 from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
 
+_JUDGED = ("wire", "stand_in")
+
 
 @dataclass(frozen=True, slots=True)
 class LivePoint:
@@ -28,6 +30,7 @@ class _Second:
     requests: int = 0
     failures: int = 0
     latencies: dict[float, int] = field(default_factory=lambda: defaultdict(int))
+    """By the judged clock."""
 
 
 class RunTail:
@@ -44,15 +47,15 @@ class RunTail:
     def read(self) -> None:
         """Take in what was appended since the last call."""
         for row in self._latency.rows(LATENCY_COLUMNS):
-            if row["measure"] != "client":
-                continue
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
+            if row["measure"] in _JUDGED and row["outcome"] == "ok":
+                second.latencies[float(row["latency_ms"])] += count
+            if row["measure"] != "client":
+                continue
             second.requests += count
             self.requests += count
-            if row["outcome"] == "ok":
-                second.latencies[float(row["latency_ms"])] += count
-            else:
+            if row["outcome"] != "ok":
                 second.failures += count
                 self.failures += count
         for row in self._generator.rows(GENERATOR_COLUMNS):

@@ -1,78 +1,63 @@
-"""The generator's own health: requests in flight, CPU, memory, and how late its event loop runs."""
+"""The generator's own health: CPU, memory, its clock, how late its event loop runs, and what that cost in load."""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import gevent
 import psutil
-from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
-
-from perflab.redact import redact_values
 
 LAG_PROBE_S = 0.05
-
-
-class InFlight:
-    """Requests that Locust's two HTTP clients have begun and not ended, and those that were cut off."""
-
-    def __init__(self) -> None:
-        self.now = 0
-        self._cut_off: list[float] = []
-
-    def watch_clients(self) -> None:
-        """Count the requests of every session of this process from now on."""
-        for session in (HttpSession, FastHttpSession):
-            session.request = self._counted(session.request)  # type: ignore[method-assign]
-
-    def unanswered(self, until: float) -> int:
-        """Return how many requests that began before `until` (epoch seconds) were cut off or still wait."""
-        # Locust may kill a user that wakes up from its think time just then: such a request is not part of the plan.
-        return self.now + sum(began < until for began in self._cut_off)
-
-    def _counted(self, request: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(request)
-        def counted(
-            session: Any, method: str, url: str | bytes, name: str | None = None, *args: Any, **kwargs: Any
-        ) -> Any:
-            if not name and not session.request_name and isinstance(url, str) and "?" in url:
-                # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
-                name = clean if (clean := redact_values(url)) != url else None
-            began = time.time()
-            self.now += 1
-            try:
-                return request(session, method, url, name, *args, **kwargs)
-            except gevent.GreenletExit:
-                # Killed by Locust while waiting for the answer: no event tells of such a request.
-                self._cut_off.append(began)
-                raise
-            finally:
-                self.now -= 1
-
-        return counted
+# Differences of a second kept for its percentiles; beyond that a random sample stands for them.
+MOST_DIFFERENCES = 500
 
 
 class LoopLag:
-    """How late the event loop wakes a sleeper: the longest delay in ms since the last question."""
+    """How late the event loop wakes a sleeper: a probe every `LAG_PROBE_S` seconds, delays in ms."""
 
     def __init__(self) -> None:
-        self._worst = 0.0
+        self._delays: list[float] = []
         gevent.spawn(self._probe)
 
-    def take(self) -> float:
-        """Return the longest delay in ms since the last call."""
-        worst, self._worst = self._worst, 0.0
-        return worst
+    def take(self) -> list[float]:
+        """Return the delays in ms since the last call, ascending; never empty."""
+        delays, self._delays = sorted(self._delays), []
+        # No probe got through for a whole second: that it did not is the delay.
+        return delays or [1000.0]
 
     def _probe(self) -> None:
         while True:
             due = time.perf_counter() + LAG_PROBE_S
             gevent.sleep(LAG_PROBE_S)
-            self._worst = max(self._worst, (time.perf_counter() - due) * 1000)
+            self._delays.append(max(0.0, (time.perf_counter() - due) * 1000))
+
+
+class LostTime:
+    """How long users were kept waiting by the generator itself: inside requests, and when waking from a think time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._behind: list[float] = []
+        self._seen = 0
+
+    def add_behind(self, behind_ms: float) -> None:
+        """Count a request whose client saw its answer `behind_ms` later than it had arrived."""
+        self.seconds += behind_ms / 1000
+        self._seen += 1
+        if len(self._behind) < MOST_DIFFERENCES:
+            self._behind.append(behind_ms)
+        else:
+            place = int(random.random() * self._seen)
+            if place < MOST_DIFFERENCES:
+                self._behind[place] = behind_ms
+
+    def take(self) -> tuple[float, list[float]]:
+        """Return (user-seconds lost, client-minus-wire in ms, ascending) since the last call."""
+        taken = self.seconds, sorted(self._behind)
+        self.seconds, self._behind, self._seen = 0.0, [], 0
+        return taken
 
 
 class ProcessUse:
@@ -88,3 +73,36 @@ class ProcessUse:
         percent = 100 * (cpu - self._cpu) / max(at - self._at, 1e-9)
         self._cpu, self._at = cpu, at
         return percent, self._process.memory_info().rss / 1e6
+
+
+class ClockWatch:
+    """Notices when the clock of the day, which the wire clock is read from, jumps against the steady one."""
+
+    # Reading two clocks takes about a microsecond; a reading that was interrupted in between is taken again.
+    _CLOSE_NS = 20_000
+    _TRIES = 10
+
+    def __init__(self, of_day: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns) -> None:
+        self._of_day, self._steady = of_day, steady
+        self._apart = self._read()
+
+    def take(self) -> float:
+        """Return by how many ms the clock has been set since the last call, forward or back."""
+        apart = self._read()
+        step, self._apart = abs(apart - self._apart), apart
+        return step / 1e6
+
+    def _read(self) -> int:
+        best, apart = 0, 0
+        for attempt in range(self._TRIES):
+            before, of_day, after = self._steady(), self._of_day(), self._steady()
+            if not attempt or after - before < best:
+                best, apart = after - before, of_day - (before + after) // 2
+            if best < self._CLOSE_NS:
+                break
+        return apart
+
+
+def quantile(ascending: Sequence[float], q: float) -> float:
+    """Return the smallest value that at least the share `q` does not exceed; 0 of nothing."""
+    return ascending[min(len(ascending) - 1, int(q * len(ascending)))] if ascending else 0.0

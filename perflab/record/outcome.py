@@ -57,7 +57,7 @@ def _causes(exception: object) -> list[object]:
             continue
         found.append(error)
         if isinstance(error, BaseException):
-            inner = [getattr(error, "reason", None), *error.args]
+            inner = [getattr(error, "reason", None), getattr(error, "original", None), *error.args]
             todo += [
                 error.__cause__,
                 error.__context__,

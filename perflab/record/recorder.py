@@ -1,4 +1,4 @@
-"""The recorder: listens to Locust's events, writes the run's tables once a second, and ends the run on time."""
+"""The recorder inside a Locust process: alone, as a worker, or as the master that writes for its workers."""
 
 from __future__ import annotations
 
@@ -11,166 +11,307 @@ from typing import Any
 import gevent
 from locust import events
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.exception import RPCError
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from perflab.record.counts import Counts
-from perflab.record.health import InFlight, LoopLag, ProcessUse
-from perflab.record.outcome import classify, message_of
-from perflab.store.handover import Answer, Order, read_answers, write_answer
-from perflab.store.layout import RunDir
-from perflab.store.tables import TableWriter
+from perflab.record import wire
+from perflab.record.clients import InFlight, watch_sleepers
+from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.health import LostTime
+from perflab.record.source import Source
+from perflab.record.writer import Writer
+from perflab.store.handover import Order, SourceAccount
+
+ROWS, TAKEN, STOP = "perflab_rows", "perflab_taken", "perflab_stop"
+
+# A worker that has stopped still has to hand over its last rows; one that is missing may come back.
+HAND_OVER_S = 10.0
+MISSING_S = 10.0
+ASK_AGAIN_S = 2.0
+# A run that is cut short is no result: whoever has ended it must not wait for stragglers.
+CUT_SHORT_S = 2.0
+POLL_S = 0.1
+# Locust tells that spawning is complete once it has asked for the last user, not once that user runs.
+LAST_USER_S = 3.0
 
 
 def install() -> None:
     """Attach a recorder to Locust's events; called while Locust reads its ``-f`` files."""
-    in_flight = InFlight()
+    wire.install()
+    in_flight, lost = InFlight(), LostTime()
     in_flight.watch_clients()
+    watch_sleepers(lost)
 
-    # The tables are opened once the runner exists, because --processes forks between import and init.
+    # Nothing is opened before the runner exists, because --processes forks between import and init.
     @events.init.add_listener
     def on_init(environment: Environment, **_: Any) -> None:
-        Recorder(environment, Order.from_environment(), in_flight).start()
+        runner, order = environment.runner, Order.from_environment()
+        if isinstance(runner, WorkerRunner):
+            Worker(environment, Source(environment, in_flight, lost), order).start()
+        elif order is None:
+            raise SystemExit("perflab's recorder writes only for perflab: start the run with perflab sweep or run")
+        elif isinstance(runner, MasterRunner):
+            Master(environment, order).start()
+        else:
+            Alone(environment, order, Source(environment, in_flight, lost)).start()
 
 
-class Recorder:
-    """Records the requests of one Locust process."""
+class _Ticking:
+    """Does something at the end of every second, and ends with the process that started this one."""
 
-    def __init__(self, environment: Environment, order: Order, in_flight: InFlight) -> None:
+    def __init__(self, environment: Environment, *, watched: bool) -> None:
         self._environment = environment
-        self._order = order
-        self._in_flight = in_flight
-        self._run = RunDir(Path(order.run_dir))
-        self._latency = TableWriter(self._run.latency)
-        self._failures = TableWriter(self._run.failures)
-        self._generator = TableWriter(self._run.generator)
-        self._is_worker = isinstance(environment.runner, WorkerRunner)
-        self._makes_requests = not isinstance(environment.runner, MasterRunner)
-        source = f"process-{os.getpid()}" if self._is_worker else ("local" if self._makes_requests else "master")
-        self._answer = Answer(source=source)
-        self._counts = Counts(source)
-        self._lag = LoopLag()
-        self._use = ProcessUse()
+        self._runner: Any = environment.runner
+        self._watched = watched
         self._parent = os.getppid()
-        self._reported = 0
-        self._last_health = -1
+        self._stamping = wire.keep_stamping()
+
+    def _tick_for_ever(self) -> None:
+        while True:
+            gevent.sleep(math.floor(time.time()) + 1 - time.time())
+            try:
+                self._tick(int(time.time()) - 1)
+            finally:
+                if self._watched and os.getppid() != self._parent:
+                    # Whoever started this process is gone: nobody waits for the result, and load must not go on.
+                    os._exit(1)
+
+    def _tick(self, second: int) -> None:
+        raise NotImplementedError
+
+
+class Worker(_Ticking):
+    """Delivers what its process records to the master."""
+
+    def __init__(self, environment: Environment, source: Source, order: Order | None) -> None:
+        # A worker that somebody started by hand may outlive the shell that it was started from.
+        super().__init__(environment, watched=order is not None)
+        self._source = source
+        self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
+        self._until: float | None = None
+        self._begun = self._stopping = self._ended = False
+
+    def start(self) -> None:
+        """Listen to this environment's events and the master's messages from now on."""
+        self._source.listen()
+        listen = self._environment.events
+        listen.test_start.add_listener(self._on_test_start)
+        listen.quit.add_listener(self._on_quit)
+        self._runner.register_message(TAKEN, self._on_taken)
+        self._runner.register_message(STOP, self._on_stop, concurrent=True)
+        gevent.spawn(self._tick_for_ever)
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._begun = True
+
+    def _tick(self, second: int) -> None:
+        if self._begun and not self._ended:
+            self._source.note_health(second)
+            self._outbox.put(self._source.take_batch(until=self._until))
+        self._outbox.repeat()
+
+    def _on_taken(self, msg: Any, **_: Any) -> None:
+        self._outbox.acknowledge(msg.data["number"])
+
+    def _on_stop(self, msg: Any, **_: Any) -> None:
+        """The window is over: let requests come back, then hand over what is left."""
+        if not self._stopping:
+            self._stopping = True
+            self._until = msg.data["until"]
+            self._runner.stop()
+            self._end()
+
+    def _on_quit(self, **_: Any) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        # A worker that never got a user says so, too: the master waits for all of them.
+        if not self._ended:
+            self._ended = True
+            self._outbox.put(self._source.take_batch(until=self._until, last=True))
+
+    def _send(self, parcel: Parcel) -> None:
+        try:
+            self._runner.send_message(ROWS, parcel.to_message())
+        except RPCError:
+            # The connection is down: it stays in the outbox and is sent again.
+            return
+
+
+class _Leader(_Ticking):
+    """The process that knows the plan: it writes the tables, opens and closes the steady window, ends the run."""
+
+    def __init__(self, environment: Environment, order: Order) -> None:
+        super().__init__(environment, watched=True)
+        self._order = order
+        self._writer = Writer(Path(order.run_dir))
+        self._answer = self._writer.answer
+        self._inbox = Inbox(self._writer.take)
 
     def start(self) -> None:
         """Listen to this environment's events from now on."""
         listen = self._environment.events
-        listen.request.add_listener(self._on_request)
-        listen.user_error.add_listener(self._on_user_error)
         listen.test_start.add_listener(self._on_test_start)
         listen.spawning_complete.add_listener(self._on_spawning_complete)
-        listen.report_to_master.add_listener(self._on_report_to_master)
         listen.quit.add_listener(self._on_quit)
         if self._environment.shape_class is not None:
             self._answer.error = "the locustfile defines a LoadTestShape, which would override the planned users"
-            write_answer(self._run.path, self._answer)
+            self._writer.write_answer()
             raise SystemExit(1)
-        gevent.spawn(self._write_every_second)
+        gevent.spawn(self._tick_for_ever)
+
+    @property
+    def _until(self) -> float | None:
+        """The planned end in epoch seconds, once it is known."""
+        answer = self._answer
+        if answer.start is None or answer.window_end is None:
+            return None
+        return answer.start + answer.window_end
 
     def _on_test_start(self, **_: Any) -> None:
-        self._answer.start = self._common_start()
-        write_answer(self._run.path, self._answer)
-
-    def _on_request(
-        self,
-        request_type: str,
-        name: str,
-        response_time: float,
-        exception: object = None,
-        response: Any = None,
-        start_time: float | None = None,
-        **_: Any,
-    ) -> None:
-        # Custom clients may leave the start out.
-        began = start_time if start_time is not None else time.time() - response_time / 1000
-        second = max(0, int(began - (self._answer.start or began)))
-        if exception is None:
-            self._counts.add(second, request_type, name, "ok", response_time)
-        else:
-            outcome, status = classify(response, exception)
-            self._counts.add(second, request_type, name, outcome, response_time)
-            self._counts.add_failure(second, request_type, name, outcome, status, message_of(exception))
-
-    def _on_user_error(self, **_: Any) -> None:
-        self._answer.task_exceptions += 1
-
-    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
-        # A worker's own statistics start from zero after each report.
-        self._reported += data["stats_total"]["num_requests"]
+        if self._answer.start is None:
+            # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
+            self._answer.start = int(time.time())
+            self._writer.write_answer()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
-        self._answer.users_reached = max(self._answer.users_reached, user_count)
-        if not self._is_worker and user_count >= self._order.users and self._answer.window_end is None:
-            # Whole seconds, because a sample knows only the second in which its request began.
-            self._answer.window_start = math.ceil(self._elapsed() + self._order.settle_s)
-            self._answer.window_end = self._answer.window_start + math.ceil(self._order.duration_s)
-            gevent.spawn_later(self._answer.window_end - self._elapsed(), self._end_run)
-        write_answer(self._run.path, self._answer)
+        self._answer.users_reached = max(self._answer.users_reached, self._runner.user_count)
+        if user_count >= self._order.users and self._answer.window_end is None and self._answer.start is not None:
+            gevent.spawn(self._open_window, self._answer.start)
+
+    def _open_window(self, start: int) -> None:
+        latest = time.monotonic() + LAST_USER_S
+        while self._runner.user_count < self._order.users and time.monotonic() < latest:
+            gevent.sleep(POLL_S)
+        answer = self._answer
+        answer.users_reached = self._runner.user_count
+        # Whole seconds, because a sample knows only the second in which its request began.
+        answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
+        answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
+        self._writer.write_answer()
+        gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
 
     def _end_run(self) -> None:
-        runner = self._environment.runner
-        if runner is not None:
-            self._answer.window_over = True
-            # Users that died or stopped on the way are not replaced: the load was not the planned one.
-            self._answer.users_reached = min(self._answer.users_reached, runner.user_count)
-            runner.quit()
+        self._answer.window_over = True
+        # Users that died or stopped on the way are not replaced: the load was not the planned one.
+        self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)
+        self._runner.quit()
 
     def _on_quit(self, **_: Any) -> None:
-        self._write_tables()
-        self._answer.in_flight_at_end = self._in_flight.unanswered(until=self._planned_end())
-        if self._makes_requests:
-            self._answer.requests_finished = self._reported + self._environment.stats.total.num_requests
         self._answer.end = time.time()
-        write_answer(self._run.path, self._answer)
+        self._answer.locust_total = self._environment.stats.total.num_requests
+        self._writer.write_answer()
 
-    def _write_every_second(self) -> None:
-        while True:
-            elapsed = self._elapsed()
-            gevent.sleep(math.floor(elapsed) + 1 - elapsed)
-            if os.getppid() != self._parent:
-                # Whoever started this process is gone: nobody waits for the result, and load must not go on.
-                self._write_tables()
-                os._exit(1)
-            if self._answer.start is not None:
-                self._write_tables()
-                if self._makes_requests:
-                    self._write_health(int(self._elapsed()) - 1)
 
-    def _write_tables(self) -> None:
-        self._latency.append(self._counts.take_latency())
-        self._failures.append(self._counts.take_failures())
-        self._answer.requests_recorded = self._counts.total
+class Alone(_Leader):
+    """One process that makes the requests and writes their tables."""
 
-    def _write_health(self, second: int) -> None:
-        if second <= self._last_health:
-            return
-        self._last_health = second
-        users = self._environment.runner.user_count if self._environment.runner else 0
-        cpu, rss = self._use.take()
-        row = (
-            second,
-            self._answer.source,
-            users,
-            self._in_flight.now,
-            f"{cpu:.1f}",
-            f"{self._lag.take():.2f}",
+    def __init__(self, environment: Environment, order: Order, source: Source) -> None:
+        super().__init__(environment, order)
+        self._source = source
+        self._outbox = Outbox(self._deliver, "local", os.getpid())
+
+    def start(self) -> None:
+        """Listen to this environment's events from now on."""
+        self._source.listen()
+        super().start()
+
+    def _tick(self, second: int) -> None:
+        if self._answer.start is not None:
+            self._source.note_health(second)
+            self._put(self._source.take_batch(until=self._until))
+
+    def _on_quit(self, **_: Any) -> None:
+        if self._answer.start is not None:
+            self._put(self._source.take_batch(until=self._until, last=True))
+        super()._on_quit()
+
+    def _put(self, batch: Batch) -> None:
+        self._outbox.put(batch)
+        self._writer.write_answer()
+
+    def _deliver(self, parcel: Parcel) -> None:
+        self._outbox.acknowledge(self._inbox.receive(parcel))
+
+
+class Master(_Leader):
+    """Writes what its workers deliver, and lets no worker go before it has delivered."""
+
+    def __init__(self, environment: Environment, order: Order) -> None:
+        super().__init__(environment, order)
+        self._missing_since: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Listen to this environment's events and the workers' messages from now on."""
+        listen = self._environment.events
+        listen.worker_connect.add_listener(self._on_worker_connect)
+        listen.test_stopping.add_listener(self._on_test_stopping)
+        self._runner.register_message(ROWS, self._on_rows)
+        super().start()
+
+    def _on_test_start(self, **_: Any) -> None:
+        super()._on_test_start()
+        for node in self._runner.clients.all:
+            self._expect(node.id)
+
+    def _on_worker_connect(self, client_id: str, **_: Any) -> None:
+        if self._answer.start is not None:
+            self._expect(client_id)
+
+    def _expect(self, node_id: str) -> None:
+        """A worker that never delivers anything must be missed, too."""
+        self._answer.sources.setdefault(self._name(node_id), SourceAccount())
+
+    def _name(self, node_id: str) -> str:
+        return f"worker-{self._runner.get_worker_index(node_id)}"
+
+    def _tick(self, second: int) -> None:  # noqa: ARG002 - the master makes no requests that could be told of
+        if self._answer.start is not None:
+            self._note_missing()
+            self._writer.write_answer()
+
+    def _note_missing(self) -> None:
+        present = {self._name(node.id) for node in self._runner.clients.all if node.state != STATE_MISSING}
+        now = time.monotonic()
+        for name in self._answer.sources:
+            if name in present:
+                self._missing_since.pop(name, None)
+            else:
+                self._missing_since.setdefault(name, now)
+
+    def _on_rows(self, msg: Any, **_: Any) -> None:
+        # What comes before the start stays unacknowledged, and comes again.
+        if self._answer.start is not None:
+            number = self._inbox.receive(Parcel.from_message(msg.data))
+            self._tell(msg.node_id, TAKEN, {"number": number})
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        """Wait until every worker has let its requests come back and has handed over its last rows."""
+        # Nobody is to get new users now, not even a worker that comes back.
+        self._runner._users_dispatcher = None
+        draining = self._environment.stop_timeout if self._answer.window_over else 0.0
+        until = self._until if self._answer.window_over else time.time()
+        latest = time.monotonic() + draining + (HAND_OVER_S if self._answer.window_over else CUT_SHORT_S)
+        ask_at = 0.0
+        while self._still_expected() and time.monotonic() < latest:
+            if time.monotonic() >= ask_at:
+                # Again and again, because a message may be lost with a connection.
+                ask_at = time.monotonic() + ASK_AGAIN_S
+                for node in self._runner.clients.all:
+                    self._tell(node.id, STOP, {"until": until})
+            gevent.sleep(POLL_S)
+            self._note_missing()
+
+    def _still_expected(self) -> bool:
+        now = time.monotonic()
+        return any(
+            not account.complete and now - self._missing_since.get(name, now) < MISSING_S
+            for name, account in self._answer.sources.items()
         )
-        self._generator.append([(*row, f"{rss:.1f}")])
 
-    def _planned_end(self) -> float:
-        if self._answer.start is None or self._answer.window_end is None:
-            return math.inf
-        return self._answer.start + self._answer.window_end
-
-    def _elapsed(self) -> float:
-        return time.time() - self._answer.start if self._answer.start is not None else 0.0
-
-    def _common_start(self) -> float:
-        """Return the run's start: the master's for its workers, so that their seconds are the same seconds."""
-        if self._is_worker:
-            for answer in read_answers(self._run.path):
-                if answer.source == "master" and answer.start is not None:
-                    return answer.start
-        return time.time()
+    def _tell(self, node_id: str, kind: str, data: dict[str, Any]) -> None:
+        try:
+            self._runner.send_message(kind, data, client_id=node_id)
+        except RPCError:
+            # The connection is down: both sides ask again.
+            return

@@ -1,18 +1,18 @@
 """What perflab tells the recorder inside Locust, and what the recorder tells back, while a run lasts.
 
-The order travels in an environment variable; each recording process answers in a hidden file of its own beside the
-run's tables. Once the run is over, what matters of it stands in ``run.json`` and the hidden files are removed.
+The order travels in an environment variable; the process that writes the tables answers in a hidden file beside them.
+Once the run is over, what matters of it stands in ``run.json`` and the hidden file is removed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ORDER_VARIABLE = "PERFLAB_RECORD"
+_ANSWER = ".recorder.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +29,40 @@ class Order:
         return {ORDER_VARIABLE: json.dumps(asdict(self))}
 
     @classmethod
-    def from_environment(cls) -> Order:
-        """Return the order given to this process."""
-        return cls(**json.loads(os.environ[ORDER_VARIABLE]))
+    def from_environment(cls) -> Order | None:
+        """Return the order given to this process; a worker that was started by hand has none."""
+        order = os.environ.get(ORDER_VARIABLE)
+        return cls(**json.loads(order)) if order else None
+
+
+@dataclass(slots=True)
+class SourceAccount:
+    """What one source has delivered. `last_second` is the last whole second since the run's start that it told of."""
+
+    pid: int = 0
+    last_second: int | None = None
+    recorded: int = 0
+    finished: int = 0
+    locust_finished: int = 0
+    unanswered: int = 0
+    unstamped: int = 0
+    task_exceptions: int = 0
+    clock_step_ms: float = 0.0
+    complete: bool = False
+    """It has told that there is no more to come."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """How far one recording process has come. Times are epoch seconds; the window is in seconds since `start`."""
+    """How far the run has come. Times are epoch seconds; the window is in seconds since `start`, a whole second."""
 
-    source: str = "local"
-    start: float | None = None
+    start: int | None = None
     users_reached: int = 0
     window_start: int | None = None
     window_end: int | None = None
-    requests_recorded: int = 0
-    requests_finished: int | None = None
-    in_flight_at_end: int = 0
-    task_exceptions: int = 0
+    sources: dict[str, SourceAccount] = field(default_factory=dict)
+    locust_total: int | None = None
+    """What Locust's own statistics of the whole run say, which a lost report of a worker makes wrong."""
     window_over: bool = False
     """The steady window has been measured to its planned end."""
     end: float | None = None
@@ -55,24 +71,25 @@ class Answer:
 
 
 def write_answer(run_dir: Path, answer: Answer) -> None:
-    """Write one process's answer, whole or not at all."""
-    path = run_dir / f".recorder-{answer.source}.json"
+    """Write the answer, whole or not at all."""
+    path = run_dir / _ANSWER
     beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps(asdict(answer)), encoding="utf-8")
     beside.replace(path)
 
 
-def read_answers(run_dir: Path) -> list[Answer]:
-    """Return the answers of all recording processes so far."""
-    return [Answer(**json.loads(path.read_text(encoding="utf-8"))) for path in _files(run_dir)]
+def read_answer(run_dir: Path) -> Answer | None:
+    """Return the answer so far."""
+    try:
+        fields = json.loads((run_dir / _ANSWER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    fields["sources"] = {name: SourceAccount(**account) for name, account in fields["sources"].items()}
+    return Answer(**fields)
 
 
-def remove_answers(run_dir: Path) -> None:
-    """Remove the hidden files of a run that is over."""
+def remove_answer(run_dir: Path) -> None:
+    """Remove the hidden file of a run that is over."""
     # A process killed while it was writing leaves the file beside its answer too.
-    for path in run_dir.glob(".recorder-*"):
+    for path in run_dir.glob(".recorder*"):
         path.unlink()
-
-
-def _files(run_dir: Path) -> Iterable[Path]:
-    return sorted(run_dir.glob(".recorder-*.json"))

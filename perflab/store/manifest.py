@@ -13,7 +13,7 @@ from perflab.errors import StoreError
 from perflab.objectives import Objectives
 from perflab.plan import Plan
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["complete", "interrupted", "failed"]
 Verdict = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
@@ -33,6 +33,28 @@ class Window(BaseModel):
         return self.end - self.start
 
 
+class SourceEvidence(BaseModel):
+    """What one source made and delivered, over the whole run.
+
+    `recorded` requests stand in latency.csv, `unanswered` ones among them; its events told of `finished`, and Locust
+    itself counted `locust_finished` there. `unstamped` ones have no wire time. `missing_s` is how many seconds up to
+    the planned end it never told of, because it was `lost`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int = 0
+    recorded: int = 0
+    finished: int = 0
+    locust_finished: int = 0
+    unanswered: int = 0
+    unstamped: int = 0
+    task_exceptions: int = 0
+    clock_step_ms: float = 0.0
+    lost: bool = False
+    missing_s: float = 0.0
+
+
 class Evidence(BaseModel):
     """What a run's validity is judged by. Counts are over the whole run, ramp-up included."""
 
@@ -40,10 +62,21 @@ class Evidence(BaseModel):
 
     users_reached: int = 0
     requests_recorded: int = 0
+    """Requests in latency.csv, unanswered ones included."""
     requests_finished: int | None = None
-    """Locust's own count; None where Locust never got to tell it."""
-    in_flight_at_end: int | None = None
+    """Those that the sources were told of by Locust's events; None where no source ever told."""
+    locust_finished: int | None = None
+    """Locust's own count of them, in the processes that made them."""
+    locust_total: int | None = None
+    """Locust's own statistics at the end, as in its report; with workers it may miss some."""
+    unanswered: int = 0
+    """Requests that began before the planned end and never came back; recorded, but not finished."""
+    unstamped: int = 0
+    """Successful requests without a wire time."""
     task_exceptions: int = 0
+    clock_step_ms: float = 0.0
+    """By how much the clock of the day was set at the most during the run."""
+    sources: dict[str, SourceEvidence] = {}
     locust_exit_code: int | None = None
     target_lost: bool = False
     error: str | None = None

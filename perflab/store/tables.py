@@ -10,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
-GENERATOR_COLUMNS = ("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb")
+GENERATOR_COLUMNS = (
+    *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
+    *("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s"),
+)
 TARGET_COLUMNS = ("second", "cpu_percent", "rss_mb")
 FAILURE_COLUMNS = ("second", "method", "name", "outcome", "status", "message", "count")
 
@@ -18,14 +21,14 @@ FAILURE_COLUMNS = ("second", "method", "name", "outcome", "status", "message", "
 # (Masson, Rim and Lee, VLDB 2019) with alpha = 0.005.
 ALPHA = 0.005
 _GAMMA = (1 + ALPHA) / (1 - ALPHA)
-_LOG_GAMMA = math.log(_GAMMA)
+LOG_GAMMA = math.log(_GAMMA)
 _MIDDLE = 2 / (1 + _GAMMA)
 SMALLEST_MS = 0.001
 
 
 def bucket_of(latency_ms: float) -> int:
     """Return the number of the bucket that holds a latency; everything below 1 µs counts as 1 µs."""
-    return math.ceil(math.log(max(latency_ms, SMALLEST_MS)) / _LOG_GAMMA)
+    return math.ceil(math.log(max(latency_ms, SMALLEST_MS)) / LOG_GAMMA)
 
 
 def bucket_middle(bucket: int) -> float:

@@ -66,6 +66,8 @@ class Written:
         finished = sum(int(str(row[-1])) for row in full if row[5] == "client")
         if generator is None:
             generator = [(second, "local", users, 0, cpu, 0.1, 80.0) for second in range(10)]
+        # An idle generator where nothing else is said.
+        generator = [(*row, *(users, 0.05, 0.1, 0.4, 0.9, 0.001)[len(row) - 7 :]) for row in generator]
         for path, columns, content in (
             (run.latency, LATENCY_COLUMNS, full),
             (run.generator, GENERATOR_COLUMNS, generator),
@@ -80,7 +82,8 @@ class Written:
             "users_reached": users,
             "requests_recorded": finished,
             "requests_finished": finished,
-            "in_flight_at_end": 0,
+            "locust_finished": finished,
+            "locust_total": finished,
         }
         manifest = RunManifest(
             sweep_id=self.dir.id,

@@ -173,7 +173,7 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
 
 def test_a_reading_of_cpu_may_be_absent(tmp_path: Path) -> None:
     path = tmp_path / "generator.csv"
-    path.write_text(",".join(GENERATOR.columns) + "\n1,NA,5,0,,0.1,80\n2,NA,5,0,50,,80\n")
+    path.write_text(",".join(GENERATOR.columns) + "\n1,NA,5,0,,0.1,80,5,1,1,1,1,1\n2,NA,5,0,50,,80,5,1,1,1,1,1\n")
     frame = read_table(path, GENERATOR).frame
     assert frame["cpu_percent"].isna().tolist() == [True, False]
     assert frame["source"].astype("str").tolist() == ["NA", "NA"]

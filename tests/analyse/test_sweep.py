@@ -20,13 +20,15 @@ from perflab.store.layout import SweepDir
 from perflab.store.manifest import Window, write_manifest
 
 FRAMES = (
-    *("runs", "latency", "generator", "target", "failures"),
+    *("runs", "latency", "generator", "health", "target", "failures"),
     *("groups", "endpoints", "totals", "timeline", "verdicts", "levels"),
 )
-COUNTED = ("requests", "ok", "failed", "rps", "success_rate", "error_rate")
+COUNTED = ("requests", "ok", "failed", "unanswered", "rps", "success_rate", "error_rate")
 FIGURES = [*COUNTED, "min_ms", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "clock"]
 RUN = ("run", "users", "repeat")
 ROWS = [(second, "/a", "ok", 100.0, 10) for second in range(10)]
+WIRE = [*ROWS, *((second, "/a", "ok", 90.0, 10, "wire") for second in range(10))]
+LOST = {"pid": 7, "lost": True, "missing_s": 12.0}
 
 
 def plain_rows(sweep: Sweep) -> list[dict[str, Any]]:
@@ -85,7 +87,8 @@ def test_frames_hold_every_recorded_row(recorded: Callable[[], Sweep]) -> None:
     for column in ("second", "latency_ms", "count"):
         assert sweep.latency[column].tolist() == [float(row[column]) for row in rows]
     endpoint = ("second", "source", "method", "name", "group")
-    health = ("running_users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "steady")
+    health: tuple[str, ...] = ("running_users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted")
+    health += ("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s", "steady")
     failure = ("outcome", "status", "message", "count", "steady")
     assert list(sweep.latency.columns) == [*RUN, *endpoint, "outcome", "measure", "latency_ms", "count", "steady"]
     assert list(sweep.generator.columns) == [*RUN, "second", "source", *health]
@@ -209,10 +212,17 @@ def test_the_gravest_verdict_stands_and_comes_first(written: Any) -> None:
         ({"status": "interrupted"}, "the run was interrupted"),
         ({"status": "failed", "error": "the target exited with code 1"}, "failed: the target exited with code 1"),
         ({"users_reached": 9}, "only 9 of 10 users were running"),
-        ({"requests_finished": 101}, "100 requests were recorded, but Locust finished 101"),
-        ({"requests_finished": 99}, "100 requests were recorded, but Locust finished 99"),
-        ({"requests_finished": None}, "Locust's own count of requests is missing"),
-        ({"requests_recorded": 103, "requests_finished": 103}, "latency.csv holds 100 requests of 103"),
+        ({"requests_finished": 101, "locust_finished": 101}, "100 requests were recorded, but 101 were made"),
+        ({"requests_finished": 99, "locust_finished": 99}, "100 requests were recorded, but 99 were made"),
+        ({"unanswered": 1}, "100 requests were recorded, but 101 were made"),
+        ({"locust_finished": 101}, "100 requests were recorded as finished, but Locust finished 101"),
+        ({"locust_finished": None}, "Locust's own count of requests is missing"),
+        (
+            {"requests_recorded": 103, "requests_finished": 103, "locust_finished": 103},
+            "latency.csv holds 100 requests of 103",
+        ),
+        ({"sources": {"worker-1": LOST}}, "worker-1 (process 7) was lost: 12 s of its requests are missing"),
+        ({"clock_step_ms": 250.0}, "the machine's clock was set by 250 ms during the run"),
         ({"target_lost": True}, "the target was lost"),
         ({"window": None}, "no steady window"),
         ({"window": (3.1, 3.9)}, "no steady window"),
@@ -240,6 +250,48 @@ def test_one_untrusted_repeat_makes_its_level_invalid(written: Any) -> None:
     assert written.open(repeats=2).levels["verdict"].tolist() == ["INVALID"]
 
 
+def test_load_that_was_not_offered_is_invalid_when_the_generator_was_busy(written: Any) -> None:
+    # 10 users for 10 seconds: 100 user-seconds, of which 6 are lost.
+    for cpu, lag, valid in ((95, 0.1, False), (30, 9.0, False), (30, 0.1, True)):
+        rows = [(s, "local", 10, 0, cpu, 20.0, 80, 10, lag, 12.0, 9.0, 11.0, 0.6) for s in range(10)]
+        path = written.run(WIRE, generator=rows)
+        sweep = written.open()
+        assert sweep.health["offered"].tolist() == [pytest.approx(0.94)]
+        assert sweep.verdict == ("PASS" if valid else "INVALID")
+        if not valid:
+            assert "it offered 6 % less load than its users intended" in sweep.reasons[0]
+            assert "--processes" in sweep.reasons[0]
+        shutil.rmtree(path)
+
+
+def test_a_full_core_condemns_only_what_the_wire_clock_does_not_tell(written: Any) -> None:
+    written.run(WIRE, cpu=99.0)
+    assert written.open().verdict == "PASS"
+    written.run([*WIRE, (3, "/b", "ok", 5.0, 1), (3, "/b", "ok", 5.0, 1, "stand_in")], users=20, cpu=99.0)
+    sweep = written.open()
+    assert sweep.levels["verdict"].tolist() == ["PASS", "INVALID"]
+    assert sweep.totals["clock"].tolist() == ["wire", "wire and client"]
+    assert sweep.endpoints["clock"].tolist() == ["wire", "wire", "client"]
+
+
+def test_unanswered_requests_are_slower_than_every_other(written: Any) -> None:
+    written.limit("p95_ms", 200)
+    written.limit("p50_ms", 200)
+    written.run([*ROWS, (4, "/a", "unanswered", 30.0, 6)], requests_finished=100, locust_finished=100, unanswered=6)
+    sweep = written.open()
+    [total] = sweep.totals.to_dict("records")
+    assert (total["requests"], total["ok"], total["failed"], total["unanswered"]) == (106, 100, 6, 6)
+    assert (total["p90_ms"], total["p95_ms"], total["max_ms"]) == (100.0, math.inf, math.inf)
+    assert total["mean_ms"] == 100.0
+    verdicts = sweep.verdicts.set_index("objective")
+    assert verdicts.loc["p50_ms", "verdict"] == "PASS"
+    # 6 of 106 took for ever: their share may well be below 5 %.
+    assert verdicts.loc["p95_ms", "verdict"] == "INCONCLUSIVE"
+    assert verdicts.loc["p95_ms", "high"] == math.inf
+    assert verdicts.loc["p95_ms", "samples"] == 106
+    assert any("6 requests were never answered" in note for note in sweep.notes)
+
+
 def test_each_source_of_load_is_looked_at(written: Any) -> None:
     busy = [(s, source, 5, 0, cpu, 0.1, 80) for s in range(10) for source, cpu in (("w1", 30), ("w2", 97.4))]
     written.run(ROWS, generator=busy)
@@ -253,13 +305,16 @@ def test_a_generator_busy_in_ramp_up_or_for_a_second_is_trusted(written: Any) ->
     assert written.open().verdict == "PASS"
 
 
-def test_requests_in_flight_and_exceptions_are_notes(written: Any) -> None:
-    written.run(ROWS, in_flight_at_end=3, task_exceptions=2)
+def test_what_does_not_spoil_a_measurement_is_a_note(written: Any) -> None:
+    written.run(ROWS, unstamped=3, task_exceptions=2, locust_total=90)
     sweep = written.open()
     assert sweep.verdict == "PASS"
     assert sweep.notes == [
-        "users-0010-r1: 3 requests were still in flight at the end and are in no figure",
+        "users-0010-r1: 3 successful requests have no wire time (no TCP socket of this process carried them), so the "
+        "client clock stands in for them",
         "users-0010-r1: 2 exceptions were raised in the locustfile's tasks",
+        "users-0010-r1: Locust's own report tells of 90 requests, its processes made 100: reports of workers were lost "
+        "on their way, recorded requests were not",
     ]
 
 
@@ -399,7 +454,7 @@ def test_damage_anywhere_is_one_line_with_file_and_line(written: Any) -> None:
 
 
 def test_a_broken_run_json_is_an_error(written: Any) -> None:
-    (written.run(ROWS) / "run.json").write_text('{"schema_version": 1, "users": "ten"}')
+    (written.run(ROWS) / "run.json").write_text('{"schema_version": 2, "users": "ten"}')
     with pytest.raises(StoreError, match=r"run.json' is damaged"):
         written.open()
 

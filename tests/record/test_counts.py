@@ -1,22 +1,33 @@
 from __future__ import annotations
 
+import pytest
+
 from perflab.record.counts import FURTHER_MESSAGES, MOST_MESSAGES, Counts
+from perflab.store.tables import bucket_middle, bucket_of
+
+
+def client(rows: list[tuple[object, ...]]) -> int:
+    return sum(int(str(row[-1])) for row in rows if row[4] == "client")
+
+
+def wire(rows: list[tuple[object, ...]]) -> int:
+    return sum(int(str(row[-1])) for row in rows if row[4] == "wire")
 
 
 def test_nothing_is_counted_twice_or_lost() -> None:
-    counts = Counts("local")
+    counts = Counts()
     for number in range(1000):
-        counts.add(number // 500, "GET", "/a", "ok", 5.0 + number % 3)
+        counts.add(number // 500, "GET", "/a", "ok", 5.0 + number % 3, (4.0 + number % 2, None))
         if number % 250 == 0:
             taken = counts.take_latency()
-            assert sum(int(str(row[-1])) for row in taken) == (1 if number == 0 else 250)
-    assert sum(int(str(row[-1])) for row in counts.take_latency()) == 249
+            assert client(taken) == wire(taken) == (1 if number == 0 else 250)
+    assert client(counts.take_latency()) == 249
     assert counts.take_latency() == []
     assert counts.total == 1000
 
 
 def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
-    counts = Counts("local")
+    counts = Counts()
     for number in range(5000):
         counts.add_failure(0, "GET", "/a", "http_500", "500", f"trace {number}")
     rows = counts.take_failures()
@@ -26,7 +37,36 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
 
 
 def test_names_are_written_on_one_line() -> None:
-    counts = Counts("local")
-    counts.add(0, "GET", "a\nb", "ok", 1.0)
-    [row] = counts.take_latency()
-    assert row[3] == "a\\nb"
+    counts = Counts()
+    counts.add(0, "GET", "a\nb", "ok", 1.0, (0.5, None))
+    row, _ = counts.take_latency()
+    assert row[2] == "a\\nb"
+
+
+def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
+    counts = Counts()
+    counts.add(7, "GET", "/a", "ok", 9.0, (5.0, 2.0))
+    counts.add(7, "GET", "/a", "ok", 9.0, None)
+    counts.add(7, "GET", "/a", "timeout", 9.0, None)
+    rows = {(row[3], row[4]): (row[5], row[6]) for row in counts.take_latency()}
+    for key, ms, count in (
+        (("ok", "client"), 9.0, 2),
+        (("ok", "wire"), 5.0, 1),
+        (("ok", "connect"), 2.0, 1),
+        (("ok", "stand_in"), 9.0, 1),
+        (("timeout", "client"), 9.0, 1),
+    ):
+        middle, counted = rows.pop(key)
+        assert counted == count
+        assert float(str(middle)) == pytest.approx(ms, rel=0.005)
+    assert not rows
+    assert counts.unstamped == 1
+
+
+def test_the_bucket_is_the_tables() -> None:
+    counts = Counts()
+    for tenths in range(1, 20_000):
+        ms = tenths / 10
+        counts.add(0, "GET", "/a", "ok", ms, (ms, None))
+        rows = counts.take_latency()
+        assert {row[5] for row in rows} == {bucket_middle(bucket_of(ms))}

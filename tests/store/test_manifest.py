@@ -33,7 +33,7 @@ def test_a_run_counts_as_interrupted_until_it_is_complete() -> None:
         lambda _: "\x00" * 100,
         lambda text: text.replace('"users": 100', '"users": "many"'),
         lambda text: text.replace('"status": "interrupted"', '"status": "fine"'),
-        lambda text: text.replace('"schema_version": 1', '"schema_version": null'),
+        lambda text: text.replace('"schema_version": 2', '"schema_version": null'),
     ],
 )
 def test_a_damaged_manifest_is_named_in_one_line(tmp_path: Path, damage: object) -> None:
@@ -55,7 +55,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_another_version_is_told_with_both_versions(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"schema_version": 7, "what": "ever"}))
-    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 1"):
+    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 2"):
         read_manifest(path, RunManifest)
 
 

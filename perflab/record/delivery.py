@@ -1,0 +1,110 @@
+"""Handing rows from the processes that make requests to the one that writes: nothing is lost, nothing lands twice.
+
+A source numbers its batches from 1 on and keeps each until it is acknowledged; what is not acknowledged in time is
+sent again. The receiver takes batches strictly in order and acknowledges the last one that it took, so a batch that
+comes twice, or after one that got lost, changes nothing (go-back-N).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Row = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a source has since its last batch; the totals are over its whole run so far.
+
+    `finished` are the requests that its events told of, `locust_finished` those that Locust itself counted there.
+    """
+
+    latency: list[Row] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    generator: list[Row] = field(default_factory=list)
+    finished: int = 0
+    locust_finished: int = 0
+    unanswered: int = 0
+    unstamped: int = 0
+    task_exceptions: int = 0
+    clock_step_ms: float = 0.0
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A numbered batch of one source."""
+
+    source: str
+    pid: int
+    number: int
+    batch: Batch
+
+    def to_message(self) -> dict[str, Any]:
+        """Return the parcel as Locust's messages carry it."""
+        return {"source": self.source, "pid": self.pid, "number": self.number, "batch": asdict(self.batch)}
+
+    @classmethod
+    def from_message(cls, data: dict[str, Any]) -> Parcel:
+        """Return the parcel that a message carries."""
+        return cls(data["source"], data["pid"], data["number"], Batch(**data["batch"]))
+
+
+class Outbox:
+    """The batches of one source that were not acknowledged yet."""
+
+    def __init__(self, send: Callable[[Parcel], None], source: str, pid: int, patience_s: float = 2.0) -> None:
+        """`send` may fail silently; what is not acknowledged within `patience_s` is sent again."""
+        self._send = send
+        self._source, self._pid = source, pid
+        self._patience_s = patience_s
+        self._waiting: dict[int, Parcel] = {}
+        self._number = 0
+        self._sent_at = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been acknowledged."""
+        return not self._waiting
+
+    def put(self, batch: Batch) -> None:
+        """Number a batch and send it."""
+        self._number += 1
+        parcel = self._waiting[self._number] = Parcel(self._source, self._pid, self._number, batch)
+        if len(self._waiting) == 1:
+            self._sent_at = time.monotonic()
+        self._send(parcel)
+
+    def acknowledge(self, number: int) -> None:
+        """Forget everything up to batch `number`."""
+        taken = [waiting for waiting in self._waiting if waiting <= number]
+        for waiting in taken:
+            del self._waiting[waiting]
+        if taken:
+            self._sent_at = time.monotonic()
+
+    def repeat(self) -> None:
+        """Send again, in order, what has waited for too long."""
+        if self._waiting and time.monotonic() - self._sent_at > self._patience_s:
+            self._sent_at = time.monotonic()
+            for parcel in list(self._waiting.values()):
+                self._send(parcel)
+
+
+class Inbox:
+    """Takes the batches of all sources, each once and in order."""
+
+    def __init__(self, take: Callable[[Parcel], None]) -> None:
+        self._take = take
+        self._last: dict[str, int] = {}
+
+    def receive(self, parcel: Parcel) -> int:
+        """Take the parcel if it is the source's next one; return the number of the last one taken."""
+        last = self._last.get(parcel.source, 0)
+        if parcel.number == last + 1:
+            self._take(parcel)
+            last = self._last[parcel.source] = parcel.number
+        return last

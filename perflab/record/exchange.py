@@ -1,0 +1,127 @@
+"""What travels on the wire for one request: when its bytes left, when the answer's bytes came in.
+
+An exchange belongs to the greenlet that makes the request, so that the `request` event, which fires in the same
+greenlet, finds it whatever client made it. It consists of parts: opening a connection, and each send with the
+answer to it (a redirect makes several). Only the parts count; what the client did between them is the generator's.
+All times are nanoseconds of CLOCK_REALTIME, the clock of the kernel's receive times.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gevent import getcurrent
+
+# Two readings of the same clock, one of them rounded to a float.
+SAME_MOMENT_NS = 2_000
+# A start that is reckoned back from the event comes late by what the client does between its clock and the event.
+RECKONED_NS = 1_000_000
+# A greenlet that never tells Locust of its traffic must not fill the memory.
+MOST_PARTS = 64
+# Requests whose event waits for the end of a `with` block, one within the other.
+MOST_NESTED = 8
+
+
+class Exchange:
+    """The traffic of one request, as far as it has come.
+
+    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own. `sent` and
+    `arrived` are of the part that is open, 0 when there is none.
+    """
+
+    __slots__ = ("arrived", "depth", "method", "name", "opened", "outer", "parts", "returned", "sent")
+
+    def __init__(self, opened: int = 0, outer: Exchange | None = None, method: str = "", name: str = "") -> None:
+        self.opened = opened
+        self.sent = 0
+        self.arrived = 0
+        self.parts: list[tuple[int, int, bool]] | None = None
+        self.returned = 0
+        self.outer = outer
+        self.depth: int = 1 if outer is None else outer.depth + 1
+        self.method = method
+        self.name = name
+
+    def begin(self) -> None:
+        """Bytes are about to leave: a part begins, unless they belong to the one that has begun."""
+        if self.arrived:
+            self.end_part()
+        if not self.sent:
+            self.sent = time.time_ns()
+
+    def stamp(self, seconds: int, ns: int) -> None:
+        """Bytes of an answer came in at this moment, by the kernel's clock."""
+        at = seconds * 1_000_000_000 + ns
+        # What came before anything was sent is no answer to it.
+        if at >= self.sent > 0 and at > self.arrived:
+            self.arrived = at
+
+    def end_part(self, took: int | None = None, *, connecting: bool = False) -> None:
+        """Close the open part; it took from `sent` to `arrived` unless `took` (ns) is given."""
+        if not self.sent:
+            return
+        if took is None:
+            took = self.arrived - self.sent
+        if self.parts is None:
+            self.parts = []
+        elif len(self.parts) >= MOST_PARTS:
+            del self.parts[0]
+        self.parts.append((self.sent, took, connecting))
+        self.sent = self.arrived = 0
+
+    def measured(self, since: int) -> tuple[float, float | None] | None:
+        """Return (wire ms, connect ms or None) of what was sent from the moment `since` on.
+
+        None when the last thing sent has not been answered with a receive time.
+        """
+        if not self.arrived or self.sent < since:
+            return None
+        total, connect = self.arrived - self.sent, None
+        if self.parts:
+            for sent, took, connecting in self.parts:
+                if sent >= since:
+                    total += took
+                    if connecting:
+                        connect = took if connect is None else connect + took
+        return total / 1e6, None if connect is None else connect / 1e6
+
+
+def current_exchange() -> Exchange:
+    """Return the exchange that traffic of this greenlet belongs to now; a new one if none is open."""
+    greenlet: Any = getcurrent()
+    try:
+        exchange: Exchange | None = greenlet.perflab_exchange
+    except AttributeError:
+        exchange = None
+    if exchange is None or exchange.returned:
+        exchange = greenlet.perflab_exchange = Exchange(outer=exchange)
+    return exchange
+
+
+def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, float | None] | None:
+    """Return (wire ms, connect ms or None) of the request whose event is firing in this greenlet, None if unknown.
+
+    The request began at `start_time` (epoch seconds) by its client, or `response_ms` ago where the client is silent.
+    """
+    greenlet: Any = getcurrent()
+    try:
+        exchange: Exchange | None = greenlet.perflab_exchange
+    except AttributeError:
+        return None
+    if exchange is None:
+        return None
+    if start_time is None:
+        began = time.time_ns() - int(response_ms * 1e6) - RECKONED_NS
+    else:
+        began = int(start_time * 1e9) - SAME_MOMENT_NS
+    since = exchange.opened
+    if not since:
+        since = began
+    elif began + 2 * SAME_MOMENT_NS < since or (exchange.returned and began > exchange.returned):
+        # Somebody tells of something else than this request: of a whole transaction, say.
+        return None
+    greenlet.perflab_exchange = exchange.outer
+    measured = exchange.measured(since)
+    # A client that measures less than the whole exchange means something else than we do.
+    return measured if measured is not None and measured[0] <= response_ms + 1 else None

@@ -1,0 +1,128 @@
+"""One Locust process that makes requests: what it counts, and a batch of it every second."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from locust.env import Environment
+
+from perflab.record.clients import InFlight
+from perflab.record.counts import Counts, Row
+from perflab.record.delivery import Batch
+from perflab.record.exchange import take_exchange
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
+from perflab.record.outcome import classify, message_of
+
+UNANSWERED = "no answer until the run was over"
+
+
+class Source:
+    """Listens to the requests of this process; `take_batch` hands over what there is."""
+
+    def __init__(self, environment: Environment, in_flight: InFlight, lost: LostTime) -> None:
+        self._environment = environment
+        self._in_flight = in_flight
+        self._lost = lost
+        self._counts = Counts()
+        self._lag = LoopLag()
+        self._use = ProcessUse()
+        self._clock = ClockWatch()
+        self._health: list[Row] = []
+        self._reported = 0
+        self._unanswered = 0
+        self._task_exceptions = 0
+        self._clock_step_ms = 0.0
+        self._mean_lag_ms = 0.0
+
+    def listen(self) -> None:
+        """Listen to this environment's events from now on."""
+        listen = self._environment.events
+        listen.request.add_listener(self._on_request)
+        listen.user_error.add_listener(self._on_user_error)
+        listen.report_to_master.add_listener(self._on_report_to_master)
+
+    def note_health(self, second: int) -> None:
+        """Add a row of ``generator.csv`` about the time since the last one, which is epoch second `second`."""
+        runner = self._environment.runner
+        users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
+        cpu, rss = self._use.take()
+        lags = self._lag.take()
+        self._mean_lag_ms = sum(lags) / len(lags)
+        lost_s, behind = self._lost.take()
+        self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
+        figures = (
+            f"{cpu:.1f}",
+            f"{lags[-1]:.2f}",
+            f"{rss:.1f}",
+            wanted,
+            f"{quantile(lags, 0.5):.2f}",
+            f"{quantile(lags, 0.9):.2f}",
+            f"{quantile(behind, 0.5):.2f}",
+            f"{quantile(behind, 0.99):.2f}",
+            f"{lost_s:.4f}",
+        )
+        self._health.append((second, users, len(self._in_flight), *figures))
+
+    def take_batch(self, *, until: float | None = None, last: bool = False) -> Batch:
+        """Return everything since the last batch.
+
+        `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
+        if it began before. With `last`, what is still under way is given up.
+        """
+        if last:
+            self._in_flight.abandon()
+        for exchange in self._in_flight.take_cut_off():
+            began = exchange.opened / 1e9
+            # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
+            if until is None or began < until:
+                waited_ms = (time.time() - began) * 1000
+                self._unanswered += 1
+                self._counts.add_unanswered(int(began), exchange.method, exchange.name, waited_ms)
+                self._counts.add_failure(int(began), exchange.method, exchange.name, "unanswered", "", UNANSWERED)
+        health, self._health = self._health, []
+        return Batch(
+            latency=self._counts.take_latency(),
+            failures=self._counts.take_failures(),
+            generator=health,
+            finished=self._counts.total,
+            locust_finished=self._reported + self._environment.stats.total.num_requests,
+            unanswered=self._unanswered,
+            unstamped=self._counts.unstamped,
+            task_exceptions=self._task_exceptions,
+            clock_step_ms=self._clock_step_ms,
+            last=last,
+        )
+
+    def _on_request(
+        self,
+        request_type: str,
+        name: str,
+        response_time: float,
+        exception: object = None,
+        response: Any = None,
+        start_time: float | None = None,
+        **_: Any,
+    ) -> None:
+        measured = take_exchange(start_time, response_time)
+        if start_time is None:
+            # Custom clients may leave it out.
+            start_time = time.time() - response_time / 1000
+        if exception is None:
+            outcome = "ok"
+        else:
+            outcome, status = classify(response, exception)
+            if not status:
+                # Nothing came back, or not all of it: when the last byte came says nothing.
+                measured = None
+            self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
+        self._counts.add(int(start_time), request_type, name, outcome, response_time, measured)
+        # Without a wire time the loop's lag is the best that is known of the generator's share.
+        self._lost.add_behind(response_time - measured[0] if measured is not None else self._mean_lag_ms)
+
+    def _on_user_error(self, **_: Any) -> None:
+        self._task_exceptions += 1
+
+    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
+        # A worker's own statistics start from zero after each report.
+        self._reported += data["stats_total"]["num_requests"]

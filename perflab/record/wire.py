@@ -1,0 +1,209 @@
+"""The wire clock: when bytes really left and arrived, taken at gevent's sockets, so that any client gains it.
+
+Linux stamps each TCP segment when it comes in (SO_TIMESTAMPNS) and hands the stamp over with the bytes. However late
+a busy generator gets round to reading them, the stamp is that of their arrival. Reading is done with recvmsg, which
+returns the stamp of the last segment read; under TLS the bytes are OpenSSL's to read, so the stamp is peeked at first.
+
+Opening a connection has no stamp. Its time is the kernel's own measurement of the handshake's round trip (TCP_INFO);
+only where the kernel had to send anew, and for other systems, it is the time that the client saw.
+"""
+
+from __future__ import annotations
+
+import _socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gevent.socket
+import gevent.ssl
+from gevent._socketcommon import timeout_default
+
+from perflab.record.exchange import current_exchange
+
+# Python has no name for it before 3.14 (Linux, all but a few rare architectures).
+SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("qq")
+_U32 = struct.Struct("I")
+_ANCILLARY = 64
+# Where struct tcp_info has its fields.
+_TCP_INFO_SIZE, _RTT_US, _RETRANSMITTED = 104, 68, 100
+_INTERNET = (_socket.AF_INET, _socket.AF_INET6)
+_KIND = 0xF
+# Larger than what a receive queue nearly always holds.
+_scratch = bytearray(1 << 18)
+# SSLSocket has a recvmsg_into of its own, which only refuses.
+_recvmsg_into = _socket.socket.recvmsg_into
+
+AVAILABLE = sys.platform == "linux"
+
+_Socket: Any = gevent.socket.socket
+_TlsSocket: Any = gevent.ssl.SSLSocket
+
+
+def install() -> None:
+    """Instrument gevent's socket classes; where the kernel has no receive times, this does nothing."""
+    if not AVAILABLE:
+        return
+    # Only sockets that connect are of interest: servers and UDP keep the methods that they had.
+    _Socket.connect = _connecting(_Socket.connect)
+    _Socket.connect_ex = _connecting(_Socket.connect_ex)
+    _TlsSocket.send = _sending_tls(_TlsSocket.send)
+    _TlsSocket.read = _reading_tls(_TlsSocket.read)
+    _TlsSocket.do_handshake = _shaking_hands(_TlsSocket.do_handshake)
+    _TlsSocket._wait = _waiting_tls(_TlsSocket._wait)
+
+
+def keep_stamping() -> Any:
+    """Return a socket that makes the kernel stamp all segments for as long as it is open.
+
+    The kernel begins to stamp a moment after the first socket asks for it, and ends when none does any more: without
+    this one, answers on a lone fresh connection may come without a stamp.
+    """
+    keeper = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    if AVAILABLE:
+        keeper.setsockopt(_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return keeper
+
+
+class StampedSocket(_Socket):  # type: ignore[misc]
+    """What a gevent socket becomes when it connects: its reads note the receive times, its sends their moment."""
+
+    __slots__ = ()
+
+    def send(self, data: Any, flags: int = 0, timeout: Any = timeout_default) -> Any:
+        """Send as gevent does; sendall is made of this."""
+        exchange = current_exchange()
+        if exchange.arrived or not exchange.sent:
+            exchange.begin()
+        try:
+            return self._sock.send(data, flags)
+        except BlockingIOError:
+            # The send buffer is full: gevent waits and tries again.
+            return _Socket.send(self, data, flags, timeout)
+
+    def recv(self, size: int, flags: int = 0) -> Any:
+        """Receive as gevent does."""
+        if flags or self.timeout == 0.0:
+            return _Socket.recv(self, size, flags)
+        exchange = current_exchange()
+        if exchange.sent and not exchange.arrived:
+            # The answer to what was sent just now can't be here yet: to try first would only cost an exception.
+            self._wait(self._read_event)
+        while True:
+            try:
+                data, ancillary, _, _ = self._sock.recvmsg(size, _ANCILLARY)
+            except BlockingIOError:
+                self._wait(self._read_event)
+            else:
+                if ancillary:
+                    exchange.stamp(*_TIMESPEC.unpack(ancillary[0][2]))
+                return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> Any:
+        """Receive as gevent does."""
+        if flags or self.timeout == 0.0:
+            return _Socket.recv_into(self, buffer, nbytes, flags)
+        exchange = current_exchange()
+        if exchange.sent and not exchange.arrived:
+            self._wait(self._read_event)
+        target = memoryview(buffer).cast("B")[:nbytes] if nbytes else buffer
+        while True:
+            try:
+                count, ancillary, _, _ = self._sock.recvmsg_into((target,), _ANCILLARY)
+            except BlockingIOError:
+                self._wait(self._read_event)
+            else:
+                if ancillary:
+                    exchange.stamp(*_TIMESPEC.unpack(ancillary[0][2]))
+                return count
+
+
+def _connecting(connect: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(connect)
+    def connecting(self: Any, address: Any) -> Any:
+        raw = self._sock
+        if raw.family not in _INTERNET or raw.type & _KIND != _socket.SOCK_STREAM:
+            return connect(self, address)
+        raw.setsockopt(_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        if type(self) is _Socket:
+            # Sockets have no room for a mark of ours; and the others need not ask at every call whether they have it.
+            self.__class__ = StampedSocket
+        exchange = current_exchange()
+        exchange.begin()
+        began, tried = exchange.sent, time.time_ns()
+        result = connect(self, address)
+        if not result:
+            # What came before belongs to it: another address that was tried, a connection that had gone stale.
+            exchange.end_part(tried - began + _round_trip(raw, time.time_ns() - tried), connecting=True)
+        return result
+
+    return connecting
+
+
+def _round_trip(raw: Any, seen: int) -> int:
+    """Return how long connecting took in ns: the kernel's measurement, or what was `seen` if it had to try again."""
+    try:
+        info = raw.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _TCP_INFO_SIZE)
+        (rtt_us,), (again,) = _U32.unpack_from(info, _RTT_US), _U32.unpack_from(info, _RETRANSMITTED)
+    except (OSError, struct.error):
+        return seen
+    return min(rtt_us * 1000, seen) if rtt_us and not again else seen
+
+
+def _sending_tls(send: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(send)
+    def sending(self: Any, data: Any, flags: int = 0, timeout: Any = timeout_default) -> Any:
+        if not self.server_side:
+            current_exchange().begin()
+        return send(self, data, flags, timeout)
+
+    return sending
+
+
+def _reading_tls(read: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(read)
+    def reading(self: Any, nbytes: int = 2014, buffer: Any = None) -> Any:
+        _peek(self)
+        return read(self, nbytes, buffer)
+
+    return reading
+
+
+def _waiting_tls(wait: Callable[..., Any]) -> Callable[..., Any]:
+    def waiting(self: Any, watcher: Any, timeout_exc: Any = None) -> None:
+        wait(self, watcher, timeout_exc)
+        if watcher is self._read_event:
+            _peek(self)
+
+    return waiting
+
+
+def _shaking_hands(do_handshake: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(do_handshake)
+    def shaking_hands(self: Any) -> Any:
+        if self.server_side:
+            return do_handshake(self)
+        exchange = current_exchange()
+        exchange.begin()
+        result = do_handshake(self)
+        exchange.end_part(None if exchange.arrived else time.time_ns() - exchange.sent, connecting=True)
+        return result
+
+    return shaking_hands
+
+
+def _peek(self: Any) -> None:
+    """Take the stamp of all that has come in and was not read yet; OpenSSL, which reads it, knows no stamps."""
+    if self.server_side:
+        return
+    try:
+        _, ancillary, _, _ = _recvmsg_into(self._sock, (_scratch,), _ANCILLARY, _socket.MSG_PEEK)
+    except OSError:
+        # Nothing there, or the connection is gone: the reader will tell.
+        return
+    if ancillary:
+        current_exchange().stamp(*_TIMESPEC.unpack(ancillary[0][2]))

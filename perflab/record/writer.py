@@ -1,0 +1,49 @@
+"""The run's tables and the account of every source, in the one process that writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perflab.record.delivery import Parcel
+from perflab.store.handover import Answer, SourceAccount, write_answer
+from perflab.store.layout import RunDir
+from perflab.store.tables import TableWriter
+
+
+class Writer:
+    """Writes parcels into the tables and keeps the books in `answer`."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run = RunDir(run_dir)
+        self.answer = Answer()
+        self._latency = TableWriter(self._run.latency)
+        self._failures = TableWriter(self._run.failures)
+        self._generator = TableWriter(self._run.generator)
+
+    def take(self, parcel: Parcel) -> None:
+        """Append a parcel's rows; their epoch seconds become seconds since the run's start."""
+        batch, source = parcel.batch, parcel.source
+        start = self.answer.start or 0
+        account = self.answer.sources.setdefault(source, SourceAccount())
+        account.pid = parcel.pid
+        self._latency.append([(max(0, _int(row[0]) - start), source, *row[1:]) for row in batch.latency])
+        self._failures.append([(max(0, _int(row[0]) - start), *row[1:]) for row in batch.failures])
+        self._generator.append(
+            [(second, source, *row[1:]) for row in batch.generator if (second := _int(row[0]) - start) >= 0]
+        )
+        account.recorded += sum(_int(row[-1]) for row in batch.latency if row[4] == "client")
+        account.finished, account.locust_finished = batch.finished, batch.locust_finished
+        account.unanswered, account.unstamped = batch.unanswered, batch.unstamped
+        account.task_exceptions, account.clock_step_ms = batch.task_exceptions, batch.clock_step_ms
+        account.complete = batch.last
+        if batch.generator:
+            account.last_second = _int(batch.generator[-1][0]) - start
+
+    def write_answer(self) -> None:
+        """Tell perflab how far the run has come."""
+        write_answer(self._run.path, self.answer)
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)  # noqa: S101 - rows are made in this package
+    return value

@@ -1,0 +1,317 @@
+"""Nothing is lost, or it is said: slow answers at the end, a worker that is killed, a connection that is cut."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import perflab
+from perflab.drive.events import Event, Progress
+from perflab.drive.locust import RECORDER
+from perflab.drive.sweep import run_sweep
+from perflab.drive.target import free_port
+from perflab.objectives import Objectives
+from perflab.plan import make_plan
+from perflab.settings import load_environment
+from perflab.store.handover import Order, read_answer
+from perflab.store.layout import RunDir
+from perflab.store.tables import FAILURE_COLUMNS, GENERATOR_COLUMNS, LATENCY_COLUMNS, create_table
+
+SLOW = """
+import os
+from locust import FastHttpUser, constant, events, task
+class U(FastHttpUser):
+    wait_time = constant(0.1)
+    @task
+    def slow(self): self.client.get("/slow")
+"""
+
+NEVER = """
+from itertools import count
+from locust import HttpUser, constant, task
+number = count(1)
+class U(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def t(self):
+        self.client.get("/health")
+        if next(number) % 40 == 0: self.client.get("/hangs?key=topsecret", name="/hangs")
+"""
+
+
+TRUTHFUL = """
+import json, os
+from pathlib import Path
+from locust import FastHttpUser, HttpUser, constant, events, task
+seen = []
+@events.request.add_listener
+def on_request(name, response_time, **_): seen.append([name, response_time])
+@events.quit.add_listener
+def on_quit(**_):
+    if "TRUTH_FILE" in os.environ: Path(os.environ["TRUTH_FILE"]).write_text(json.dumps(seen))
+class Fast(FastHttpUser):
+    wait_time = constant(0.02)
+    @task
+    def varied(self): self.client.get("/varied")
+class Slow(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def broken(self): self.client.get("/broken")
+"""
+
+
+def test_answers_that_come_after_the_end_are_recorded(tmp_path: Path, small_target: str) -> None:
+    locustfile = tmp_path / "slow.py"
+    locustfile.write_text(SLOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+        patch.setenv("LOAD_TEST_TIMEOUT", "5")
+        sweep = perflab.sweep(
+            small_target,
+            locustfile=locustfile,
+            users=12,
+            spawn_rate=12,
+            duration=3,
+            processes=2,
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+    [manifest] = sweep.run_manifests
+    evidence = manifest.evidence
+    assert manifest.window is not None
+    assert sweep.runs["validity"].tolist() == ["valid"], sweep.reasons
+    assert evidence.requests_recorded == evidence.requests_finished == evidence.locust_finished
+    assert evidence.unanswered == 0
+    slow = sweep.latency[(sweep.latency["name"] == "/slow") & (sweep.latency["measure"] == "wire")]
+    # Answers take two seconds: those of the window's last second came when it was over.
+    last = slow[slow["second"] >= manifest.window.end - 2]
+    assert last["count"].sum() > 0
+    assert (slow["latency_ms"] > 1980).all()
+    # 12 users, one request each 2.1 s: as many in each window of that length, up to the end.
+    assert evidence.requests_recorded >= 12 * 2
+
+
+def test_requests_that_never_come_back_are_counted(tmp_path: Path) -> None:
+    locustfile = tmp_path / "never.py"
+    locustfile.write_text(NEVER)
+    odd = Path(__file__).parents[1] / "parts" / "odd_server.py"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+        patch.setenv("LOAD_TEST_TIMEOUT", "1")
+        sweep = perflab.sweep(
+            f"{sys.executable} {odd} {{port}}",
+            locustfile=locustfile,
+            users=8,
+            spawn_rate=20,
+            duration=3,
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+    evidence = sweep.run_manifests[0].evidence
+    waiting = sweep.latency[sweep.latency["outcome"] == "unanswered"]
+    assert evidence.unanswered == waiting["count"].sum() > 0
+    assert evidence.requests_finished == evidence.locust_finished
+    assert evidence.requests_recorded == (evidence.requests_finished or 0) + evidence.unanswered
+    hangs = sweep.endpoints[sweep.endpoints["name"] == "/hangs"]
+    assert (hangs["unanswered"] == hangs["requests"]).all()
+    assert set(sweep.failures["outcome"]) == {"unanswered"}
+    # They are slower than all others, so the largest of all is not known.
+    assert sweep.totals["max_ms"].tolist() == [float("inf")]
+    assert sweep.totals["p50_ms"].item() < 100
+    assert any("never answered" in note for note in sweep.notes)
+    assert not any(b"topsecret" in file.read_bytes() for file in sweep.dir.path.rglob("*") if file.is_file())
+
+
+def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
+    tmp_path: Path, small_target: str, small_locustfile: Path
+) -> None:
+    runs = tmp_path / "runs"
+    killed: list[tuple[str, int]] = []
+
+    def kill_one(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "steady" and not killed:
+            answer = read_answer(event.run.path)
+            assert answer is not None
+            assert answer.start is not None
+            if answer.window_start is not None and time.time() > answer.start + answer.window_start + 2:
+                name, account = sorted(answer.sources.items())[0]
+                assert account.pid > 1
+                os.kill(account.pid, signal.SIGKILL)
+                killed.append((name, account.pid))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+        environment = load_environment(tmp_path)
+        plan = make_plan(
+            environment=environment,
+            root=tmp_path,
+            launch=small_target,
+            locustfile=small_locustfile,
+            users=10,
+            spawn_rate=20,
+            duration=9,
+            processes=2,
+        )
+        folder = run_sweep(plan, Objectives(), runs_dir=runs, environment=environment, root=tmp_path, listen=kill_one)
+    sweep = perflab.Sweep.open(folder)
+    [(name, pid)] = killed
+    evidence = sweep.run_manifests[0].evidence
+    assert sweep.verdict == "INVALID"
+    assert evidence.sources[name].lost
+    # Killed in about the third of nine seconds.
+    assert 4 <= evidence.sources[name].missing_s <= 8
+    [line] = [reason for reason in sweep.reasons if "was lost" in reason]
+    assert f"{name} (process {pid}) was lost" in line
+    assert f"{evidence.sources[name].missing_s:.0f} s of its requests are missing" in line
+    rows = sweep.latency[sweep.latency["measure"] == "client"].groupby("source", observed=True)["count"].sum()
+    for source, kept in evidence.sources.items():
+        assert rows[source] == kept.recorded == kept.finished > 0
+    [other] = [source for source in evidence.sources if source != name]
+    assert not evidence.sources[other].lost
+    assert sweep.latency.groupby("source", observed=True)["second"].max()[other] >= 9
+
+
+MASTER = (
+    "--master --headless -u 12 -r 12 -t 60s --expect-workers 2 --stop-timeout 5 --exit-code-on-error 0 "
+    "--master-bind-host 127.0.0.1"
+)
+
+
+class Proxy:
+    """A TCP proxy that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._pairs: list[socket.socket] = []
+        self._cut = False
+        self.cut_connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                here, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._cut:
+                here.close()
+                continue
+            there = socket.create_connection(("127.0.0.1", self._to))
+            self._pairs += [here, there]
+            for one, other in ((here, there), (there, here)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pump(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+    def cut(self, seconds: float) -> None:
+        """Break all connections, and let none through for so long."""
+        self._cut = True
+        for end in self._pairs:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+                self.cut_connections += 1
+        time.sleep(seconds)
+        self._cut = False
+
+    def close(self) -> None:
+        """End it."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for end in (self._listener, *self._pairs):
+            end.close()
+
+
+@pytest.fixture
+def server(small_target: str) -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen(small_target.replace("{port}", str(port)).split())
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path, server: str) -> None:
+    run = RunDir(tmp_path)
+    locustfile = tmp_path / "truthful.py"
+    locustfile.write_text(TRUTHFUL)
+    for path, columns in (
+        (run.latency, LATENCY_COLUMNS),
+        (run.failures, FAILURE_COLUMNS),
+        (run.generator, GENERATOR_COLUMNS),
+    ):
+        create_table(path, columns)
+    order = Order(str(tmp_path), users=12, settle_s=1, duration_s=12)
+    port = free_port()
+    proxy = Proxy(port)
+    base = [sys.executable, "-m", "locust", "-f", f"{locustfile},{RECORDER}", "-H", server]
+    with (tmp_path / "master.log").open("wb") as log, contextlib.ExitStack() as children:
+        master = children.enter_context(
+            subprocess.Popen(
+                [*base, *MASTER.split(), "--master-bind-port", str(port)],
+                env=os.environ | order.to_variable(),
+                stdout=log,
+                stderr=log,
+            )
+        )
+        children.callback(master.kill)
+        workers = []
+        for number, to in enumerate((port, proxy.port)):
+            output = children.enter_context((tmp_path / f"worker-{number}.log").open("wb"))
+            worker = children.enter_context(
+                subprocess.Popen(
+                    [*base, "--worker", "--master-host", "127.0.0.1", "--master-port", str(to)],
+                    env=os.environ | {"TRUTH_FILE": str(tmp_path / f"truth-{number}.json")},
+                    stdout=output,
+                    stderr=output,
+                )
+            )
+            workers.append(worker)
+            children.callback(worker.kill)
+        for _ in range(300):
+            answer = read_answer(tmp_path)
+            if answer is not None and answer.window_start is not None and answer.start is not None:
+                break
+            time.sleep(0.1)
+        assert answer is not None and answer.window_start is not None and answer.start is not None
+        time.sleep(max(0, answer.start + answer.window_start + 1 - time.time()))
+        proxy.cut(5)
+        assert proxy.cut_connections > 0
+        assert master.wait(60) == 0, (tmp_path / "master.log").read_text()
+        assert [worker.wait(20) for worker in workers] == [0, 0]
+    proxy.close()
+    answer = read_answer(tmp_path)
+    assert answer is not None
+    assert len(answer.sources) == 2
+    assert all(account.complete for account in answer.sources.values())
+    truths = [len(json.loads((tmp_path / f"truth-{number}.json").read_text())) for number in range(2)]
+    latency = pd.read_csv(run.latency, keep_default_na=False)
+    rows = latency[latency["measure"] == "client"].groupby("source")["count"].sum()
+    assert sorted(rows) == sorted(account.finished for account in answer.sources.values()) == sorted(truths)
+    # Both went on all the time, and no second is there twice.
+    generator = pd.read_csv(run.generator)
+    assert not generator.duplicated(["source", "second"]).any()
+    for _, of_source in generator.groupby("source"):
+        assert set(range(2, int(answer.window_end or 0) - 1)) <= set(of_source["second"])

@@ -1,0 +1,61 @@
+"""Batches over a channel that loses, repeats and reorders: each row lands once, in order."""
+
+from __future__ import annotations
+
+import random
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+
+from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+
+
+def batch(number: int) -> Batch:
+    return Batch(latency=[(number, "GET", "/a", "ok", "client", 1.0, 1)], finished=number)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_bad_channel_loses_nothing_and_repeats_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    landed: list[tuple[str, int]] = []
+    inbox = Inbox(lambda parcel: landed.append((parcel.source, int(str(parcel.batch.latency[0][0])))))
+    under_way: list[Parcel] = []
+    outboxes = {name: Outbox(under_way.append, name, 1, patience_s=-1) for name in ("worker-0", "worker-1")}
+
+    def carry() -> None:
+        rng.shuffle(under_way)
+        for parcel in list(under_way):
+            under_way.remove(parcel)
+            fate = rng.random()
+            for _ in range(0 if fate < 0.3 else 2 if fate > 0.8 else 1):
+                number = inbox.receive(parcel)
+                if rng.random() < 0.7:
+                    outboxes[parcel.source].acknowledge(number)
+
+    for number in range(1, 40):
+        for outbox in outboxes.values():
+            outbox.put(batch(number))
+        carry()
+    for _ in range(200):
+        for outbox in outboxes.values():
+            outbox.repeat()
+        carry()
+    for name, outbox in outboxes.items():
+        assert outbox.empty
+        assert [number for source, number in landed if source == name] == list(range(1, 40))
+
+
+def test_nothing_is_sent_again_before_its_time() -> None:
+    sent: list[Parcel] = []
+    outbox = Outbox(sent.append, "worker-0", 1, patience_s=60)
+    outbox.put(batch(1))
+    outbox.repeat()
+    assert [parcel.number for parcel in sent] == [1]
+
+
+def test_a_parcel_comes_through_as_locust_packs_it() -> None:
+    parcel = Parcel("worker-0", 4711, 3, Batch(latency=[(1, "GET", "a\\nb", "ok", "wire", 0.5, 2)], last=True))
+    unpacked = msgpack.unpackb(msgpack.packb(parcel.to_message()))
+    back = Parcel.from_message(unpacked)
+    assert (back.source, back.pid, back.number, back.batch.last) == ("worker-0", 4711, 3, True)
+    assert [tuple(row) for row in back.batch.latency] == parcel.batch.latency

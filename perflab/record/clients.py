@@ -25,8 +25,8 @@ class InFlight:
     """The requests that Locust's clients have begun and not ended, and those that were cut off."""
 
     def __init__(self) -> None:
-        self._open: set[Exchange] = set()
-        self._cut_off: list[Exchange] = []
+        self._open: dict[Exchange, tuple[str, str | bytes]] = {}
+        self._cut_off: dict[Exchange, tuple[str, str | bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -36,17 +36,20 @@ class InFlight:
         for session in (HttpSession, FastHttpSession):
             session.request = self._followed(session.request)  # type: ignore[method-assign]
 
-    def take_cut_off(self) -> list[Exchange]:
-        """Return the requests that Locust has cut off since the last call: no event tells of such a request."""
-        cut_off, self._cut_off = self._cut_off, []
-        return cut_off
+    def take_cut_off(self, *, give_up: bool = False) -> list[tuple[float, str, str]]:
+        """Return (beginning in epoch seconds, method, name) of the requests cut off by Locust since the last call.
 
-    def abandon(self) -> None:
-        """Count what still waits as cut off: nobody will wait for it any longer."""
-        self._cut_off += self._open
-        self._open = set()
+        No event tells of such a request. With `give_up` those that still wait are cut off too.
+        """
+        found = dict(self._cut_off)
+        self._cut_off.clear()
+        if give_up:
+            found |= self._open
+        return [(exchange.opened / 1e9, method, str(name)) for exchange, (method, name) in found.items()]
 
     def _followed(self, request: Callable[..., Any]) -> Callable[..., Any]:
+        open_, cut_off, now = self._open, self._cut_off, time.time_ns
+
         @wraps(request)
         def followed(
             session: Any, method: str, url: str | bytes, name: str | None = None, *args: Any, **kwargs: Any
@@ -57,22 +60,23 @@ class InFlight:
             greenlet: Any = getcurrent()
             try:
                 outer = greenlet.perflab_exchange
+                if outer is not None and (not outer.returned or outer.depth >= MOST_NESTED):
+                    # Only a request whose `with` block is open still waits for its event.
+                    outer = None
             except AttributeError:
                 outer = None
-            if outer is not None and (not outer.returned or outer.depth >= MOST_NESTED):
-                # Only a request whose `with` block is open still waits for its event.
-                outer = None
-            exchange = Exchange(time.time_ns(), outer, method, name or session.request_name or str(url))
-            greenlet.perflab_exchange = exchange
-            self._open.add(exchange)
+            exchange = greenlet.perflab_exchange = Exchange(now(), outer)
+            open_[exchange] = method, name or session.request_name or url
             try:
                 return request(session, method, url, name, *args, **kwargs)
             except gevent.GreenletExit:
-                self._cut_off.append(exchange)
+                cut_off[exchange] = open_[exchange]
                 raise
             finally:
-                exchange.returned = time.time_ns()
-                self._open.discard(exchange)
+                del open_[exchange]
+                if greenlet.perflab_exchange is exchange:
+                    # Its event has not fired yet.
+                    exchange.returned = now()
 
         return followed
 
@@ -87,6 +91,6 @@ def watch_sleepers(lost: LostTime) -> None:
         sleep(taskset, seconds)
         late = clock() - due - TIMER_RESOLUTION_S
         if late > 0:
-            lost.seconds += late
+            lost.woken_late_s += late
 
     TaskSet._sleep = timed  # type: ignore[method-assign]

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from math import ceil, log
-
 from perflab.redact import redact_values
-from perflab.store.tables import LOG_GAMMA, SMALLEST_MS, bucket_middle, one_line
+from perflab.store.tables import bucket_middle, count_buckets, one_line
 
 # A target that fails with a new text each time must neither fill the memory nor the disk.
 MOST_MESSAGES = 200
 FURTHER_MESSAGES = "(further messages)"
 
 MEASURES = ("client", "wire", "connect", "stand_in")
-CLIENT, WIRE, CONNECT, STAND_IN = range(len(MEASURES))
 
 Row = tuple[object, ...]
+# Latencies in ms, a list a measure.
+Cell = tuple[list[float], list[float], list[float], list[float]]
 
 
 class Counts:
-    """Weighted samples and failures since the last hand-over. Memory is bounded by one second's variety.
+    """Requests and failures since the last hand-over. Memory is bounded by one second's requests.
 
     Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
     """
 
     def __init__(self) -> None:
-        self.total = 0
-        self.unstamped = 0
-        self._latency: dict[tuple[int, str, str, str], dict[int, int]] = {}
+        self.total = self.unstamped = 0
+        """Finished requests, and successful ones without a wire time, that were handed over."""
+        self._latency: dict[tuple[int, str, str, str], Cell] = {}
         self._failures: dict[tuple[int, str, str, str, str, str], int] = {}
         self._messages: set[str] = set()
         self._clean: dict[str, str] = {}
@@ -41,32 +40,25 @@ class Counts:
         measured: tuple[float, float | None] | None,
     ) -> None:
         """Count one request under the second in which it began; `measured` is (wire ms, connect ms), None without."""
-        self.total += 1
+        # Latencies are only noted here and put into buckets once a second, many at a time: this is done for each
+        # request of the generator, whose time is what the service's must not be mistaken for.
         key = (second, method, name, outcome)
-        cell = self._latency.get(key)
-        if cell is None:
-            cell = self._latency[key] = {}
-        # bucket_of, written out: this is done twice for each request of the generator.
-        bucket = ceil(log(client_ms if client_ms > SMALLEST_MS else SMALLEST_MS) / LOG_GAMMA) * 4
-        cell[bucket] = cell.get(bucket, 0) + 1
-        if measured is None:
-            if outcome == "ok":
-                # The client clock stands in, and the row says so.
-                self.unstamped += 1
-                cell[bucket + STAND_IN] = cell.get(bucket + STAND_IN, 0) + 1
-            return
-        wire_ms, connect_ms = measured
-        bucket = ceil(log(wire_ms if wire_ms > SMALLEST_MS else SMALLEST_MS) / LOG_GAMMA) * 4 + WIRE
-        cell[bucket] = cell.get(bucket, 0) + 1
-        if connect_ms is not None:
-            bucket = ceil(log(connect_ms if connect_ms > SMALLEST_MS else SMALLEST_MS) / LOG_GAMMA) * 4 + CONNECT
-            cell[bucket] = cell.get(bucket, 0) + 1
+        try:
+            client, wire, connect, stand_in = self._latency[key]
+        except KeyError:
+            client, wire, connect, stand_in = self._latency[key] = ([], [], [], [])
+        client.append(client_ms)
+        if measured is not None:
+            wire.append(measured[0])
+            if measured[1] is not None:
+                connect.append(measured[1])
+        elif outcome == "ok":
+            # The client clock stands in, and the row says so.
+            stand_in.append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
-        cell = self._latency.setdefault((second, method, name, "unanswered"), {})
-        bucket = ceil(log(max(waited_ms, SMALLEST_MS)) / LOG_GAMMA) * 4
-        cell[bucket] = cell.get(bucket, 0) + 1
+        self._latency.setdefault((second, method, name, "unanswered"), ([], [], [], []))[0].append(waited_ms)
 
     def add_failure(self, second: int, method: str, name: str, outcome: str, status: str, message: str) -> None:
         """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
@@ -80,12 +72,19 @@ class Counts:
 
     def take_latency(self) -> list[Row]:
         """Return (second, method, name, outcome, measure, latency_ms, count) since the last call."""
-        counts, self._latency = self._latency, {}
-        return [
-            (second, self._text(method), self._text(name), outcome, MEASURES[key & 3], bucket_middle(key >> 2), count)
-            for (second, method, name, outcome), cell in counts.items()
-            for key, count in cell.items()
-        ]
+        cells, self._latency = self._latency, {}
+        rows: list[Row] = []
+        for (second, method, name, outcome), cell in cells.items():
+            if outcome != "unanswered":
+                self.total += len(cell[0])
+                self.unstamped += len(cell[-1])
+            front = (second, self._text(method), self._text(name), outcome)
+            for measure, latencies in zip(MEASURES, cell, strict=True):
+                rows += [
+                    (*front, measure, bucket_middle(bucket), count)
+                    for bucket, count in count_buckets(latencies).items()
+                ]
+        return rows
 
     def take_failures(self) -> list[Row]:
         """Return (second, method, name, outcome, status, message, count) since the last call."""

@@ -26,22 +26,23 @@ MOST_NESTED = 8
 class Exchange:
     """The traffic of one request, as far as it has come.
 
-    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own. `sent` and
-    `arrived` are of the part that is open, 0 when there is none.
+    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own; `returned` that of
+    its return, if the event had not fired by then. `sent` and `arrived` are of the part that is open, 0 without one.
     """
 
-    __slots__ = ("arrived", "depth", "method", "name", "opened", "outer", "parts", "returned", "sent")
+    # As defaults of the class, because an exchange is made for each request and most of it stays as it is.
+    sent = 0
+    arrived = 0
+    returned = 0
+    parts: list[tuple[int, int, bool]] | None = None
+    outer: Exchange | None = None
+    depth = 1
 
-    def __init__(self, opened: int = 0, outer: Exchange | None = None, method: str = "", name: str = "") -> None:
+    def __init__(self, opened: int = 0, outer: Exchange | None = None) -> None:
         self.opened = opened
-        self.sent = 0
-        self.arrived = 0
-        self.parts: list[tuple[int, int, bool]] | None = None
-        self.returned = 0
-        self.outer = outer
-        self.depth: int = 1 if outer is None else outer.depth + 1
-        self.method = method
-        self.name = name
+        if outer is not None:
+            self.outer = outer
+            self.depth = outer.depth + 1
 
     def begin(self) -> None:
         """Bytes are about to leave: a part begins, unless they belong to the one that has begun."""

@@ -10,7 +10,7 @@ import gevent
 import psutil
 
 LAG_PROBE_S = 0.05
-# Differences of a second kept for its percentiles; beyond that a random sample stands for them.
+# Differences of a second that its percentiles are read from; of more a random sample stands for all.
 MOST_DIFFERENCES = 500
 
 
@@ -38,26 +38,15 @@ class LostTime:
     """How long users were kept waiting by the generator itself: inside requests, and when waking from a think time."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self._behind: list[float] = []
-        self._seen = 0
-
-    def add_behind(self, behind_ms: float) -> None:
-        """Count a request whose client saw its answer `behind_ms` later than it had arrived."""
-        self.seconds += behind_ms / 1000
-        self._seen += 1
-        if len(self._behind) < MOST_DIFFERENCES:
-            self._behind.append(behind_ms)
-        else:
-            place = int(random.random() * self._seen)
-            if place < MOST_DIFFERENCES:
-                self._behind[place] = behind_ms
+        self.woken_late_s = 0.0
+        self.behind_ms: list[float] = []
+        """Client minus wire of each request since the last `take`."""
 
     def take(self) -> tuple[float, list[float]]:
-        """Return (user-seconds lost, client-minus-wire in ms, ascending) since the last call."""
-        taken = self.seconds, sorted(self._behind)
-        self.seconds, self._behind, self._seen = 0.0, [], 0
-        return taken
+        """Return (user-seconds lost, client-minus-wire in ms, ascending, a sample of many) since the last call."""
+        behind, self.behind_ms = self.behind_ms, []
+        lost_s, self.woken_late_s = self.woken_late_s + sum(behind) / 1000, 0.0
+        return lost_s, sorted(random.sample(behind, MOST_DIFFERENCES) if len(behind) > MOST_DIFFERENCES else behind)
 
 
 class ProcessUse:

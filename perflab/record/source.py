@@ -70,19 +70,16 @@ class Source:
         `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
         if it began before. With `last`, what is still under way is given up.
         """
-        if last:
-            self._in_flight.abandon()
-        for exchange in self._in_flight.take_cut_off():
-            began = exchange.opened / 1e9
+        for began, method, name in self._in_flight.take_cut_off(give_up=last):
             # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
             if until is None or began < until:
-                waited_ms = (time.time() - began) * 1000
                 self._unanswered += 1
-                self._counts.add_unanswered(int(began), exchange.method, exchange.name, waited_ms)
-                self._counts.add_failure(int(began), exchange.method, exchange.name, "unanswered", "", UNANSWERED)
+                self._counts.add_unanswered(int(began), method, name, (time.time() - began) * 1000)
+                self._counts.add_failure(int(began), method, name, "unanswered", "", UNANSWERED)
         health, self._health = self._health, []
+        latency = self._counts.take_latency()
         return Batch(
-            latency=self._counts.take_latency(),
+            latency=latency,
             failures=self._counts.take_failures(),
             generator=health,
             finished=self._counts.total,
@@ -118,7 +115,7 @@ class Source:
             self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
         self._counts.add(int(start_time), request_type, name, outcome, response_time, measured)
         # Without a wire time the loop's lag is the best that is known of the generator's share.
-        self._lost.add_behind(response_time - measured[0] if measured is not None else self._mean_lag_ms)
+        self._lost.behind_ms.append(response_time - measured[0] if measured is not None else self._mean_lag_ms)
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1

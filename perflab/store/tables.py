@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -29,6 +30,16 @@ SMALLEST_MS = 0.001
 def bucket_of(latency_ms: float) -> int:
     """Return the number of the bucket that holds a latency; everything below 1 µs counts as 1 µs."""
     return math.ceil(math.log(max(latency_ms, SMALLEST_MS)) / LOG_GAMMA)
+
+
+def count_buckets(latencies_ms: Sequence[float]) -> dict[int, int]:
+    """Return how many of the latencies each bucket holds."""
+    if not latencies_ms:
+        return {}
+    if min(latencies_ms) < SMALLEST_MS:
+        latencies_ms = [max(latency, SMALLEST_MS) for latency in latencies_ms]
+    # bucket_of, written out: this is done for every request, in the process that must keep the load up.
+    return Counter([math.ceil(math.log(latency) / LOG_GAMMA) for latency in latencies_ms])
 
 
 def bucket_middle(bucket: int) -> float:

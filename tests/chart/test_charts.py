@@ -153,14 +153,26 @@ def test_errors_count_every_failure(four_levels: Sweep) -> None:
     assert drawn == four_levels.failures["count"].sum() > 0
 
 
-def test_cpu_says_when_a_generator_process_is_saturated_and_draws_each(four_levels: Sweep) -> None:
+def test_cpu_says_when_a_generator_process_is_busy_and_draws_each(four_levels: Sweep) -> None:
     drawn = chart.cpu(four_levels)
     generator, target = panels(drawn)
-    assert line_through(generator, [0, 1], [90, 90]) is not None
-    assert "90 %: saturated" in texts(drawn)
+    assert line_through(generator, [0, 1], [80, 80]) is not None
+    assert "80 %: busy" in texts(drawn)
     assert sum(len(np.atleast_1d(line.get_ydata())) > 2 for line in generator.lines) == 2
     assert generator.get_ylim()[1] >= 100
     assert target.get_ylim()[1] >= four_levels.target.cpu_percent.max()
+
+
+def test_the_generators_chart_tells_what_was_offered(four_levels: Sweep) -> None:
+    drawn = chart.generator(four_levels)
+    offered, behind, loop = panels(drawn)
+    assert line_through(offered, [0, 1], [95, 95]) is not None
+    assert "INVALID below" in " ".join(texts(drawn))
+    steady = four_levels.generator[four_levels.generator.steady]
+    mean = 100 * (1 - steady.lost_s.sum() / steady.running_users.sum())
+    assert f"{mean:.1f} %" in drawn.alt
+    assert behind.get_ylim()[1] >= steady.behind_p99_ms.max()
+    assert loop.get_ylim()[1] >= steady.lag_ms.max()
 
 
 def test_a_chart_shows_itself_once_with_its_alternative_text(four_levels: Sweep) -> None:

@@ -94,7 +94,7 @@ def test_the_page_does_not_scroll_sideways(page: webdriver.Chrome, width: int) -
 
 def test_every_chart_is_drawn_and_described(page: webdriver.Chrome) -> None:
     images = page.find_elements(By.TAG_NAME, "img")
-    assert len(images) == 5
+    assert len(images) == 6
     for image in images:
         assert len(str(image.get_attribute("alt"))) > 20
         assert page.execute_script("return arguments[0].naturalWidth", image) > 500

@@ -33,7 +33,7 @@ def test_the_report_has_everything_in_its_order_and_no_traceback(rendered: Sweep
     order = ["Load sweep", "INCONCLUSIVE", "Throughput", "Latency", "Errors", "Generator and target", "Endpoints"]
     places = [html.index(word) for word in [*order, "How it was measured"]]
     assert places == sorted(places)
-    assert html.count("<img ") == 5
+    assert html.count("<img ") == 6
     assert "Traceback" not in html
     assert "perflab.open_sweep" not in html
 

@@ -113,9 +113,26 @@ def test_without_objectives_the_verdict_says_what_was_judged(tmp_path: Path) -> 
 
 def test_every_endpoint_and_level_has_its_row_with_its_figures(hostile_sweep: Sweep) -> None:
     cells = page(report.endpoints(hostile_sweep)).cells
-    assert len(cells) == 10 * len(hostile_sweep.endpoints)
+    # This sweep has no wire clock, so each row says whose its latencies are.
+    assert len(cells) == 11 * len(hostile_sweep.endpoints)
+    assert set(cells[10::11]) == {"client"}
     first = hostile_sweep.endpoints.sort_values(["users", "group", "name", "method"]).iloc[0]
     assert cells[2] == f"{first.requests}"
+
+
+def test_the_wire_clock_is_the_rule_and_another_one_is_said(tmp_path: Path, hostile_sweep: Sweep) -> None:
+    sweep = Sweep.open(write_recorded_sweep(tmp_path, Load(users=(20,), seconds=10, spawn_rate=50, wire=True)))
+    assert len(page(report.endpoints(sweep)).cells) == 10 * len(sweep.endpoints)
+    assert "by the wire clock" in page(report.endpoints(sweep)).text
+    assert "client clock" not in page(report.verdicts(sweep)).text
+    assert "client clock" in page(report.verdicts(hostile_sweep)).text
+
+
+def test_the_generator_has_a_row_a_source(hostile_sweep: Sweep) -> None:
+    cells = page(report.generator(hostile_sweep)).cells
+    assert len(cells) == 9 * len(hostile_sweep.health) > 0
+    assert cells[1] == "local"
+    assert cells[3].endswith(" %")
 
 
 def test_how_it_was_measured_tells_the_plan_but_no_place_on_disk(hostile_sweep: Sweep) -> None:

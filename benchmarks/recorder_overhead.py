@@ -1,0 +1,262 @@
+"""What recording costs the load generator: CPU a request with perflab's recorder and without, and memory.
+
+    python -m benchmarks.recorder_overhead [--pairs 10] [--seconds 6] [--csv F]
+    python -m benchmarks.recorder_overhead --memory
+
+Users of FastHttpUser, Locust's fastest client, ask a server that answers at once, without think time. Each pair is a
+run with the recorder, started as perflab starts it, and one without; which comes first alternates, so that a machine
+that grows slower or faster favours neither. Inside Locust, the same lines of the locustfile read the CPU time (user
+and system, all threads) and the count of requests at both ends of an interval in which all users run.
+
+`--memory` compares the peaks of two recorded runs, one of them with ten times the requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import json
+import math
+import os
+import statistics
+import tempfile
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from benchmarks.analysis_speed import machine
+from perflab.drive.child import Child
+from perflab.drive.locust import RECORDER, locust_environment, run_command
+from perflab.drive.run import execute_run
+from perflab.drive.target import Target, open_target
+from perflab.plan import Plan
+from perflab.store.layout import RunDir
+from perflab.store.manifest import RunManifest
+
+ROOT = Path(__file__).resolve().parent.parent
+USERS = 20
+# Connections are opened and code is warm before the interval begins.
+SETTLE_S = 1.0
+# Nothing but the locustfile ends a run, so that both kinds of runs are as long.
+LONG_S = 3600.0
+MEMORY_REQUESTS = (100_000, 1_000_000)
+MEMORY_GOAL_MB = 50
+
+LOCUSTFILE = """
+import json
+import os
+import time
+from pathlib import Path
+
+import gevent
+from locust import FastHttpUser, constant, events, task
+
+SETTLE_S, SECONDS = float(os.environ["OVERHEAD_SETTLE"]), float(os.environ["OVERHEAD_SECONDS"])
+REQUESTS = float(os.environ["OVERHEAD_REQUESTS"])
+RESULT = Path(os.environ["OVERHEAD_RESULT"])
+found = {}
+
+
+class User(FastHttpUser):
+    wait_time = constant(0)
+
+    @task
+    def get(self):
+        self.client.get("/")
+
+
+@events.init.add_listener
+def on_init(environment, **_):
+    environment.events.spawning_complete.add_listener(lambda **_: gevent.spawn(measure, environment))
+
+
+def measure(environment):
+    total = environment.stats.total
+    gevent.sleep(SETTLE_S)
+    cpu, requests, began = time.process_time(), total.num_requests, time.monotonic()
+    while time.monotonic() - began < SECONDS and total.num_requests < REQUESTS:
+        gevent.sleep(0.02)
+    found["cpu_s"] = time.process_time() - cpu
+    found["wall_s"] = time.monotonic() - began
+    found["requests"] = total.num_requests - requests
+    found["failed"] = total.num_failures
+    environment.runner.quit()
+
+
+@events.quit.add_listener
+def on_quit(**_):
+    # As late as can be: what is written at the end takes memory too.
+    status = Path("/proc/self/status").read_text()
+    found["peak_mb"] = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    RESULT.write_text(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the generator used between two moments of one run; the peak is that of the process's whole life."""
+
+    cpu_s: float
+    wall_s: float
+    requests: int
+    failed: int
+    peak_mb: float
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU in microseconds a request."""
+        return 1e6 * self.cpu_s / self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs, one right after the other; CPU in microseconds a request."""
+
+    number: int
+    first: str
+    plain_us: float
+    recorded_us: float
+    plain_requests: int
+    recorded_requests: int
+    ratio: float
+
+
+class Bench:
+    """A server that answers at once, and runs of Locust against it."""
+
+    def __init__(self, folder: Path, plan: Plan, target: Target) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._target = target
+        self._runs = 0
+
+    def run(self, *, recorded: bool, seconds: float | None = None, requests: int | None = None) -> Cost:
+        """Run Locust until `seconds` after settling, or `requests` in all, and return its cost."""
+        self._runs += 1
+        result, run = self._folder / "result.json", RunDir(self._folder / f"run-{self._runs}")
+        result.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            "OVERHEAD_SETTLE": str(SETTLE_S if requests is None else 0.0),
+            "OVERHEAD_SECONDS": str(seconds or LONG_S),
+            "OVERHEAD_REQUESTS": str(requests or math.inf),
+            "OVERHEAD_RESULT": str(result),
+        }
+        if recorded:
+            manifest = RunManifest(sweep_id="overhead", users=USERS, repeat=1, plan=self._plan, seed=1)
+            execute_run(run, manifest, self._target, environment, ROOT, lambda *_: None)
+        else:
+            self._run_plain(run, environment)
+        if not result.is_file():
+            raise SystemExit(
+                f"Locust told nothing, its log ends:\n{run.locust_log.read_text(encoding='utf-8')[-2000:]}"
+            )
+        cost = Cost(**json.loads(result.read_text(encoding="utf-8")))
+        if cost.failed or not cost.requests:
+            raise SystemExit(f"{cost.failed} of {cost.requests} requests failed")
+        return cost
+
+    def _run_plain(self, run: RunDir, environment: dict[str, str]) -> None:
+        run.path.mkdir()
+        command = run_command(self._plan, USERS, self._target.host, run)
+        # All the rest is as it is with the recorder, Locust's own CSV files and report included.
+        command = [part.removesuffix(f",{RECORDER}") for part in command]
+        with run.locust_log.open("wb") as log:
+            locust = Child(
+                command, environment=locust_environment(environment), cwd=ROOT, output=log.fileno(), grace_s=2.0
+            )
+        try:
+            locust.wait(LONG_S)
+        finally:
+            locust.stop("KILL")
+
+
+@contextlib.contextmanager
+def bench() -> Iterator[Bench]:
+    """Yield a bench whose server runs and whose files are in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as name:
+        locustfile = Path(name, "locustfile.py")
+        locustfile.write_text(LOCUSTFILE, encoding="utf-8")
+        plan = Plan(
+            host=None,
+            launch="python -m perflab.calibrate.server --port {port} --immediate",
+            locustfile=locustfile,
+            users=(USERS,),
+            spawn_rate=USERS,
+            duration_s=LONG_S,
+            settle_s=SETTLE_S,
+        )
+        with open_target(plan, os.environ, ROOT) as target:
+            yield Bench(Path(name), plan, target)
+
+
+def measure_pairs(pairs: int, seconds: float) -> list[Pair]:
+    """Measure pairs of runs and print each."""
+    found = []
+    print(f"{'pair':>4}  {'first':<9}{'plain us':>9}{'recorded us':>13}{'ratio':>8}{'requests plain, recorded':>28}")
+    with bench() as generator:
+        for number in range(1, pairs + 1):
+            first = "recorded" if number % 2 else "plain"
+            costs = {}
+            for kind in (first, "plain" if first == "recorded" else "recorded"):
+                costs[kind] = generator.run(recorded=kind == "recorded", seconds=seconds)
+            plain, recorded = costs["plain"], costs["recorded"]
+            ratio = recorded.cpu_us / plain.cpu_us
+            one = Pair(number, first, plain.cpu_us, recorded.cpu_us, plain.requests, recorded.requests, ratio)
+            print(
+                f"{number:>4}  {first:<9}{one.plain_us:>9.1f}{one.recorded_us:>13.1f}{one.ratio:>8.3f}"
+                f"{one.plain_requests:>18}{one.recorded_requests:>10}",
+                flush=True,
+            )
+            found.append(one)
+    return found
+
+
+def measure_memory(requests: tuple[int, ...]) -> list[Cost]:
+    """Measure the peak of a recorded run a count of requests and print each."""
+    found = []
+    print(f"{'requests':>10}{'seconds':>9}{'peak MB':>9}")
+    with bench() as generator:
+        for wanted in requests:
+            cost = generator.run(recorded=True, requests=wanted)
+            print(f"{cost.requests:>10}{cost.wall_s:>9.1f}{cost.peak_mb:>9.1f}", flush=True)
+            found.append(cost)
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write a CSV file where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=6, help="of the interval that is measured in each run")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of CPU; takes about ten minutes")
+    parser.add_argument(
+        "--requests", type=int, nargs="+", default=MEMORY_REQUESTS, help="counts of requests for --memory"
+    )
+    parser.add_argument("--csv", type=Path, help="write the figures to this file too")
+    options = parser.parse_args()
+    print(f"{machine()}\n{USERS} FastHttpUsers without think time, answers at once\n")
+    if options.memory:
+        costs = measure_memory(tuple(options.requests))
+        grown = costs[-1].peak_mb - costs[0].peak_mb
+        print(
+            f"\n{grown:+.1f} MB from {costs[0].requests} to {costs[-1].requests} requests; goal: < {MEMORY_GOAL_MB} MB"
+        )
+    else:
+        pairs = measure_pairs(options.pairs, options.seconds)
+        ratios = [pair.ratio for pair in pairs]
+        print(
+            f"\nCPU a request, with the recorder against without: median {statistics.median(ratios):.3f}, "
+            f"{min(ratios):.3f} to {max(ratios):.3f} over {len(ratios)} pairs of {options.seconds:g} s"
+        )
+    if options.csv:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            rows: list[Cost] | list[Pair] = costs if options.memory else pairs
+            table.writerow([*(field.name for field in fields(rows[0])), "machine"])
+            table.writerows([*astuple(row), machine()] for row in rows)
+
+
+if __name__ == "__main__":
+    main()

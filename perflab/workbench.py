@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perflab.analyse.sweep import Sweep
+from perflab.calibrate.warning import warn_of
 from perflab.errors import StoreError
 from perflab.objectives import Objectives, find_objectives, load_objectives
 from perflab.plan import UsersLike, make_plan, split_target
@@ -69,6 +71,9 @@ def sweep(
         label=label,
         allow_hosts=allow_hosts,
     )
+    if progress != "none" and (warning := warn_of(plan, runs_folder(runs_dir))):
+        sys.stderr.write(warning + "\n")
+        sys.stderr.flush()
     limits = Path(objectives) if objectives is not None else find_objectives(plan.locustfile)
     with show_progress(progress) as listen:
         done = run_sweep(
@@ -82,6 +87,8 @@ def sweep(
     result = Sweep.open(done)
     result.manifest = result.manifest.model_copy(update={"verdict": result.verdict})
     write_manifest(done.manifest, result.manifest)
+    for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
+        write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
     return result
 
 

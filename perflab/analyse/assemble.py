@@ -14,7 +14,7 @@ from perflab.analyse.window import whole_seconds
 from perflab.errors import StoreError
 from perflab.objectives import Objectives
 from perflab.store.layout import RunDir
-from perflab.store.manifest import RunManifest
+from perflab.store.manifest import RunManifest, Window
 
 OTHER = "other"
 ALL = "all"
@@ -42,9 +42,13 @@ def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Tab
 
 
 def join_runs(
-    names: Sequence[str], manifests: Sequence[RunManifest], frames: Sequence[pd.DataFrame], table: Table
+    names: Sequence[str],
+    manifests: Sequence[RunManifest],
+    windows: Sequence[Window | None],
+    frames: Sequence[pd.DataFrame],
+    table: Table,
 ) -> pd.DataFrame:
-    """Return the rows of all runs with run, users and repeat in front and `steady` at the end."""
+    """Return the rows of all runs with run, users and repeat in front and at the end whether they are `steady`."""
     lengths = [len(frame) for frame in frames]
     columns: dict[str, Any] = {
         "run": pd.Categorical.from_codes(np.repeat(np.arange(len(names)), lengths), categories=_texts(names)),
@@ -62,7 +66,7 @@ def join_runs(
             columns[column] = pd.concat(parts, ignore_index=True)
         else:
             columns[column] = np.concatenate([part.to_numpy() for part in parts])
-    steady = [_is_steady(frame["second"], manifest) for frame, manifest in zip(frames, manifests, strict=True)]
+    steady = [_is_steady(frame["second"], window) for frame, window in zip(frames, windows, strict=True)]
     columns["steady"] = np.concatenate(steady) if steady else np.zeros(0, "bool")
     return pd.DataFrame(columns, copy=False)
 
@@ -90,8 +94,8 @@ def endpoint_codes(latency: pd.DataFrame) -> tuple[np.ndarray[Any, np.dtype[np.i
     return codes, [(str(method.categories[p // names]), str(name.categories[p % names])) for p in pairs.tolist()]
 
 
-def _is_steady(second: pd.Series[int], manifest: RunManifest) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    steady = whole_seconds(manifest.window)
+def _is_steady(second: pd.Series[int], window: Window | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    steady = whole_seconds(window)
     values = second.to_numpy()
     return cast("np.ndarray[Any, np.dtype[np.bool_]]", (values >= steady.start) & (values < steady.stop))
 

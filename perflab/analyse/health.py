@@ -43,6 +43,15 @@ def offered_by_run(generator: pd.DataFrame) -> Mapping[str, float]:
     return {str(run): float(share) for run, share in _offered(sums["lost_s"], sums["running_users"]).items()}
 
 
+def offered_by_second(generator: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a run and second with users: run, second, steady, offered, the share of the intended load."""
+    by_second = generator.groupby(["run", "second", "steady"], observed=True)[["lost_s", "running_users"]].sum()
+    frame = by_second[by_second["running_users"] > 0].reset_index()
+    # Time is counted when a request ends: one second can hold what several have lost.
+    frame["offered"] = _offered(frame["lost_s"], frame["running_users"])
+    return frame[["run", "second", "steady", "offered"]]
+
+
 def _offered(lost_s: pd.Series[float], user_seconds: pd.Series[Any]) -> pd.Series[float]:
     share = 1 - lost_s / user_seconds.replace(0, np.nan)
     # Time lost in requests that began before the window may count in it.

@@ -25,6 +25,8 @@ class Observed:
     failed: int
     seconds: float
     latency: Distribution
+    clock: str = "client"
+    """Whose time the latencies are: wire, client, or wire and client."""
 
     @property
     def requests(self) -> int:
@@ -41,6 +43,12 @@ class Judgement:
     samples: int
     verdict: Verdict
     advice: str
+    unsteady: bool = False
+    """It would be passed if what was measured had been steady."""
+
+    def unsettled(self, why: str) -> Judgement:
+        """Return the same figures as those of a level that never became steady."""
+        return replace(self, verdict="INCONCLUSIVE", advice=f"not steady: {why}", unsteady=True)
 
     def distrusted(self, why: str) -> Judgement:
         """Return the same figures as those of a measurement that can't be trusted."""

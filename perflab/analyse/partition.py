@@ -20,6 +20,7 @@ from perflab.analyse.summary import (
     Floats,
     Ints,
     Samples,
+    clocks,
     count_requests,
     sort_judged,
     summarise,
@@ -95,12 +96,14 @@ class Steady:
         cells = len(self.levels) * groups
         cell = self.level * groups + self.group
         ok, failed = count_requests(self.samples, cell, cells)
-        ordered = sort_judged(self.samples, cell, cells, wire_cells(self.samples, cell, cells))
+        wire = wire_cells(self.samples, cell, cells)
+        ordered = sort_judged(self.samples, cell, cells, wire)
+        clock = [str(one) for one in clocks(self.samples, cell, wire)]
 
         def lookup(users: int, group: str) -> Observed:
             level = self.levels.index(users)
             at = level * groups + int(self.groups.get_indexer(pd.Index([group], dtype="str"))[0])
-            return Observed(int(ok[at]), int(failed[at]), float(self.seconds[level]), ordered.cell(at))
+            return Observed(int(ok[at]), int(failed[at]), float(self.seconds[level]), ordered.cell(at), clock[at])
 
         return lookup
 

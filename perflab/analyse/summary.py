@@ -134,6 +134,15 @@ def count_requests(samples: Samples, cell: Ints, cells: int) -> tuple[Ints, Ints
     return ok, _total(cell, samples.count, ~samples.ok & samples.by_client, cells)
 
 
+def clocks(samples: Samples, cell: Ints, wire: Bools) -> pd.Categorical[str]:
+    """Return whose time the latencies of each cell are; `wire` says which cells go by the wire."""
+    stood_in, stamped = (
+        _total(cell, samples.count, samples.ok & (samples.clock == clock), len(wire)) for clock in (STAND_IN, WIRE)
+    )
+    codes = np.where(wire & (stamped > 0), np.where(stood_in > 0, 2, 1), 0)
+    return pd.Categorical.from_codes(codes.astype("int8"), categories=_CLOCKS)
+
+
 def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None = None) -> dict[str, Any]:
     """Return the figures as columns, a row a cell; `seconds` is the time that each cell was observed for."""
     cells = len(seconds)
@@ -144,9 +153,6 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
     ordered = sort_judged(samples, cell, cells, wire)
     judged = _judged(samples, cell, wire) & ~samples.unanswered
     answered = _total(cell, samples.count, judged, cells)
-    stood_in = _total(cell, samples.count, samples.ok & (samples.clock == STAND_IN), cells)
-    stamped = _total(cell, samples.count, samples.ok & (samples.clock == WIRE), cells)
-    clock = np.where(wire & (stamped > 0), np.where(stood_in > 0, 2, 1), 0)
     weighted = np.bincount(cell[judged], weights=samples.latency_ms[judged] * samples.count[judged], minlength=cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
@@ -161,7 +167,7 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
             "mean_ms": weighted / answered,
             **{name: ordered.percentile(q) for name, q in PERCENTILES.items()},
             "max_ms": ordered.percentile(1.0),
-            "clock": pd.Categorical.from_codes(clock.astype("int8"), categories=_CLOCKS),
+            "clock": clocks(samples, cell, wire),
         }
 
 

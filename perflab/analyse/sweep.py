@@ -13,11 +13,12 @@ from perflab.analyse.document import document
 from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, TARGET, Reading
+from perflab.analyse.settled import JudgedWindow, judged_window
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.store.layout import RunDir, SweepDir
-from perflab.store.manifest import RunManifest, SweepManifest, Verdict, read_manifest
+from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
 
 _TABLES = {"latency.csv": LATENCY, "generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES}
 
@@ -87,10 +88,10 @@ class Sweep:
         """A row a run.
 
         Columns: run, users, repeat, status, start, end, window_start, window_end, requests, rps, validity ("valid"
-        or "invalid"), reasons. `requests` began in the steady window, given in seconds since the run's start.
+        or "invalid"), reasons. `requests` began in the steady window, given in seconds since the run's start: the
+        planned one, less what was not steady at its front.
         """
-        manifests = self.run_manifests
-        windows = [run.window for run in manifests]
+        manifests, windows = self.run_manifests, self.windows
         seconds = np.array([len(whole_seconds(window)) for window in windows], "float64")
         requests = self._requests_by_run[1]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -144,8 +145,8 @@ class Sweep:
     def verdicts(self) -> pd.DataFrame:
         """A row a level and objective.
 
-        Columns: users, group, objective, measured, low, high, bound, limit, samples, verdict, advice. `low` and
-        `high` are one-sided 95 % bounds, NaN where the samples are too few for one.
+        Columns: users, group, objective, measured, low, high, bound, limit, samples, clock, verdict, advice. `low`
+        and `high` are one-sided 95 % bounds, NaN where the samples are too few for one; `clock` is a percentile's.
         """
         return self._verdicts.frame()
 
@@ -168,8 +169,8 @@ class Sweep:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for filename in _TABLES for _, notes in self._read(filename) for note in notes]
-        for run, manifest in zip(self._runs, self.run_manifests, strict=True):
-            found += [f"{run.name}: {remark}" for remark in remarks(manifest)]
+        for run, manifest, judged in zip(self._runs, self.run_manifests, self._windows, strict=True):
+            found += [f"{run.name}: {remark}" for remark in [*remarks(manifest), *filter(None, [judged.remark])]]
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,11 +187,25 @@ class Sweep:
 
     def _joined(self, filename: str) -> pd.DataFrame:
         frames = [reading.frame for reading, _ in self._read(filename)]
-        return join_runs([run.name for run in self._runs], self.run_manifests, frames, _TABLES[filename])
+        names = [run.name for run in self._runs]
+        return join_runs(names, self.run_manifests, self.windows, frames, _TABLES[filename])
+
+    @property
+    def windows(self) -> list[Window | None]:
+        """The window of each run that is judged, in seconds since its start."""
+        return [judged.window for judged in self._windows]
+
+    @cached_property
+    def _windows(self) -> list[JudgedWindow]:
+        frames = [reading.frame for reading, _ in self._read("latency.csv")]
+        return [judged_window(manifest, frame) for manifest, frame in zip(self.run_manifests, frames, strict=True)]
 
     @cached_property
     def _judged_runs(self) -> list[bool]:
-        return [run.status == "complete" and bool(whole_seconds(run.window)) for run in self.run_manifests]
+        return [
+            run.status == "complete" and bool(whole_seconds(window))
+            for run, window in zip(self.run_manifests, self.windows, strict=True)
+        ]
 
     @cached_property
     def _steady(self) -> Steady:
@@ -198,8 +213,8 @@ class Sweep:
         judged = self.latency["steady"].to_numpy() & np.array([*self._judged_runs, False])[run]
         seconds = [
             sum(
-                len(whole_seconds(run.window))
-                for run, is_judged in zip(self.run_manifests, self._judged_runs, strict=True)
+                len(whole_seconds(window))
+                for run, window, is_judged in zip(self.run_manifests, self.windows, self._judged_runs, strict=True)
                 if is_judged and run.users == users
             )
             for users in self.user_counts
@@ -260,4 +275,8 @@ class Sweep:
 
     @cached_property
     def _verdicts(self) -> Verdicts:
-        return Verdicts.of(self.manifest.objectives, self._distrust, self._steady.observed())
+        unsteady: dict[int, list[str]] = {users: [] for users in self.user_counts}
+        for run, manifest, judged in zip(self._runs, self.run_manifests, self._windows, strict=True):
+            if judged.unsteady:
+                unsteady[manifest.users].append(f"{run.name}: it never became steady: {judged.unsteady}")
+        return Verdicts.of(self.manifest.objectives, self._distrust, unsteady, self._steady.observed())

@@ -23,6 +23,7 @@ _DTYPES: dict[str, Any] = {
     "bound": "str",
     "limit": "float64",
     "samples": "int64",
+    "clock": "str",
     "verdict": pd.CategoricalDtype(pd.Index(["PASS", "FAIL", "INVALID", "INCONCLUSIVE"], dtype="str")),
     "advice": "str",
 }
@@ -35,6 +36,8 @@ class Judged:
     users: int
     objective: Objective
     judgement: Judgement
+    clock: str
+    """Whose time a judged percentile is: wire, client, or wire and client; empty where none is judged."""
 
     @property
     def verdict(self) -> Verdict:
@@ -49,23 +52,38 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What was judged, and why levels are INVALID: by users, one line each, none for a level that can be trusted."""
+    """What was judged; why levels are INVALID, and why they are not steady: by users, a line each, mostly none."""
 
     judged: Sequence[Judged]
     distrust: Mapping[int, Sequence[str]]
+    unsteady: Mapping[int, Sequence[str]]
 
     @classmethod
     def of(
-        cls, objectives: Objectives, distrust: Mapping[int, Sequence[str]], observed: Callable[[int, str], Observed]
+        cls,
+        objectives: Objectives,
+        distrust: Mapping[int, Sequence[str]],
+        unsteady: Mapping[int, Sequence[str]],
+        observed: Callable[[int, str], Observed],
     ) -> Verdicts:
-        """Judge every objective at every level of `distrust`; `observed` is given users and a group's name."""
+        """Judge every objective at every level of `distrust`; `observed` is given users and a group's name.
+
+        What has not become steady is not passed, whatever its figures: they would be others a little later. An
+        objective that is missed all the same stays missed.
+        """
         groups = {group.name: group for group in objectives.groups}
         judged = []
         for users, doubts in distrust.items():
             for objective in objectives.limits:
-                judgement = judge(objective, groups[objective.group], observed(users, objective.group))
-                judged.append(Judged(users, objective, judgement.distrusted(doubts[0]) if doubts else judgement))
-        return cls(judged, distrust)
+                seen = observed(users, objective.group)
+                judgement = judge(objective, groups[objective.group], seen)
+                clock = seen.clock if objective.percentile is not None and judgement.samples else ""
+                if doubts:
+                    judgement = judgement.distrusted(doubts[0])
+                elif unsteady[users] and judgement.verdict == "PASS":
+                    judgement = judgement.unsettled(unsteady[users][0])
+                judged.append(Judged(users, objective, judgement, clock))
+        return cls(judged, distrust, unsteady)
 
     @property
     def overall(self) -> Verdict:
@@ -78,17 +96,23 @@ class Verdicts:
         return [
             *(line for lines in self.distrust.values() for line in lines),
             *(one.reason for one in self.judged if one.verdict == "FAIL"),
-            *(one.reason for one in self.judged if one.verdict == "INCONCLUSIVE"),
+            *(line for users, lines in self.unsteady.items() if not self.distrust[users] for line in lines),
+            *(one.reason for one in self.judged if one.verdict == "INCONCLUSIVE" and not one.judgement.unsteady),
         ]
 
     def of_level(self, users: int) -> Verdict:
         """Return a level's verdict; without objectives it is judged on validity alone."""
-        return "INVALID" if self.distrust[users] else worst(one.verdict for one in self.judged if one.users == users)
+        if self.distrust[users]:
+            return "INVALID"
+        verdicts = [one.verdict for one in self.judged if one.users == users]
+        return worst([*verdicts, "INCONCLUSIVE"] if self.unsteady[users] else verdicts)
 
     def reasons_of(self, users: int) -> list[str]:
         """Return why a level does not pass, one line each."""
+        if self.distrust[users]:
+            return list(self.distrust[users])
         open_or_failed = [one for one in self.judged if one.users == users and one.verdict != "PASS"]
-        return list(self.distrust[users]) or [one.reason for one in open_or_failed]
+        return [*self.unsteady[users], *(one.reason for one in open_or_failed if not one.judgement.unsteady)]
 
     def frame(self) -> pd.DataFrame:
         """Return a row a level and objective."""
@@ -103,6 +127,7 @@ class Verdicts:
                 "bound": one.objective.bound,
                 "limit": one.objective.limit,
                 "samples": one.judgement.samples,
+                "clock": one.clock,
                 "verdict": one.verdict,
                 "advice": one.judgement.advice,
             }

@@ -1,4 +1,4 @@
-"""Which seconds of a run are judged."""
+"""Which seconds lie in a window."""
 
 from __future__ import annotations
 

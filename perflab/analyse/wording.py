@@ -51,7 +51,7 @@ def _is_rate(objective: Objective) -> bool:
 def _number(value: float) -> str:
     """Return four significant digits, or all of a larger number's whole ones, without trailing zeros."""
     if not math.isfinite(value):
-        return "nothing"
+        return "\N{INFINITY}" if value > 0 else "nothing"
     if abs(value) >= 1000:
         return _thousands(round(value))
     text = f"{value:.4g}"

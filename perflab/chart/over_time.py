@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perflab.analyse.sweep import Sweep
+from perflab.analyse.validity import BUSY_CPU_PERCENT
 from perflab.chart.against_users import latency_limits
 from perflab.chart.groups import group_names
 from perflab.chart.strip import lay_out
@@ -23,9 +24,8 @@ from perflab.chart.style import (
     tint,
 )
 
-SATURATED_PERCENT = 90.0
 _MOST_SVG_POINTS = 12_000
-_SHADED = "shaded: ramp-up and settling, not judged"
+SHADED = "shaded: ramp-up and what was not steady, not judged"
 
 
 @styled
@@ -35,7 +35,7 @@ def latency_over_time(sweep: Sweep) -> Chart:
     strip = lay_out(sweep.runs, timeline)
     chart, panels = canvas(
         "Latency over time",
-        f"p50 (pale) and p95 of the successful requests begun in each second; {_SHADED}",
+        f"p50 (pale) and p95 of the successful requests begun in each second; {SHADED}",
         panel_height=1.35 if len(names) > 1 else 2.2,
         rows=max(1, len(names)),
         right=1.5,
@@ -88,7 +88,7 @@ def cpu(sweep: Sweep) -> Chart:
     unseen = "; the target was not started by perflab, so its CPU is not known" if target.empty else ""
     chart, panels = canvas(
         "CPU of generator and target",
-        f"100 % is one core; {_SHADED}{unseen}",
+        f"100 % is one core; {SHADED}{unseen}",
         panel_height=1.5,
         rows=rows,
         right=1.45,
@@ -99,12 +99,12 @@ def cpu(sweep: Sweep) -> Chart:
     for source in sources:
         x, y = strip.line(generator[generator.source == source], "cpu_percent")
         top.plot(x, y, color=INK, linewidth=1.0, alpha=1.0 if len(sources) == 1 else 0.6)
-    top.axhline(SATURATED_PERCENT, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
+    top.axhline(BUSY_CPU_PERCENT, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
     plain_number_axis(top, unit="generator, %", ticks=4)
     top.set_ylim(0, 1.08 * max([100.0, *generator.cpu_percent.dropna()]))
     strip.draw(top, titles=True, ticks=rows == 1)
     what = "one process" if len(sources) <= 1 else f"{len(sources)} processes"
-    end_labels(top, [(SATURATED_PERCENT, f"{SATURATED_PERCENT:g} %: saturated", LIMIT)])
+    end_labels(top, [(BUSY_CPU_PERCENT, f"{BUSY_CPU_PERCENT:g} %: busy", LIMIT)])
     top.text(1.015, 0.1, f"generator,\n{what}", transform=top.transAxes, size=8.5, color=MUTED)
     if not target.empty:
         x, y = strip.line(target, "cpu_percent")

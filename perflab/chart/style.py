@@ -190,7 +190,7 @@ def canvas(
 def number(value: float) -> str:
     """Return a figure as people read it: whole numbers as they are, others to three digits, a dash for NaN."""
     if not np.isfinite(value):
-        return "\N{EN DASH}"
+        return "\N{INFINITY}" if value > 0 else "\N{EN DASH}"
     if isinstance(value, int | np.integer) or abs(value) >= 100 or value == 0:
         return f"{value:,.0f}".replace(",", THIN_SPACE)
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import typer
 
+from perflab.cli import calibrate, report, run, show, sweep
 from perflab.cli import list as list_command
-from perflab.cli import report, run, show, sweep
 from perflab.errors import PerflabError
 
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ app.command("run")(run.run)
 app.command("list")(list_command.list_)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("calibrate")(calibrate.calibrate)
 
 
 class Terminated(BaseException):

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perflab.analyse.sweep import Sweep
+    from perflab.store.calibration import Calibration
     from perflab.store.manifest import Verdict
 
 EXIT_CODES: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
 STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
 PLAIN_WIDTH = 140
+# Locust's master and perflab itself are among a calibration's other processes, too.
+QUIET_CORES = 0.4
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -40,7 +43,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
         table.add_row(
             str(row.users),
             escape(str(row.group)),
-            str(row.objective),
+            str(row.objective) + (f" ({row.clock} clock)" if row.clock not in ("", "wire") else ""),
             _figure(row.objective, row.measured),
             f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
             ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
@@ -75,6 +78,38 @@ def print_list(sweeps: pd.DataFrame, *, as_json: bool) -> None:
         sys.stderr.write("no sweep yet: run one with perflab sweep\n")
 
 
+def print_calibration(found: Calibration, *, as_json: bool) -> None:
+    """Print a row a client and number of processes, or all that was measured as JSON."""
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+        return
+    machine, console = found.machine, _console()
+    table = _table("client", "processes", "users", "requests/s", "limited by", "cores of other processes")
+    for one in found.ceilings:
+        least = "≥ " if one.at_least else ""
+        table.add_row(
+            one.client,
+            str(one.processes),
+            f"{least}{one.users:,}".replace(",", " "),
+            f"{least}{one.requests_per_s:,.0f}".replace(",", " "),
+            one.limited_by or "nothing yet",
+            f"{one.other_cores:.1f} of {machine.cores}",
+        )
+    console.print(table)
+    console.print(
+        f"users make a request every {found.cycle_s:g} s on average; {escape(machine.processor)}, "
+        f"{machine.cores} cores, locust {found.versions.get('locust')}; measured in {found.seconds:.0f} s",
+        soft_wrap=True,
+    )
+    others = max(one.other_cores for one in found.ceilings)
+    if others > QUIET_CORES:
+        console.print(
+            f"note: other programs kept up to {others:.1f} cores busy meanwhile, so this is what was left: calibrate "
+            f"again when the machine is as quiet as it will be for your sweeps",
+            soft_wrap=True,
+        )
+
+
 def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
@@ -82,6 +117,7 @@ def _console() -> Console:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     numbers = {"users", "measured", "95 % bounds", "limit", "requests", "runs"}
+    numbers |= {"processes", "requests/s", "cores of other processes"}
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table

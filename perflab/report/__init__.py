@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from perflab.report.parameters import check_parameters
-from perflab.report.tables import endpoints, failures, how_measured, runs
+from perflab.report.tables import endpoints, failures, generator, how_measured, runs
 from perflab.report.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "export_html",
     "failures",
     "find_notebook",
+    "generator",
     "how_measured",
     "render_report",
     "run_notebook",

@@ -83,7 +83,8 @@ def _matrix(sweep: Sweep) -> Markup:
         last = group
     note = (
         "Each cell: measured value and verdict, then its one-sided 95 % bounds and the number of requests behind it. "
-        "PASS and FAIL need the bound, not just the value, on one side of the limit."
+        "PASS and FAIL need the bound, not just the value, on one side of the limit. Latencies are the wire "
+        "clock's, the kernel's own, unless a cell says otherwise."
     )
     return table(head, rows, caption="Objectives by users", note=note)
 
@@ -110,13 +111,15 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
         bounds = "no bounds"
     advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
     return Markup(
-        '<td class="cell {}"><div class="value"><b>{}</b> {}</div><div class="evidence">{}<br>{} requests</div>{}</td>'
+        '<td class="cell {}"><div class="value"><b>{}</b> {}</div>'
+        '<div class="evidence">{}<br>{} requests{}</div>{}</td>'
     ).format(
         cell["verdict"],
         _amount(objective, cell["measured"]),
         tag(cell["verdict"]),
         bounds,
         number(int(cell["samples"])),
+        f", {cell['clock']} clock" if cell["clock"] not in ("", "wire") else "",
         advice,
     )
 

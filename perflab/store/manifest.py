@@ -98,6 +98,9 @@ class RunManifest(BaseModel):
     start: datetime | None = None
     end: datetime | None = None
     window: Window | None = None
+    """As planned: from when all users run and have settled, to the planned end."""
+    judged: Window | None = None
+    """What of it was judged when the sweep ended: less what was not steady at its front."""
     evidence: Evidence = Evidence()
     versions: dict[str, str] = {}
     git_commit: str | None = None

@@ -110,7 +110,7 @@ def test_a_second_ctrl_c_does_not_cut_off_the_clearing_up(
     )
 
     def answers() -> list[Path]:
-        return list(folder.glob("runs/*/users-0005-r1/.recorder-local.json"))
+        return list(folder.glob("runs/*/users-0005-r1/.recorder.json"))
 
     wait_for(lambda: bool(answers()) and '"window_end": null' not in answers()[0].read_text(), 60, "no start")
     for _ in range(4):

@@ -1,0 +1,55 @@
+"""Which part of a run's planned window is judged: less what is not steady at its front, if the rest is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from perflab.analyse.assemble import endpoint_codes
+from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
+from perflab.analyse.window import whole_seconds
+from perflab.store.manifest import RunManifest, Window
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedWindow:
+    """The window that is judged, None without one, and what was found about its steadiness."""
+
+    window: Window | None
+    part: SteadyPart | None
+
+    @property
+    def unsteady(self) -> str:
+        """Why no part of it is steady; empty if one is, or if it was too short to look."""
+        return self.part.reason if self.part is not None and not self.part.found else ""
+
+    @property
+    def remark(self) -> str:
+        """What is worth knowing about a window that is judged all the same."""
+        return self.part.reason if self.part is not None and self.part.found else ""
+
+
+def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
+    """Return the window of a run to judge, from its plan and the rows of its latency.csv."""
+    planned = whole_seconds(manifest.window)
+    if manifest.window is None or not planned or manifest.status != "complete":
+        return JudgedWindow(manifest.window, None)
+    measure, ok = latency["measure"], (latency["outcome"] == "ok").to_numpy()
+    on_wire = measure.isin(["wire", "stand_in"]).to_numpy() & ok
+    client = (measure == "client").to_numpy()
+    # One row a request: of a successful one its judged clock, of a failed one the only clock that it has.
+    rows = (on_wire | (client & ~ok)) if on_wire.any() else client
+    chosen = latency[rows]
+    endpoint, _ = endpoint_codes(chosen)
+    series = second_by_second(
+        chosen["second"].to_numpy().astype("int64"),
+        endpoint,
+        chosen["latency_ms"].to_numpy(),
+        chosen["count"].to_numpy(),
+        ok[rows],
+        planned,
+    )
+    part = find_steady(series.requests, series.latency, series.slow)
+    window = Window(start=planned.start + part.start, end=planned.stop) if part.start else manifest.window
+    return JudgedWindow(window, part)

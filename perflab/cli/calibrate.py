@@ -1,0 +1,33 @@
+"""``perflab calibrate``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from perflab.cli import options
+
+Processes = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Locust processes to calibrate besides one. Default: one for each core."),
+]
+
+
+def calibrate(processes: Processes = None, runs_dir: options.RunsDir = None, json: options.AsJson = False) -> None:
+    """Find how much load this machine can offer before its measurements stop being true."""
+    from perflab.calibrate import calibrate
+    from perflab.cli import output
+    from perflab.store.calibration import calibration_chart
+    from perflab.workbench import runs_folder
+
+    folder = runs_folder(runs_dir)
+    found = calibrate(folder, processes, say=_say)
+    output.print_calibration(found, as_json=json)
+    _say(f"chart: {calibration_chart(folder)}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

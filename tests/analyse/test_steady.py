@@ -111,7 +111,8 @@ def test_the_reason_of_a_refusal_names_quantity_size_and_time() -> None:
     )
     part = find_steady(np.where(np.arange(n) >= 40, 25.0, 50.0), calm)
     assert part.reason == (
-        "throughput fell by 50 % from 40 s on in the planned window and no part of at least half of it can be shown to be steady"
+        "throughput fell by 50 % from 40 s on in the planned window "
+        "and no part of at least half of it can be shown to be steady"
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from weakref import WeakSet
 
 import gevent
 from gevent import getcurrent
@@ -13,7 +14,7 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.user.task import TaskSet
 
-from perflab.record.exchange import MOST_NESTED, Exchange
+from perflab.record.exchange import Exchange
 from perflab.record.health import LostTime
 from perflab.redact import redact_values
 
@@ -25,11 +26,12 @@ class InFlight:
     """The requests that Locust's clients have begun and not ended, and those that were cut off."""
 
     def __init__(self) -> None:
-        self._open: dict[Exchange, tuple[str, str | bytes]] = {}
-        self._cut_off: dict[Exchange, tuple[str, str | bytes]] = {}
+        # One for each user's greenlet, not one a request; it goes with its greenlet.
+        self._exchanges: WeakSet[Exchange] = WeakSet()
+        self._cut_off: list[tuple[float, str, str]] = []
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(exchange.under_way is not None for exchange in self._exchanges)
 
     def watch_clients(self) -> None:
         """Follow the requests of every session of this process from now on."""
@@ -41,14 +43,13 @@ class InFlight:
 
         No event tells of such a request. With `give_up` those that still wait are cut off too.
         """
-        found = dict(self._cut_off)
-        self._cut_off.clear()
+        cut_off, self._cut_off = self._cut_off, []
         if give_up:
-            found |= self._open
-        return [(exchange.opened / 1e9, method, str(name)) for exchange, (method, name) in found.items()]
+            cut_off += [_told(exchange) for exchange in self._exchanges if exchange.under_way is not None]
+        return cut_off
 
     def _followed(self, request: Callable[..., Any]) -> Callable[..., Any]:
-        open_, cut_off, now = self._open, self._cut_off, time.time_ns
+        now = time.time_ns
 
         @wraps(request)
         def followed(
@@ -59,38 +60,51 @@ class InFlight:
                 name = clean if (clean := redact_values(url)) != url else None
             greenlet: Any = getcurrent()
             try:
-                outer = greenlet.perflab_exchange
-                if outer is not None and (not outer.returned or outer.depth >= MOST_NESTED):
-                    # Only a request whose `with` block is open still waits for its event.
-                    outer = None
+                exchange = greenlet.perflab_exchange
+                if not exchange.idle:
+                    exchange = self._new(greenlet, exchange)
             except AttributeError:
-                outer = None
-            exchange = greenlet.perflab_exchange = Exchange(now(), outer)
-            open_[exchange] = method, name or session.request_name or url
+                exchange = self._new(greenlet, None)
+            exchange.idle = False
+            exchange.sent = exchange.arrived = exchange.returned = 0
+            exchange.parts = None
+            exchange.under_way = method, name or session.request_name or url
+            exchange.opened = now()
             try:
                 return request(session, method, url, name, *args, **kwargs)
             except gevent.GreenletExit:
-                cut_off[exchange] = open_[exchange]
+                self._cut_off.append(_told(exchange))
                 raise
             finally:
-                del open_[exchange]
-                if greenlet.perflab_exchange is exchange:
+                exchange.under_way = None
+                if not exchange.idle:
                     # Its event has not fired yet.
                     exchange.returned = now()
 
         return followed
 
+    def _new(self, greenlet: Any, last: Exchange | None) -> Exchange:
+        """Return the exchange of a request for whose greenlet there is none, or whose last one is not done with."""
+        exchange = greenlet.perflab_exchange = Exchange()
+        if last is not None:
+            exchange.follow(last)
+        self._exchanges.add(exchange)
+        return exchange
+
+
+def _told(exchange: Exchange) -> tuple[float, str, str]:
+    method, name = exchange.under_way or ("", "")
+    return exchange.opened / 1e9, method, str(name)
+
 
 def watch_sleepers(lost: LostTime) -> None:
     """Add to `lost` how late each user wakes up from its think time, from now on."""
-    clock = time.perf_counter
-    sleep: Callable[[TaskSet, float], None] = TaskSet._sleep
+    clock, sleep = time.perf_counter, gevent.sleep
 
-    def timed(taskset: TaskSet, seconds: float) -> None:
-        due = clock() + seconds
-        sleep(taskset, seconds)
-        late = clock() - due - TIMER_RESOLUTION_S
-        if late > 0:
+    def timed(_: TaskSet, seconds: float) -> None:
+        due = clock() + seconds + TIMER_RESOLUTION_S
+        sleep(seconds)
+        if (late := clock() - due) > 0:
             lost.woken_late_s += late
 
     TaskSet._sleep = timed  # type: ignore[method-assign]

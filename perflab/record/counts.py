@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import sub
+
 from perflab.redact import redact_values
 from perflab.store.tables import bucket_middle, count_buckets, one_line
 
@@ -12,6 +14,9 @@ FURTHER_MESSAGES = "(further messages)"
 MEASURES = ("client", "wire", "connect", "stand_in")
 
 Row = tuple[object, ...]
+# A finished request: beginning in epoch seconds, method, name, outcome, client ms, and (wire ms, connect ms or None)
+# where there is a wire time.
+Request = tuple[float, str, str, str, float, tuple[float, float | None] | None]
 # Latencies in ms, a list a measure.
 Cell = tuple[list[float], list[float], list[float], list[float]]
 
@@ -23,42 +28,23 @@ class Counts:
     """
 
     def __init__(self) -> None:
+        self.behind_ms: list[float] = []
+        """Client minus wire of the requests that were handed over last, where there is a wire time."""
         self.total = self.unstamped = 0
         """Finished requests, and successful ones without a wire time, that were handed over."""
-        self._latency: dict[tuple[int, str, str, str], Cell] = {}
+        # A request is only noted, and all of a second are counted in one go: many times faster than to do it between
+        # two requests, and the generator's time is what the service's must not be mistaken for.
+        self._noted: list[Request] = []
+        self.note = self._noted.append
+        """Count one finished request."""
+        self._unanswered: dict[tuple[int, str, str], list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str], int] = {}
         self._messages: set[str] = set()
         self._clean: dict[str, str] = {}
 
-    def add(
-        self,
-        second: int,
-        method: str,
-        name: str,
-        outcome: str,
-        client_ms: float,
-        measured: tuple[float, float | None] | None,
-    ) -> None:
-        """Count one request under the second in which it began; `measured` is (wire ms, connect ms), None without."""
-        # Latencies are only noted here and put into buckets once a second, many at a time: this is done for each
-        # request of the generator, whose time is what the service's must not be mistaken for.
-        key = (second, method, name, outcome)
-        try:
-            client, wire, connect, stand_in = self._latency[key]
-        except KeyError:
-            client, wire, connect, stand_in = self._latency[key] = ([], [], [], [])
-        client.append(client_ms)
-        if measured is not None:
-            wire.append(measured[0])
-            if measured[1] is not None:
-                connect.append(measured[1])
-        elif outcome == "ok":
-            # The client clock stands in, and the row says so.
-            stand_in.append(client_ms)
-
     def add_unanswered(self, second: int, method: str, name: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
-        self._latency.setdefault((second, method, name, "unanswered"), ([], [], [], []))[0].append(waited_ms)
+        self._unanswered.setdefault((second, method, name), []).append(waited_ms)
 
     def add_failure(self, second: int, method: str, name: str, outcome: str, status: str, message: str) -> None:
         """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
@@ -72,19 +58,45 @@ class Counts:
 
     def take_latency(self) -> list[Row]:
         """Return (second, method, name, outcome, measure, latency_ms, count) since the last call."""
-        cells, self._latency = self._latency, {}
+        self.behind_ms = []
         rows: list[Row] = []
-        for (second, method, name, outcome), cell in cells.items():
-            if outcome != "unanswered":
-                self.total += len(cell[0])
-                self.unstamped += len(cell[-1])
-            front = (second, self._text(method), self._text(name), outcome)
+        for key, cell in self._take_cells().items():
+            self.total += len(cell[0])
+            self.unstamped += len(cell[-1])
+            if len(cell[0]) == len(cell[1]):
+                self.behind_ms += map(sub, cell[0], cell[1])
             for measure, latencies in zip(MEASURES, cell, strict=True):
-                rows += [
-                    (*front, measure, bucket_middle(bucket), count)
-                    for bucket, count in count_buckets(latencies).items()
-                ]
+                rows += self._rows(*key, measure, latencies)
+        unanswered, self._unanswered = self._unanswered, {}
+        for (second, method, name), waited in unanswered.items():
+            rows += self._rows(second, method, name, "unanswered", "client", waited)
         return rows
+
+    def _take_cells(self) -> dict[tuple[int, str, str, str], Cell]:
+        noted = self._noted.copy()
+        self._noted.clear()
+        cells: dict[tuple[int, str, str, str], Cell] = {}
+        for start, method, name, outcome, client_ms, measured in noted:
+            key = (int(start), method, name, outcome)
+            cell = cells.get(key)
+            if cell is None:
+                cell = cells[key] = ([], [], [], [])
+            client, wire, connect, stand_in = cell
+            client.append(client_ms)
+            if measured is not None:
+                wire.append(measured[0])
+                if measured[1] is not None:
+                    connect.append(measured[1])
+            elif outcome == "ok":
+                # The client clock stands in, and the row says so.
+                stand_in.append(client_ms)
+        return cells
+
+    def _rows(
+        self, second: int, method: str, name: str, outcome: str, measure: str, latencies: list[float]
+    ) -> list[Row]:
+        front = (second, self._text(method), self._text(name), outcome, measure)
+        return [(*front, bucket_middle(bucket), count) for bucket, count in count_buckets(latencies).items()]
 
     def take_failures(self) -> list[Row]:
         """Return (second, method, name, outcome, status, message, count) since the last call."""

@@ -26,23 +26,29 @@ MOST_NESTED = 8
 class Exchange:
     """The traffic of one request, as far as it has come.
 
-    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own; `returned` that of
-    its return, if the event had not fired by then. `sent` and `arrived` are of the part that is open, 0 without one.
+    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own; `under_way` the
+    method and name that it was called with, until it returns, and `returned` the moment of its return if the event had
+    not fired by then. `sent` and `arrived` are of the part that is open, 0 without one. Once the event has fired, an
+    exchange is `idle`, and the next request of the greenlet takes it over.
     """
 
-    # As defaults of the class, because an exchange is made for each request and most of it stays as it is.
-    sent = 0
-    arrived = 0
-    returned = 0
-    parts: list[tuple[int, int, bool]] | None = None
-    outer: Exchange | None = None
-    depth = 1
+    __slots__ = (
+        *("__weakref__", "arrived", "depth", "idle", "opened", "outer", "parts", "returned", "sent", "under_way"),
+    )
 
-    def __init__(self, opened: int = 0, outer: Exchange | None = None) -> None:
-        self.opened = opened
-        if outer is not None:
-            self.outer = outer
-            self.depth = outer.depth + 1
+    def __init__(self) -> None:
+        self.idle = False
+        self.opened = self.sent = self.arrived = self.returned = 0
+        self.parts: list[tuple[int, int, bool]] | None = None
+        self.under_way: tuple[str, str | bytes] | None = None
+        self.outer: Exchange | None = None
+        self.depth = 1
+
+    def follow(self, last: Exchange) -> None:
+        """Come after another exchange of the greenlet, which may still wait for its event at the end of a `with`."""
+        outer = last if last.returned and not last.idle else last.outer
+        if outer is not None and outer.depth < MOST_NESTED:
+            self.outer, self.depth = outer, outer.depth + 1
 
     def begin(self) -> None:
         """Bytes are about to leave: a part begins, unless they belong to the one that has begun."""
@@ -92,12 +98,15 @@ def current_exchange() -> Exchange:
     """Return the exchange that traffic of this greenlet belongs to now; a new one if none is open."""
     greenlet: Any = getcurrent()
     try:
-        exchange: Exchange | None = greenlet.perflab_exchange
+        exchange: Exchange = greenlet.perflab_exchange
+        if not exchange.idle and not exchange.returned:
+            return exchange
     except AttributeError:
-        exchange = None
-    if exchange is None or exchange.returned:
-        exchange = greenlet.perflab_exchange = Exchange(outer=exchange)
-    return exchange
+        exchange = greenlet.perflab_exchange = Exchange()
+        return exchange
+    fresh = greenlet.perflab_exchange = Exchange()
+    fresh.follow(exchange)
+    return fresh
 
 
 def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, float | None] | None:
@@ -107,11 +116,18 @@ def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, 
     """
     greenlet: Any = getcurrent()
     try:
-        exchange: Exchange | None = greenlet.perflab_exchange
+        exchange: Exchange = greenlet.perflab_exchange
     except AttributeError:
         return None
-    if exchange is None:
+    if exchange.idle:
         return None
+    if exchange.under_way is not None and exchange.parts is None:
+        # Nearly always: Locust's client tells of the request that it is making, on a connection that it had.
+        exchange.idle = True
+        if exchange.outer is not None:
+            greenlet.perflab_exchange = exchange.outer
+        wire_ms = (exchange.arrived - exchange.sent) / 1e6
+        return (wire_ms, None) if exchange.arrived and wire_ms <= response_ms + 1 else None
     if start_time is None:
         began = time.time_ns() - int(response_ms * 1e6) - RECKONED_NS
     else:
@@ -122,7 +138,9 @@ def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, 
     elif began + 2 * SAME_MOMENT_NS < since or (exchange.returned and began > exchange.returned):
         # Somebody tells of something else than this request: of a whole transaction, say.
         return None
-    greenlet.perflab_exchange = exchange.outer
+    exchange.idle = True
+    if exchange.outer is not None:
+        greenlet.perflab_exchange = exchange.outer
     measured = exchange.measured(since)
     # A client that measures less than the whole exchange means something else than we do.
     return measured if measured is not None and measured[0] <= response_ms + 1 else None

@@ -39,14 +39,15 @@ class LostTime:
 
     def __init__(self) -> None:
         self.woken_late_s = 0.0
-        self.behind_ms: list[float] = []
-        """Client minus wire of each request since the last `take`."""
 
-    def take(self) -> tuple[float, list[float]]:
-        """Return (user-seconds lost, client-minus-wire in ms, ascending, a sample of many) since the last call."""
-        behind, self.behind_ms = self.behind_ms, []
-        lost_s, self.woken_late_s = self.woken_late_s + sum(behind) / 1000, 0.0
-        return lost_s, sorted(random.sample(behind, MOST_DIFFERENCES) if len(behind) > MOST_DIFFERENCES else behind)
+    def take(self, behind_ms: list[float]) -> tuple[float, list[float]]:
+        """Return (user-seconds lost since the last call, client-minus-wire in ms, ascending, a sample of many).
+
+        `behind_ms` is client minus wire of the requests that have ended since then.
+        """
+        lost_s, self.woken_late_s = self.woken_late_s + sum(behind_ms) / 1000, 0.0
+        many = len(behind_ms) > MOST_DIFFERENCES
+        return lost_s, sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
 
 
 class ProcessUse:

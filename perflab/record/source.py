@@ -25,6 +25,7 @@ class Source:
         self._in_flight = in_flight
         self._lost = lost
         self._counts = Counts()
+        self._note = self._counts.note
         self._lag = LoopLag()
         self._use = ProcessUse()
         self._clock = ClockWatch()
@@ -33,7 +34,7 @@ class Source:
         self._unanswered = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
-        self._mean_lag_ms = 0.0
+        self._latency: list[Row] = []
 
     def listen(self) -> None:
         """Listen to this environment's events from now on."""
@@ -48,8 +49,11 @@ class Source:
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
         cpu, rss = self._use.take()
         lags = self._lag.take()
-        self._mean_lag_ms = sum(lags) / len(lags)
-        lost_s, behind = self._lost.take()
+        unstamped = self._counts.unstamped
+        self._latency += self._counts.take_latency()
+        lost_s, behind = self._lost.take(self._counts.behind_ms)
+        # Without a wire time the loop's lag is the best that is known of the generator's share.
+        lost_s += (self._counts.unstamped - unstamped) * sum(lags) / len(lags) / 1000
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         figures = (
             f"{cpu:.1f}",
@@ -77,7 +81,7 @@ class Source:
                 self._counts.add_unanswered(int(began), method, name, (time.time() - began) * 1000)
                 self._counts.add_failure(int(began), method, name, "unanswered", "", UNANSWERED)
         health, self._health = self._health, []
-        latency = self._counts.take_latency()
+        latency, self._latency = [*self._latency, *self._counts.take_latency()], []
         return Batch(
             latency=latency,
             failures=self._counts.take_failures(),
@@ -99,6 +103,9 @@ class Source:
         exception: object = None,
         response: Any = None,
         start_time: float | None = None,
+        response_length: object = None,  # noqa: ARG002 - named ones cost less than to collect them in a dict
+        context: object = None,  # noqa: ARG002
+        url: object = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
         measured = take_exchange(start_time, response_time)
@@ -113,9 +120,7 @@ class Source:
                 # Nothing came back, or not all of it: when the last byte came says nothing.
                 measured = None
             self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
-        self._counts.add(int(start_time), request_type, name, outcome, response_time, measured)
-        # Without a wire time the loop's lag is the best that is known of the generator's share.
-        self._lost.behind_ms.append(response_time - measured[0] if measured is not None else self._mean_lag_ms)
+        self._note((start_time, request_type, name, outcome, response_time, measured))
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gevent import getcurrent
 
-from perflab.record.exchange import MOST_PARTS, Exchange, current_exchange, take_exchange
+from perflab.record.exchange import MOST_NESTED, MOST_PARTS, Exchange, current_exchange, take_exchange
 
 MS = 1_000_000
 
@@ -17,9 +17,25 @@ MS = 1_000_000
 @pytest.fixture(autouse=True)
 def fresh_greenlet() -> Iterator[None]:
     greenlet: Any = getcurrent()
-    greenlet.perflab_exchange = None
+    vars(greenlet).pop("perflab_exchange", None)
     yield
-    greenlet.perflab_exchange = None
+    vars(greenlet).pop("perflab_exchange", None)
+
+
+def called(opened: int, outer: Exchange | None = None) -> Exchange:
+    """The exchange of a request that Locust's client was asked for, in this greenlet."""
+    greenlet: Any = getcurrent()
+    exchange = greenlet.perflab_exchange = Exchange()
+    exchange.opened, exchange.under_way = opened, ("GET", "/")
+    if outer is not None:
+        exchange.follow(outer)
+    return exchange
+
+
+def came_back(exchange: Exchange, after_ms: int) -> None:
+    """Locust's client has returned, and the event waits for the end of the `with` block."""
+    exchange.under_way = None
+    exchange.returned = exchange.opened + after_ms * MS
 
 
 def answered(exchange: Exchange, sent: int, took_ms: int) -> None:
@@ -61,24 +77,39 @@ def test_an_unanswered_sending_has_no_time() -> None:
 def test_a_transaction_around_requests_takes_none_of_them() -> None:
     greenlet: Any = getcurrent()
     begun = time.time()
-    request = greenlet.perflab_exchange = Exchange(opened=time.time_ns() + 50 * MS)
+    request = called(time.time_ns() + 50 * MS)
     answered(request, request.opened, 5)
+    came_back(request, 6)
     assert take_exchange(begun, 300.0) is None
     assert greenlet.perflab_exchange is request
     assert take_exchange(request.opened / 1e9, 300.0) == (5.0, None)
+    assert take_exchange(request.opened / 1e9, 300.0) is None
 
 
 def test_an_event_after_the_with_block_of_another_request_finds_its_own() -> None:
-    greenlet: Any = getcurrent()
-    outer = Exchange(opened=time.time_ns())
+    outer = called(time.time_ns())
     answered(outer, outer.opened, 5)
-    outer.returned = outer.opened + 6 * MS
-    inner = greenlet.perflab_exchange = Exchange(opened=outer.opened + 7 * MS, outer=outer)
+    came_back(outer, 6)
+    # Traffic that nobody tells of, and another request, within the block.
+    assert current_exchange() is not outer
+    answered(current_exchange(), outer.opened + 6 * MS, 90)
+    inner = called(outer.opened + 7 * MS, current_exchange())
     answered(inner, inner.opened, 2)
-    inner.returned = inner.opened + 3 * MS
     assert take_exchange(inner.opened / 1e9, 3.0) == (2.0, None)
     assert take_exchange(outer.opened / 1e9, 6.0) == (5.0, None)
     assert take_exchange(time.time(), 1.0) is None
+
+
+def test_events_that_never_come_do_not_chain_up() -> None:
+    outer = None
+    for _ in range(10 * MOST_NESTED):
+        exchange = called(time.time_ns(), outer)
+        came_back(exchange, 1)
+        outer = exchange
+    depth, link = 0, outer
+    while link is not None:
+        depth, link = depth + 1, link.outer
+    assert depth <= MOST_NESTED
 
 
 def test_a_client_that_measures_less_than_the_exchange_is_believed() -> None:

@@ -169,8 +169,10 @@ class Sweep:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for filename in _TABLES for _, notes in self._read(filename) for note in notes]
-        for run, manifest, judged in zip(self._runs, self.run_manifests, self._windows, strict=True):
-            found += [f"{run.name}: {remark}" for remark in [*remarks(manifest), *filter(None, [judged.remark])]]
+        runs = zip(self._runs, self.run_manifests, self._windows, self._connecting, strict=True)
+        for run, manifest, judged, connecting in runs:
+            remark = [judged.remark] if judged.remark else []
+            found += [f"{run.name}: {line}" for line in [*remarks(manifest, float(connecting)), *remark]]
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -225,25 +227,28 @@ class Sweep:
     def _requests_by_run(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Requests of each run: all, and those that began in the steady window."""
         client = (self.latency["measure"] == "client").to_numpy()
-        steady = client & self.latency["steady"].to_numpy()
-        run, count = self.latency["run"].cat.codes.to_numpy(), self.latency["count"].to_numpy()
-        every, judged = (
-            np.bincount(run[rows], weights=count[rows], minlength=len(self._runs)).astype("int64")
-            for rows in (client, steady)
-        )
-        return every, judged
+        return self._count_by_run(client), self._count_by_run(client & self.latency["steady"].to_numpy())
 
     @cached_property
     def _has_client_latency(self) -> np.ndarray[Any, Any]:
         """Which runs have successful requests in their steady window without a wire time."""
         latency = self.latency
         judged = latency["steady"].to_numpy() & (latency["outcome"] == "ok").to_numpy()
-        run, count = latency["run"].cat.codes.to_numpy(), latency["count"].to_numpy()
         client, wire = (
-            np.bincount(run[rows], weights=count[rows], minlength=len(self._runs))
-            for rows in (judged & (latency["measure"] == name).to_numpy() for name in ("client", "wire"))
+            self._count_by_run(judged & (latency["measure"] == name).to_numpy()) for name in ("client", "wire")
         )
         return client > wire
+
+    @cached_property
+    def _connecting(self) -> np.ndarray[Any, Any]:
+        """The share of each run's steady requests that opened a connection."""
+        opened = self.latency["steady"].to_numpy() & (self.latency["measure"] == "connect").to_numpy()
+        return self._count_by_run(opened) / np.maximum(self._requests_by_run[1], 1)
+
+    def _count_by_run(self, chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        run, count = self.latency["run"].cat.codes.to_numpy(), self.latency["count"].to_numpy()
+        sums = np.bincount(run[chosen], weights=count[chosen], minlength=len(self._runs))
+        return np.asarray(sums, "int64")
 
     @cached_property
     def _invalid(self) -> list[list[str]]:

@@ -24,6 +24,11 @@ SATURATED_CPU_PERCENT = 90.0
 # The clocks are read to the microsecond, and slewing moves both alike: a difference of a millisecond is a step.
 MOST_CLOCK_STEP_MS = 1.0
 
+# Users keep their connections, as a rule. One of its own for each request is another load than most have in mind.
+MANY_CONNECTIONS = 0.2
+# geventhttpclient takes a connection for dead whose file descriptor is above 1023, because select can't look at it.
+MOST_FAST_USERS = 950
+
 REMEDY = "use --processes, fewer users, or another machine"
 
 
@@ -131,10 +136,17 @@ def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[st
     return [f"{users} users: {found} of {planned} planned runs took place"]
 
 
-def remarks(manifest: RunManifest) -> list[str]:
-    """Return what is worth knowing about a run but does not make it invalid, one phrase each."""
+def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
+    """Return what is worth knowing about a run but does not make it invalid, one phrase each.
+
+    `connecting` is the share of the steady requests that opened a connection.
+    """
     evidence = manifest.evidence
     found = []
+    if connecting > MANY_CONNECTIONS:
+        crowded = manifest.users / manifest.plan.processes > MOST_FAST_USERS
+        why = " (FastHttpUser does so beyond about 1000 users a process: give --processes more)" if crowded else ""
+        found.append(f"{100 * connecting:.0f} % of its requests opened a connection of their own{why}")
     if evidence.unanswered:
         found.append(
             f"{evidence.unanswered} requests were never answered: they count as failed, and as slower than every other"

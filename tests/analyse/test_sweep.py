@@ -292,6 +292,12 @@ def test_unanswered_requests_are_slower_than_every_other(written: Any) -> None:
     assert any("6 requests were never answered" in note for note in sweep.notes)
 
 
+def test_many_connections_are_told(written: Any) -> None:
+    written.run([*WIRE, (4, "/a", "ok", 1.0, 19, "connect")])
+    written.run([*WIRE, (4, "/a", "ok", 1.0, 30, "connect")], users=20)
+    assert written.open().notes == ["users-0020-r1: 30 % of its requests opened a connection of their own"]
+
+
 def test_each_source_of_load_is_looked_at(written: Any) -> None:
     busy = [(s, source, 5, 0, cpu, 0.1, 80) for s in range(10) for source, cpu in (("w1", 30), ("w2", 97.4))]
     written.run(ROWS, generator=busy)

@@ -243,12 +243,12 @@ class Sweep:
     def _connecting(self) -> np.ndarray[Any, Any]:
         """The share of each run's steady requests that opened a connection."""
         opened = self.latency["steady"].to_numpy() & (self.latency["measure"] == "connect").to_numpy()
-        return self._count_by_run(opened) / np.maximum(self._requests_by_run[1], 1)
+        share: np.ndarray[Any, Any] = self._count_by_run(opened) / np.maximum(self._requests_by_run[1], 1)
+        return share
 
     def _count_by_run(self, chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         run, count = self.latency["run"].cat.codes.to_numpy(), self.latency["count"].to_numpy()
-        sums = np.bincount(run[chosen], weights=count[chosen], minlength=len(self._runs))
-        return np.asarray(sums, "int64")
+        return np.bincount(run[chosen], weights=count[chosen], minlength=len(self._runs)).astype("int64")
 
     @cached_property
     def _invalid(self) -> list[list[str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shlex
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, fields
@@ -26,6 +27,9 @@ class Impatient(FastHttpUser):
     @task
     def ask(self): self.client.get("/")
 """
+
+
+SERVER = ("-m", "perflab.calibrate.server", "--port", "{port}", "--distribution", "constant:2000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def one_run(number: int, folder: Path) -> Outcome:
     locustfile, log = folder / "locustfile.py", folder / f"answered-{number}.csv"
     locustfile.write_text(LOCUSTFILE, encoding="utf-8")
     sweep = perflab.sweep(
-        launch=f"{sys.executable} -m perflab.calibrate.server --port {{port}} --distribution constant:2000 --log {log}",
+        launch=shlex.join([sys.executable, *SERVER, "--log", str(log)]),
         locustfile=locustfile,
         users=20,
         spawn_rate=20,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def small_target() -> str:
     """The command of a small real HTTP server, for `--launch`."""
-    return f"{sys.executable} {PARTS / 'target.py'} {{port}}"
+    return shlex.join([sys.executable, str(PARTS / "target.py")]) + " {port}"
 
 
 @pytest.fixture(scope="session")

@@ -135,12 +135,12 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
     # The share of slow requests soon falls to nothing, and then looks level while latency goes on falling.
     telling = [one for one, _ in moved if one.quantity is not _SLOW] or [one for one, _ in moved]
     for start in range(first, most + 1, batch):
-        rest = [one.change(start) for one in series]
-        if any(one and one.counts(each.quantity) for each, one in zip(series, rest, strict=True)):
-            continue
         # One series shows it: of a noisier one it is enough that it doesn't show the opposite.
         level = next((one for one in telling if one.levelled_off(start, batch)), None)
-        if level:
+        if level is None:
+            continue
+        rest = [one.change(start) for one in series]
+        if not any(one and one.counts(each.quantity) for each, one in zip(series, rest, strict=True)):
             return SteadyPart(start, True, True, level.left_out(start, batch))
     worst, change = moved[0]
     return SteadyPart(

@@ -79,7 +79,7 @@ def test_the_reason_of_a_moved_start_names_quantity_size_and_time() -> None:
     )
 
 
-@pytest.mark.parametrize("n", [15, 30, 60, 300])
+@pytest.mark.parametrize("n", [15, 30, 60])
 @pytest.mark.parametrize("factor", [2.0, 5.0, 0.5, 0.2])
 @pytest.mark.parametrize("straight", [True, False])
 def test_a_drift_of_latency_has_no_steady_part(n: int, factor: float, straight: bool) -> None:
@@ -90,7 +90,7 @@ def test_a_drift_of_latency_has_no_steady_part(n: int, factor: float, straight: 
     assert all(part.start == 0 and part.checked for part in refused)
 
 
-@pytest.mark.parametrize(("n", "least"), [(15, 16), (30, 36), (60, 40)])
+@pytest.mark.parametrize(("n", "least"), [(15, 16), (30, 36), (60, 40), (300, 40)])
 def test_a_drift_to_half_as_much_again_is_mostly_seen(n: int, least: int) -> None:
     assert sum(not part.found for part in _runs(1.5 ** (_seconds(n) / n))) >= least
 
@@ -116,7 +116,7 @@ def test_the_reason_of_a_refusal_names_quantity_size_and_time() -> None:
     )
 
 
-@pytest.mark.parametrize("n", [60, 300])
+@pytest.mark.parametrize("n", [60, 120])
 def test_a_step_before_the_middle_is_cut_at_and_a_later_one_is_refused(n: int) -> None:
     cut = 0.3 * n
     early = _runs(np.where(np.arange(n) < cut, 2.0, 1.0))
@@ -125,7 +125,7 @@ def test_a_step_before_the_middle_is_cut_at_and_a_later_one_is_refused(n: int) -
     assert not any(part.found for part in late)
 
 
-@pytest.mark.parametrize("n", [30, 60, 300])
+@pytest.mark.parametrize("n", [30, 60, 90])
 def test_a_late_ramp_and_a_hump_have_no_steady_part(n: int) -> None:
     ramp = 1 + np.clip(_seconds(n) / n - 0.6, 0, 1) / 0.4
     assert not any(part.found for part in _runs(ramp))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -111,7 +112,7 @@ def test_requests_that_never_come_back_are_counted(tmp_path: Path) -> None:
         patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
         patch.setenv("LOAD_TEST_TIMEOUT", "1")
         sweep = perflab.sweep(
-            f"{sys.executable} {odd} {{port}}",
+            shlex.join([sys.executable, str(odd)]) + " {port}",
             locustfile=locustfile,
             users=8,
             spawn_rate=20,
@@ -242,7 +243,7 @@ class Proxy:
 @pytest.fixture
 def server(small_target: str) -> Iterator[str]:
     port = free_port()
-    process = subprocess.Popen(small_target.replace("{port}", str(port)).split())
+    process = subprocess.Popen(shlex.split(small_target.replace("{port}", str(port))))
     for _ in range(100):
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port)).close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,7 +251,7 @@ def test_a_target_that_dies_makes_the_run_invalid(
     monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
     target = Path(__file__).parents[1] / "parts" / "target.py"
     sweep = perflab.sweep(
-        f"timeout 4 python {target} {{port}}",
+        f"timeout 4 python {shlex.quote(str(target))} {{port}}",
         locustfile=small_locustfile,
         users=[5, 6],
         spawn_rate=5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -25,13 +26,13 @@ LEAST_MS = {"redirect": 40.0, "chunked": 40.0}
 def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """A run of all ways to make a request against a server that answers in all ways."""
     port = free_port()
-    command = f"{sys.executable} {PARTS / 'odd_server.py'} {port}"
+    command = shlex.join([sys.executable, str(PARTS / "odd_server.py"), str(port)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
         patch.setenv("PYTHONWARNINGS", "ignore")
         return perflab.sweep(
             host=f"{request.param}://127.0.0.1:{port}",
-            launch=command + (f" {CERTIFICATE}" if request.param == "https" else ""),
+            launch=command + (f" {shlex.quote(str(CERTIFICATE))}" if request.param == "https" else ""),
             locustfile=PARTS / "odd_locustfile.py",
             users=5,
             spawn_rate=50,

@@ -162,7 +162,7 @@ def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
             locustfile=small_locustfile,
             users=10,
             spawn_rate=20,
-            duration=9,
+            duration=7,
             processes=2,
         )
         folder = run_sweep(plan, Objectives(), runs_dir=runs, environment=environment, root=tmp_path, listen=kill_one)
@@ -171,8 +171,8 @@ def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
     evidence = sweep.run_manifests[0].evidence
     assert sweep.verdict == "INVALID"
     assert evidence.sources[name].lost
-    # Killed in about the third of nine seconds.
-    assert 4 <= evidence.sources[name].missing_s <= 8
+    # Killed in about the third of seven seconds.
+    assert 3 <= evidence.sources[name].missing_s <= 6
     [line] = [reason for reason in sweep.reasons if "was lost" in reason]
     assert f"{name} (process {pid}) was lost" in line
     assert f"{evidence.sources[name].missing_s:.0f} s of its requests are missing" in line
@@ -181,7 +181,7 @@ def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
         assert rows[source] == kept.recorded == kept.finished > 0
     [other] = [source for source in evidence.sources if source != name]
     assert not evidence.sources[other].lost
-    assert sweep.latency.groupby("source", observed=True)["second"].max()[other] >= 9
+    assert sweep.latency.groupby("source", observed=True)["second"].max()[other] >= 7
 
 
 MASTER = (
@@ -208,10 +208,14 @@ class Proxy:
                 here, _ = self._listener.accept()
             except OSError:
                 return
-            if self._cut:
+            try:
+                if self._cut:
+                    raise ConnectionRefusedError
+                there = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                # Cut, or the master does not listen yet: the worker tries again.
                 here.close()
                 continue
-            there = socket.create_connection(("127.0.0.1", self._to))
             self._pairs += [here, there]
             for one, other in ((here, there), (there, here)):
                 threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
@@ -264,7 +268,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
         (run.generator, GENERATOR_COLUMNS),
     ):
         create_table(path, columns)
-    order = Order(str(tmp_path), users=12, settle_s=1, duration_s=12)
+    order = Order(str(tmp_path), users=12, settle_s=1, duration_s=9)
     port = free_port()
     proxy = Proxy(port)
     base = [sys.executable, "-m", "locust", "-f", f"{locustfile},{RECORDER}", "-H", server]

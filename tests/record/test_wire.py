@@ -36,7 +36,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             locustfile=PARTS / "odd_locustfile.py",
             users=5,
             spawn_rate=50,
-            duration=3,
+            duration=2,
             runs_dir=tmp_path_factory.mktemp("odd") / "runs",
             progress="none",
         )

@@ -35,12 +35,13 @@ def test_a_sweep_that_holds_its_objectives_exits_0(tmp_path: Path) -> None:
     code, result, said = perflab_sweep(
         *("--launch", API, "--users", "100,120", "--spawn-rate", "60", "--duration", "13s"),
         *("--runs-dir", str(tmp_path)),
-        LOAD_TEST_SETTLE_SECONDS="2",
+        # Signing in keeps the API busy at first: a window that still held some of it would not be steady.
+        LOAD_TEST_SETTLE_SECONDS="6",
         # A shorter window than the default has too few auth requests to settle 99 %.
         AUTH_SUCCESS_RATE_THRESHOLD="0.95",
         **patient,
     )
-    assert (code, result["verdict"]) == (0, "PASS"), said
+    assert (code, result["verdict"]) == (0, "PASS"), (result["reasons"], said)
     sweep = perflab.open_sweep("latest", tmp_path)
     assert sweep.manifest.verdict == "PASS"
     assert list(sweep.runs["users"]) == [100, 120]

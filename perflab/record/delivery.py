@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-Row = tuple[object, ...]
+from perflab.record.counts import Row
 
 
 @dataclass(slots=True)

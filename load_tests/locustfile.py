@@ -11,11 +11,15 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 from load_tests.config import ConfigurationError, load_settings
 
 try:
-    load_settings()
+    settings = load_settings()
 except ConfigurationError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)
 
 from load_tests.users import AuthUser, GenerationUser, PaymentUser
+from perflab.record.recorder import observe
+
+# As a worker for perflab on another machine; and for Prometheus, where LOAD_TEST_PROMETHEUS_PORT is set.
+observe(getattr(settings, "prometheus_port", None), getattr(settings, "prometheus_host", None))
 
 __all__ = ["AuthUser", "GenerationUser", "PaymentUser"]

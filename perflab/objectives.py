@@ -7,7 +7,10 @@
     p95_ms = { at_most = 200, variable = "AUTH_P95_LATENCY_MS" }
 
 `endpoints` are shell patterns on request names, with a method in front where it matters ("POST /orders").
-`variable` names the environment variable that overrides the limit.
+`variable` names the environment variable that overrides the limit. A throughput counts successful requests, of some of
+the group's endpoints if it names them, and is judged from a number of users on if it says so:
+
+    throughput_rps = { at_least = 10, endpoints = ["POST /orders"], from_users = 100 }
 """
 
 from __future__ import annotations
@@ -45,6 +48,10 @@ class Objective(BaseModel):
     bound: Bound
     limit: float
     variable: str | None = None
+    endpoints: tuple[str, ...] = ()
+    """Patterns of the endpoints that count for it; none for all of the group."""
+    from_users: int = 0
+    """Levels with fewer users are not judged: they don't offer the load that it speaks of."""
 
     @property
     def percentile(self) -> float | None:
@@ -63,7 +70,12 @@ class Group(BaseModel):
 
     def matches(self, method: str, name: str) -> bool:
         """Say whether requests of this method and name belong to the group."""
-        return any(fnmatchcase(f"{method} {name}" if " " in pattern else name, pattern) for pattern in self.endpoints)
+        return any_matches(self.endpoints, method, name)
+
+
+def any_matches(patterns: Iterable[str], method: str, name: str) -> bool:
+    """Say whether an endpoint fits one of the shell patterns, which may have a method in front."""
+    return any(fnmatchcase(f"{method} {name}" if " " in pattern else name, pattern) for pattern in patterns)
 
 
 class Objectives(BaseModel):
@@ -125,13 +137,19 @@ def _objective(
         raise UsageError(
             f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
         )
+    further = {"endpoints", "from_users"} if metric == "throughput_rps" else set()
     texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
     if (
         not isinstance(spec, dict)
-        or not set(spec) <= {bound, "variable", "complements"}
+        or not set(spec) <= {bound, "variable", "complements", *further}
         or not all(isinstance(text, str) for text in texts)
     ):
         raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}")
+    patterns, from_users = spec.get("endpoints", []), spec.get("from_users", 0)
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise UsageError(f'{where}, {metric}: endpoints must be a list of patterns, for example ["POST /orders"]')
+    if not isinstance(from_users, int) or isinstance(from_users, bool) or from_users < 0:
+        raise UsageError(f"{where}, {metric}: from_users must be a whole number of users, not {from_users!r}")
     other = spec.get("complements")
     if other is not None:
         if other not in earlier or {metric, other} != {"success_rate", "error_rate"} or len(spec) != 1:
@@ -148,4 +166,12 @@ def _objective(
     if not math.isfinite(limit) or limit < 0 or (is_rate and limit > 1):
         allowed = "a fraction between 0 and 1" if is_rate else "a number of at least 0"
         raise UsageError(f"{source}: {value!r} is not {allowed}")
-    return Objective(group=group, metric=metric, bound=bound, limit=limit, variable=variable)
+    return Objective(
+        group=group,
+        metric=metric,
+        bound=bound,
+        limit=limit,
+        variable=variable,
+        endpoints=tuple(patterns),
+        from_users=from_users,
+    )

@@ -17,6 +17,8 @@ DEFAULT_USERS = (100, 250, 500, 1000)
 # Users that have just been spawned log in and fill caches; their first think time (1-3 s in most suites) must
 # have passed too before the mix of requests is the planned one.
 SETTLE_S = 5.0
+# Locust's own port. Whoever listens to other machines must ask for it.
+MASTER_BIND = "127.0.0.1:5557"
 
 # Beyond this a count is a slip of the finger.
 MOST = 1_000_000_000
@@ -44,6 +46,10 @@ class Plan(BaseModel):
     repeats: int = 1
     seed: int = 1
     processes: int = 1
+    expect_workers: int = 0
+    """Workers that somebody else starts, on this or other machines; 0 for none."""
+    master_bind: str = MASTER_BIND
+    """Where they reach the master, HOST:PORT."""
     timeout_s: float = 30.0
     label: str = "sweep"
 
@@ -66,6 +72,8 @@ def make_plan(
     repeats: int | str | None = None,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    expect_workers: int | str | None = None,
+    master_bind: str | None = None,
     label: str | None = None,
     allow_hosts: Iterable[str] = (),
 ) -> Plan:
@@ -90,6 +98,13 @@ def make_plan(
     if host is not None:
         allowed = {name.strip().lower() for name in environment.get("LOAD_TEST_ALLOWED_HOSTS", "").split(",")}
         host = check_host(host, allowed | {name.lower() for name in allow_hosts})
+    workers = _parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
+    local_processes = _parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
+    if workers and local_processes > 1:
+        raise UsageError(
+            f"--expect-workers {workers} and --processes {local_processes}: the workers are either started by hand or "
+            f"by perflab; leave one of the two out"
+        )
     level_range = None if users is not None or "LOAD_TEST_USERS" in environment else _level_range(environment)
     return Plan(
         host=host,
@@ -101,7 +116,9 @@ def make_plan(
         duration_s=parse_duration(*given(duration, "LOAD_TEST_DURATION_SECONDS", 300.0)),
         repeats=_parse_count(*given(repeats, "LOAD_TEST_REPEATS", 1), least=1),
         seed=_parse_count(*given(seed, "LOAD_TEST_SEED", 1), least=0),
-        processes=_parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1),
+        processes=local_processes,
+        expect_workers=workers,
+        master_bind=_check_address(*given(master_bind, "LOAD_TEST_MASTER_BIND", MASTER_BIND)),
         settle_s=parse_duration(environment.get("LOAD_TEST_SETTLE_SECONDS", SETTLE_S), "LOAD_TEST_SETTLE_SECONDS"),
         timeout_s=parse_duration(environment.get("LOAD_TEST_TIMEOUT", 30.0), "LOAD_TEST_TIMEOUT"),
         label=slug(label or "sweep"),
@@ -115,6 +132,8 @@ _OPTIONS = {
     "LOAD_TEST_REPEATS": "repeats",
     "LOAD_TEST_SEED": "seed",
     "LOAD_TEST_PROCESSES": "processes",
+    "LOAD_TEST_EXPECT_WORKERS": "expect-workers",
+    "LOAD_TEST_MASTER_BIND": "master-bind",
 }
 
 
@@ -229,6 +248,13 @@ def _check_health(path: str) -> str:
     if not re.fullmatch(r"/[!-~]*", path):
         raise UsageError(f"--health {_shown(path)} is not a path; write for example /health")
     return path
+
+
+def _check_address(value: object, source: str) -> str:
+    host, colon, port = str(value).strip().rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{source}: {_shown(value)} is not HOST:PORT; write for example {MASTER_BIND}")
+    return f"{host}:{int(port)}"
 
 
 def _parse_count(value: object, source: str, *, least: int, example: str | None = None) -> int:

@@ -12,7 +12,7 @@ from perflab.calibrate.warning import warn_of
 from perflab.errors import StoreError
 from perflab.objectives import Objectives, find_objectives, load_objectives
 from perflab.plan import UsersLike, make_plan, split_target
-from perflab.progress import Style, show_progress
+from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
@@ -35,6 +35,8 @@ def sweep(
     repeats: int | str | None = None,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    expect_workers: int | str | None = None,
+    master_bind: str | None = None,
     label: str | None = None,
     runs_dir: str | Path | None = None,
     allow_hosts: Iterable[str] = (),
@@ -68,27 +70,33 @@ def sweep(
         repeats=repeats,
         seed=seed,
         processes=processes,
+        expect_workers=expect_workers,
+        master_bind=master_bind,
         label=label,
         allow_hosts=allow_hosts,
     )
-    if progress != "none" and (warning := warn_of(plan, runs_folder(runs_dir))):
+    # Workers on other machines offer what those can.
+    if progress != "none" and not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
         sys.stderr.write(warning + "\n")
         sys.stderr.flush()
     limits = Path(objectives) if objectives is not None else find_objectives(plan.locustfile)
-    with show_progress(progress) as listen:
-        done = run_sweep(
-            plan,
-            load_objectives(limits, environment) if limits is not None else Objectives(),
-            runs_dir=runs_folder(runs_dir),
-            environment=environment,
-            root=root,
-            listen=listen,
-        )
-    result = Sweep.open(done)
-    result.manifest = result.manifest.model_copy(update={"verdict": result.verdict})
-    write_manifest(done.manifest, result.manifest)
-    for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
-        write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
+    with SweepLog() as log:
+        with show_progress(progress) as show:
+            done = run_sweep(
+                plan,
+                load_objectives(limits, environment) if limits is not None else Objectives(),
+                runs_dir=runs_folder(runs_dir),
+                environment=environment,
+                root=root,
+                listen=together(log, show),
+            )
+        result = Sweep.open(done)
+        log.finished(result.manifest.status)
+        result.manifest = result.manifest.model_copy(update={"verdict": result.verdict})
+        write_manifest(done.manifest, result.manifest)
+        for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
+            write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
+        log.judged(result.verdict, result.reasons, result.notes)
     return result
 
 

@@ -16,7 +16,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_suite_has_the_nine_target_metrics() -> None:
+def test_the_suite_has_the_nine_target_metrics_and_the_target_of_creations() -> None:
     limits = {(limit.group, limit.metric): limit.limit for limit in load_objectives(SUITE, {}).limits}
     assert limits == {
         ("auth", "success_rate"): 0.99,
@@ -25,6 +25,7 @@ def test_the_suite_has_the_nine_target_metrics() -> None:
         ("generation", "success_rate"): 0.95,
         ("generation", "error_rate"): 0.05,
         ("generation", "p95_ms"): 500,
+        ("generation", "throughput_rps"): 10,
         ("payments", "success_rate"): 0.95,
         ("payments", "error_rate"): 0.05,
         ("payments", "p95_ms"): 300,
@@ -39,6 +40,28 @@ def test_each_limit_is_overridden_by_the_variable_of_the_specification() -> None
     limits = load_objectives(SUITE, environment).limits
     assert {limit.limit for limit in limits if limit.metric.endswith("_rate")} == {0.5}
     assert {limit.limit for limit in limits if limit.metric == "p95_ms"} == {7}
+
+
+def test_creations_are_an_objective_of_their_own() -> None:
+    [creations] = [limit for limit in load_objectives(SUITE, {"GENERATION_TARGET_RPS": "12"}).limits if limit.endpoints]
+    assert (creations.group, creations.metric, creations.limit) == ("generation", "throughput_rps", 12)
+    assert creations.endpoints == ("/api/v1/generation/create",)
+    assert creations.from_users == 100
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ("throughput_rps = { at_least = 1, endpoints = 'x' }", "endpoints must be a list"),
+        ("throughput_rps = { at_least = 1, endpoints = [1] }", "endpoints must be a list"),
+        ("throughput_rps = { at_least = 1, from_users = -1 }", "from_users must be a whole number of users, not -1"),
+        ("throughput_rps = { at_least = 1, from_users = true }", "from_users must be"),
+        ("p95_ms = { at_most = 1, endpoints = ['/x'] }", "p95_ms must look like"),
+    ],
+)
+def test_what_a_throughput_counts_is_checked(tmp_path: Path, spec: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        load_objectives(write(tmp_path, f'[orders]\nendpoints = ["/*"]\n{spec}\n'), {})
 
 
 def test_the_file_beside_the_locustfile_is_found(tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Tab
     try:
         reading = read_table(path, table)
     except StoreError:
-        expected = filename != "target.csv" or manifest.plan.launch is not None
+        # Sweeps of earlier versions have no responses.csv.
+        expected = filename not in {"target.csv", "responses.csv"} or (
+            filename == "target.csv" and manifest.plan.launch is not None
+        )
         if path.exists() or (expected and manifest.status == "complete"):
             raise
         if expected:

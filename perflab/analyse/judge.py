@@ -63,7 +63,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 def judge(objective: Objective, group: Group, observed: Observed) -> Judgement:
     """Judge one objective on what was observed of its group."""
     if not observed.requests:
-        return _nothing(f"no request of the steady window matches {_patterns(group)}")
+        return _nothing(f"no request of the steady window matches {_patterns(objective, group)}")
     if objective.percentile is not None:
         return _judge_percentile(objective, objective.percentile, observed)
     if objective.metric == "throughput_rps":
@@ -124,25 +124,29 @@ def _judge_rate(objective: Objective, observed: Observed) -> Judgement:
 
 
 def _judge_throughput(objective: Objective, observed: Observed) -> Judgement:
-    rate = observed.requests / observed.seconds
-    bounds = throughput_bounds(observed.requests, observed.seconds)
+    # A service that refuses quickly must not meet an objective of how much it does.
+    rate = observed.ok / observed.seconds
+    bounds = throughput_bounds(observed.ok, observed.seconds)
     verdict = settles(bounds, objective)
     advice = ""
-    if verdict == "INCONCLUSIVE":
+    if verdict == "INCONCLUSIVE" and not observed.ok:
+        advice = "no request succeeded: measure longer"
+    elif verdict == "INCONCLUSIVE":
         advice = _advise(
             lambda events: settles(throughput_bounds(events, events / rate), objective) != "INCONCLUSIVE",
-            observed.requests,
+            observed.ok,
             observed.seconds,
         )
-    return Judgement(rate, bounds, observed.requests, verdict, advice)
+    return Judgement(rate, bounds, observed.ok, verdict, advice)
 
 
 def _nothing(advice: str) -> Judgement:
     return Judgement(math.nan, Bounds(None, None), 0, "INCONCLUSIVE", advice)
 
 
-def _patterns(group: Group) -> str:
-    return f"{' or '.join(group.endpoints)} of [{group.name}]: check its endpoints, or measure longer"
+def _patterns(objective: Objective, group: Group) -> str:
+    patterns = objective.endpoints or group.endpoints
+    return f"{' or '.join(patterns)} of [{group.name}]: check its endpoints, or measure longer"
 
 
 def _advise(settled: Callable[[float], bool], samples: int, seconds: float) -> str:

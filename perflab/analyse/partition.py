@@ -26,6 +26,7 @@ from perflab.analyse.summary import (
     summarise,
     wire_cells,
 )
+from perflab.objectives import Objective, any_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ class Steady:
         frame = self._frame(self.endpoint, len(self.endpoints), front)
         return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
 
-    def observed(self) -> Callable[[int, str], Observed]:
-        """Return a lookup of what was observed of a group at a level, by users and the group's name."""
+    def observed(self) -> Callable[[int, Objective], Observed]:
+        """Return a lookup of what was observed at a level of the requests that an objective speaks of."""
         groups = len(self.groups)
         cells = len(self.levels) * groups
         cell = self.level * groups + self.group
@@ -100,12 +101,26 @@ class Steady:
         ordered = sort_judged(self.samples, cell, cells, wire)
         clock = [str(one) for one in clocks(self.samples, cell, wire)]
 
-        def lookup(users: int, group: str) -> Observed:
+        def lookup(users: int, objective: Objective) -> Observed:
             level = self.levels.index(users)
-            at = level * groups + int(self.groups.get_indexer(pd.Index([group], dtype="str"))[0])
+            group = int(self.groups.get_indexer(pd.Index([objective.group], dtype="str"))[0])
+            if objective.endpoints:
+                return self._observed_of(level, group, objective)
+            at = level * groups + group
             return Observed(int(ok[at]), int(failed[at]), float(self.seconds[level]), ordered.cell(at), clock[at])
 
         return lookup
+
+    def _observed_of(self, level: int, group: int, objective: Objective) -> Observed:
+        """Return what was observed of some of a group's endpoints."""
+        named = np.array([any_matches(objective.endpoints, *endpoint) for endpoint in self.endpoints], "bool")
+        chosen = (self.level == level) & (self.group == group) & named[self.endpoint]
+        samples, cell = self.samples[chosen], np.zeros(int(chosen.sum()), "int64")
+        (ok,), (failed,) = count_requests(samples, cell, 1)
+        wire = wire_cells(samples, cell, 1)
+        [clock] = clocks(samples, cell, wire)
+        latency = sort_judged(samples, cell, 1, wire).cell(0)
+        return Observed(int(ok), int(failed), float(self.seconds[level]), latency, str(clock))
 
     def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
         """Return the figures by level and part, with users and `front` (a value a part) before them."""

@@ -14,11 +14,17 @@ import numpy as np
 import pandas as pd
 
 from perflab.errors import StoreError
-from perflab.store.tables import FAILURE_COLUMNS, GENERATOR_COLUMNS, LATENCY_COLUMNS, TARGET_COLUMNS
+from perflab.store.tables import (
+    FAILURE_COLUMNS,
+    GENERATOR_COLUMNS,
+    LATENCY_COLUMNS,
+    RESPONSE_COLUMNS,
+    TARGET_COLUMNS,
+)
 
 Kind = Literal["category", "int", "count", "latency", "number", "text"]
 
-_TEXTS = {"source", "method", "name", "outcome", "measure", "status"}
+_TEXTS = {"source", "method", "name", "outcome", "measure", "status", "user_class"}
 _COUNTS = {"count"}
 _WHOLE = {"second", "users", "in_flight", "users_wanted"}
 
@@ -63,6 +69,7 @@ LATENCY = Table.of(LATENCY_COLUMNS)
 GENERATOR = Table.of(GENERATOR_COLUMNS)
 TARGET = Table.of(TARGET_COLUMNS)
 FAILURES = Table.of(FAILURE_COLUMNS)
+RESPONSES = Table.of(RESPONSE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from perflab.analyse.assemble import join_runs, read_run_table, with_groups
 from perflab.analyse.document import document
 from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
-from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, TARGET, Reading
+from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
 from perflab.analyse.verdicts import Verdicts
@@ -20,7 +20,8 @@ from perflab.analyse.window import whole_seconds
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
 
-_TABLES = {"latency.csv": LATENCY, "generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES}
+# Tables that verdicts and charts are made of: what is wrong with them is worth a note.
+_NOTED = {"latency.csv": LATENCY, "generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES}
 
 
 class Sweep:
@@ -58,7 +59,7 @@ class Sweep:
     @cached_property
     def latency(self) -> pd.DataFrame:
         """Weighted samples: run, users, repeat, the columns of latency.csv with group after name, steady."""
-        return with_groups(self._joined("latency.csv"), self.manifest.objectives)
+        return with_groups(self._joined("latency.csv", LATENCY), self.manifest.objectives)
 
     @cached_property
     def generator(self) -> pd.DataFrame:
@@ -66,7 +67,15 @@ class Sweep:
 
         The file's `users` is called `running_users` here: spawned in that second, in that source.
         """
-        return self._joined("generator.csv")
+        return self._joined("generator.csv", GENERATOR)
+
+    @cached_property
+    def responses(self) -> pd.DataFrame:
+        """Requests by user class and HTTP status: run, users, repeat, the columns of responses.csv, steady.
+
+        `status` is empty where no answer of HTTP came. Empty for a sweep of a perflab that did not record it.
+        """
+        return self._joined("responses.csv", RESPONSES)
 
     @cached_property
     def health(self) -> pd.DataFrame:
@@ -76,12 +85,12 @@ class Sweep:
     @cached_property
     def target(self) -> pd.DataFrame:
         """A managed target's CPU and memory: run, users, repeat, the columns of target.csv, steady."""
-        return self._joined("target.csv")
+        return self._joined("target.csv", TARGET)
 
     @cached_property
     def failures(self) -> pd.DataFrame:
         """Failed requests: run, users, repeat, the columns of failures.csv, steady."""
-        return self._joined("failures.csv")
+        return self._joined("failures.csv", FAILURES)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -145,8 +154,9 @@ class Sweep:
     def verdicts(self) -> pd.DataFrame:
         """A row a level and objective.
 
-        Columns: users, group, objective, measured, low, high, bound, limit, samples, clock, verdict, advice. `low`
-        and `high` are one-sided 95 % bounds, NaN where the samples are too few for one; `clock` is a percentile's.
+        Columns: users, group, objective, endpoints, measured, low, high, bound, limit, samples, clock, verdict, advice.
+        `endpoints` are the patterns of those that count, empty for all of the group; `low` and `high` are one-sided
+        95 % bounds, NaN where the samples are too few for one; `clock` is a percentile's.
         """
         return self._verdicts.frame()
 
@@ -168,7 +178,7 @@ class Sweep:
     @cached_property
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
-        found = [note for filename in _TABLES for _, notes in self._read(filename) for note in notes]
+        found = [note for name, table in _NOTED.items() for _, notes in self._read(name, table) for note in notes]
         runs = zip(self._runs, self.run_manifests, self._windows, self._connecting, strict=True)
         for run, manifest, judged, connecting in runs:
             remark = [judged.remark] if judged.remark else []
@@ -179,18 +189,18 @@ class Sweep:
         """Return the result as plain values for JSON: sweep, status, verdict, reasons, notes, levels."""
         return document(self)
 
-    def _read(self, filename: str) -> list[tuple[Reading, list[str]]]:
+    def _read(self, filename: str, table: Table) -> list[tuple[Reading, list[str]]]:
         if filename not in self._readings:
             self._readings[filename] = [
-                read_run_table(run, manifest, filename, _TABLES[filename])
+                read_run_table(run, manifest, filename, table)
                 for run, manifest in zip(self._runs, self.run_manifests, strict=True)
             ]
         return self._readings[filename]
 
-    def _joined(self, filename: str) -> pd.DataFrame:
-        frames = [reading.frame for reading, _ in self._read(filename)]
+    def _joined(self, filename: str, table: Table) -> pd.DataFrame:
+        frames = [reading.frame for reading, _ in self._read(filename, table)]
         names = [run.name for run in self._runs]
-        return join_runs(names, self.run_manifests, self.windows, frames, _TABLES[filename])
+        return join_runs(names, self.run_manifests, self.windows, frames, table)
 
     @property
     def windows(self) -> list[Window | None]:
@@ -199,7 +209,7 @@ class Sweep:
 
     @cached_property
     def _windows(self) -> list[JudgedWindow]:
-        frames = [reading.frame for reading, _ in self._read("latency.csv")]
+        frames = [reading.frame for reading, _ in self._read("latency.csv", LATENCY)]
         return [judged_window(manifest, frame) for manifest, frame in zip(self.run_manifests, frames, strict=True)]
 
     @cached_property

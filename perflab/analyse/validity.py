@@ -144,7 +144,7 @@ def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
     evidence = manifest.evidence
     found = []
     if connecting > MANY_CONNECTIONS:
-        crowded = manifest.users / manifest.plan.processes > MOST_FAST_USERS
+        crowded = manifest.users / max(manifest.plan.processes, manifest.plan.expect_workers) > MOST_FAST_USERS
         why = " (FastHttpUser does so beyond about 1000 users a process: give --processes more)" if crowded else ""
         found.append(f"{100 * connecting:.0f} % of its requests opened a connection of their own{why}")
     if evidence.unanswered:

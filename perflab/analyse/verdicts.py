@@ -17,6 +17,7 @@ _DTYPES: dict[str, Any] = {
     "users": "int64",
     "group": "str",
     "objective": "str",
+    "endpoints": "str",
     "measured": "float64",
     "low": "float64",
     "high": "float64",
@@ -64,9 +65,9 @@ class Verdicts:
         objectives: Objectives,
         distrust: Mapping[int, Sequence[str]],
         unsteady: Mapping[int, Sequence[str]],
-        observed: Callable[[int, str], Observed],
+        observed: Callable[[int, Objective], Observed],
     ) -> Verdicts:
-        """Judge every objective at every level of `distrust`; `observed` is given users and a group's name.
+        """Judge every objective at every level of `distrust`; `observed` is given users and the objective.
 
         What has not become steady is not passed, whatever its figures: they would be others a little later. An
         objective that is missed all the same stays missed.
@@ -75,7 +76,9 @@ class Verdicts:
         judged = []
         for users, doubts in distrust.items():
             for objective in objectives.limits:
-                seen = observed(users, objective.group)
+                if users < objective.from_users:
+                    continue
+                seen = observed(users, objective)
                 judgement = judge(objective, groups[objective.group], seen)
                 clock = seen.clock if objective.percentile is not None and judgement.samples else ""
                 if doubts:
@@ -121,6 +124,7 @@ class Verdicts:
                 "users": one.users,
                 "group": one.objective.group,
                 "objective": one.objective.metric,
+                "endpoints": " ".join(one.objective.endpoints),
                 "measured": one.judgement.measured,
                 "low": one.judgement.bounds.low,
                 "high": one.judgement.bounds.high,

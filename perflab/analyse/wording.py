@@ -10,7 +10,8 @@ from perflab.objectives import Objective
 
 def reason(objective: Objective, users: int, judgement: Judgement) -> str:
     """Return why an objective is not passed, on one line."""
-    what = f"{objective.group} {_name(objective)} at {users} users"
+    of = f" of {' or '.join(objective.endpoints)}" if objective.endpoints else ""
+    what = f"{objective.group} {_name(objective)}{of} at {users} users"
     if not judgement.samples:
         return f"{what}: {judgement.advice}"
     evidence = f"{_amount(objective, judgement.measured)}{_interval(objective, judgement)}"

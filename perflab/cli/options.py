@@ -29,6 +29,13 @@ Duration = Annotated[
 Repeats = Annotated[str | None, typer.Option(metavar="N", help="Runs at each user count. Default: 1.")]
 Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of the suite's data. Default: 1.")]
 Processes = Annotated[str | None, typer.Option(metavar="N", help="Locust processes. Default: 1.")]
+ExpectWorkers = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Wait for N Locust workers that you start yourself: locust -f F --worker ..."),
+]
+MasterBind = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where those workers reach perflab. Default: 127.0.0.1:5557.")
+]
 Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the sweep's id. Default: sweep.")]
 RunsDir = Annotated[str | None, typer.Option(metavar="DIR", help="Where sweeps lie. Default: the project's runs/.")]
 AllowHost = Annotated[

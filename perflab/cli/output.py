@@ -43,7 +43,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
         table.add_row(
             str(row.users),
             escape(str(row.group)),
-            str(row.objective) + (f" ({row.clock} clock)" if row.clock not in ("", "wire") else ""),
+            _objective(row),
             _figure(row.objective, row.measured),
             f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
             ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
@@ -121,6 +121,13 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table
+
+
+def _objective(row: Any) -> str:
+    """Return what is judged, and how where that isn't a matter of course."""
+    how = [f"{row.clock} clock"] if row.clock not in ("", "wire") else []
+    how += [str(row.endpoints)] if row.endpoints else []
+    return escape(f"{row.objective} ({', '.join(how)})" if how else str(row.objective))
 
 
 def _figure(objective: object, figure: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from perflab.drive.child import Child
 from perflab.drive.target import free_port, with_own_python
-from perflab.errors import LocustfileError
+from perflab.errors import LocustfileError, UsageError
 from perflab.plan import Plan
 from perflab.redact import redact
 from perflab.store.layout import RunDir
@@ -22,6 +23,8 @@ RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
 CHECK_TIMEOUT_S = 60
+# Somebody has to go to the other machines and start them.
+WORKERS_WAIT_S = 120
 CHECK_GRACE_S = 1.0
 _LISTED = "Available Users:"
 
@@ -37,6 +40,29 @@ def locust_environment(environment: Mapping[str, str], **further: str) -> dict[s
     """Return the environment that Locust gets: `environment` without what would change the measurement."""
     kept = {name: value for name, value in environment.items() if name not in _REFUSED_VARIABLES}
     return with_own_python({**kept, "PYTHONUNBUFFERED": "1", **further})
+
+
+def check_ports(plan: Plan, environment: Mapping[str, str]) -> None:
+    """Raise UsageError where a port that Locust is to listen on is none, or is taken."""
+    if exporter := environment.get("LOAD_TEST_PROMETHEUS_PORT"):
+        host = environment.get("LOAD_TEST_PROMETHEUS_HOST", "127.0.0.1")
+        _check_free(host, exporter, f"LOAD_TEST_PROMETHEUS_PORT={exporter!r}", "unset it for no exporter")
+    if plan.expect_workers:
+        host, _, port = plan.master_bind.rpartition(":")
+        _check_free(host.strip("[]"), port, f"--master-bind {plan.master_bind}", "is another master running?")
+
+
+def _check_free(host: str, port: str, source: str, hint: str) -> None:
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{source} is not a port from 1 to 65535 ({hint})")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, int(port)), family=family):
+            return
+    except OSError as error:
+        raise UsageError(
+            f"{source}: can't listen on {host}: {error.strerror or error}; choose another ({hint})"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -93,7 +119,12 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         *("--csv", str(run.locust_prefix)),
         *("--html", str(run.locust_html)),
     ]
-    if plan.processes > 1:
+    if plan.expect_workers:
+        address, _, port = plan.master_bind.rpartition(":")
+        command += ["--master", "--expect-workers", str(plan.expect_workers)]
+        command += ["--expect-workers-max-wait", str(WORKERS_WAIT_S)]
+        command += ["--master-bind-host", address.strip("[]"), "--master-bind-port", port]
+    elif plan.processes > 1:
         # With Locust's default port two sweeps at the same time would share a master, or take each other's workers.
         port = str(free_port())
         command += ["--processes", str(plan.processes)]

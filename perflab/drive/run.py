@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from perflab.drive.child import Child
-from perflab.drive.locust import RUN_TIME_SLACK_S, locust_environment, run_command
+from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
@@ -16,14 +16,7 @@ from perflab.redact import redact
 from perflab.store.handover import Answer, Order, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
-from perflab.store.tables import (
-    FAILURE_COLUMNS,
-    GENERATOR_COLUMNS,
-    LATENCY_COLUMNS,
-    TARGET_COLUMNS,
-    TableWriter,
-    create_table,
-)
+from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
@@ -38,8 +31,11 @@ def execute_run(
     environment: Mapping[str, str],
     cwd: Path,
     watch: Watcher,
+    limits_ms: Iterable[float] = (),
 ) -> RunManifest:
     """Run Locust once and return the final manifest, which is on disk too.
+
+    `limits_ms` are the latencies that objectives allow, for the exporter's buckets.
 
     `watch` is called about once a second. On any exception, Ctrl-C included, Locust is stopped, the run is kept as
     interrupted, and the exception goes on.
@@ -47,16 +43,8 @@ def execute_run(
     plan = manifest.plan
     run.path.mkdir()
     write_manifest(run.manifest, manifest)
-    tables = [
-        (run.latency, LATENCY_COLUMNS),
-        (run.generator, GENERATOR_COLUMNS),
-        (run.failures, FAILURE_COLUMNS),
-    ]
-    if target.child is not None:
-        tables.append((run.target, TARGET_COLUMNS))
-    for path, columns in tables:
-        create_table(path, columns)
-    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s)
+    create_tables(run.path, managed=target.child is not None)
+    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms))
     child_environment = locust_environment(
         environment,
         **order.to_variable(),
@@ -88,7 +76,10 @@ def _watch_to_end(run: RunDir, manifest: RunManifest, locust: Child, target: Tar
     tail = RunTail(run)
     recorder = _TargetRecorder(run, target)
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
-    latest_end = time.monotonic() + 3 * plan.run_time_s(manifest.users) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
+    waiting = WORKERS_WAIT_S if plan.expect_workers else 0
+    latest_end = (
+        time.monotonic() + waiting + 3 * plan.run_time_s(manifest.users) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
+    )
     due = time.monotonic()
     try:
         while True:

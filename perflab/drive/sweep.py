@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perflab.drive.events import Listener, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.drive.fingerprint import git_commit, machine, versions
-from perflab.drive.locust import check_locustfile
+from perflab.drive.locust import check_locustfile, check_ports
 from perflab.drive.run import Watcher, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
@@ -35,9 +35,10 @@ def run_sweep(
 ) -> SweepDir:
     """Run the plan and return the sweep's folder. Nothing is left under `runs_dir` unless a first run could start.
 
-    `root` is the folder that Locust and a managed target run in. Raises LocustfileError and TargetError before
-    anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
+    `root` is the folder that Locust and a managed target run in. Raises UsageError, LocustfileError and TargetError
+    before anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
     """
+    check_ports(plan, environment)
     with (
         check_locustfile(plan.locustfile, environment, root) as finish_check,
         open_target(plan, environment, root) as target,
@@ -71,6 +72,7 @@ def _run_levels(
     )
     write_manifest(sweep.manifest, manifest)
     listen(SweepStarted(sweep, plan, target.host))
+    limits_ms = sorted({limit.limit for limit in objectives.limits if limit.percentile is not None})
     # Rounds over all levels rather than all repeats of a level: slow drifts of the machine then hit all levels.
     runs = [(users, repeat) for repeat in range(1, plan.repeats + 1) for users in plan.users]
     for number, (users, repeat) in enumerate(runs, start=1):
@@ -86,7 +88,8 @@ def _run_levels(
             versions=found,
             git_commit=commit,
         )
-        done = execute_run(run, begun, target, environment, root, _watcher(run, plan, users, later, listen))
+        watcher = _watcher(run, plan, users, later, listen)
+        done = execute_run(run, begun, target, environment, root, watcher, limits_ms)
         listen(RunFinished(run, done))
         if done.status != "complete" or done.evidence.target_lost:
             write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))

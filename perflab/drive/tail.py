@@ -37,8 +37,8 @@ class RunTail:
     """Follows ``latency.csv`` and ``generator.csv`` of one run."""
 
     def __init__(self, run: RunDir) -> None:
-        self._latency = _Lines(run.latency)
-        self._generator = _Lines(run.generator)
+        self._latency = TableTail(run.latency)
+        self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
         self.requests = 0
@@ -102,8 +102,8 @@ def quantile(counts: dict[float, int], q: float) -> float | None:
     return None
 
 
-class _Lines:
-    """The whole lines that were appended to a file since the last question."""
+class TableTail:
+    """Follows one growing table."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -111,6 +111,7 @@ class _Lines:
         self._header_seen = False
 
     def rows(self, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+        """Return the whole rows that were appended since the last call, by column."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._position)

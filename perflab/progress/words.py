@@ -23,9 +23,10 @@ def started(event: SweepStarted) -> str:
     plan = event.plan
     levels = ", ".join(str(users) for users in plan.users)
     repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
+    workers = f"; each run waits for {plan.expect_workers} workers at {plan.master_bind}" if plan.expect_workers else ""
     return (
         f"sweep {event.sweep.id}: {event.host} at {levels} users{repeats}, "
-        f"{plan.duration_s:g} s steady each, {plan.spawn_rate:g} users/s"
+        f"{plan.duration_s:g} s steady each, {plan.spawn_rate:g} users/s{workers}"
     )
 
 

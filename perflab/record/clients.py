@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import gevent
@@ -13,6 +13,7 @@ from gevent import getcurrent
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.user.task import TaskSet
+from locust.user.users import User
 
 from perflab.record.exchange import Exchange
 from perflab.record.health import LostTime
@@ -22,13 +23,25 @@ from perflab.redact import redact_values
 TIMER_RESOLUTION_S = 0.001
 
 
+MOST_GENERATIONS = 8
+
+
+class CutOff(NamedTuple):
+    """A request that was cut off: no event tells of it. It began at `began`, in epoch seconds."""
+
+    began: float
+    method: str
+    name: str
+    user_class: str
+
+
 class InFlight:
     """The requests that Locust's clients have begun and not ended, and those that were cut off."""
 
     def __init__(self) -> None:
         # One for each user's greenlet, not one a request; it goes with its greenlet.
         self._exchanges: WeakSet[Exchange] = WeakSet()
-        self._cut_off: list[tuple[float, str, str]] = []
+        self._cut_off: list[CutOff] = []
 
     def __len__(self) -> int:
         return sum(exchange.under_way is not None for exchange in self._exchanges)
@@ -38,10 +51,10 @@ class InFlight:
         for session in (HttpSession, FastHttpSession):
             session.request = self._followed(session.request)  # type: ignore[method-assign]
 
-    def take_cut_off(self, *, give_up: bool = False) -> list[tuple[float, str, str]]:
-        """Return (beginning in epoch seconds, method, name) of the requests cut off by Locust since the last call.
+    def take_cut_off(self, *, give_up: bool = False) -> list[CutOff]:
+        """Return the requests that Locust has cut off since the last call.
 
-        No event tells of such a request. With `give_up` those that still wait are cut off too.
+        With `give_up` those that still wait are cut off too.
         """
         cut_off, self._cut_off = self._cut_off, []
         if give_up:
@@ -86,15 +99,40 @@ class InFlight:
     def _new(self, greenlet: Any, last: Exchange | None) -> Exchange:
         """Return the exchange of a request for whose greenlet there is none, or whose last one is not done with."""
         exchange = greenlet.perflab_exchange = Exchange()
+        exchange.user_class = current_user_class()
         if last is not None:
             exchange.follow(last)
         self._exchanges.add(exchange)
         return exchange
 
 
-def _told(exchange: Exchange) -> tuple[float, str, str]:
+def _told(exchange: Exchange) -> CutOff:
     method, name = exchange.under_way or ("", "")
-    return exchange.opened / 1e9, method, str(name)
+    return CutOff(exchange.opened / 1e9, method, str(name), exchange.user_class)
+
+
+def current_user_class() -> str:
+    """Return the name of the class whose user makes the requests of this greenlet; empty if nobody knows."""
+    greenlet: Any = getcurrent()
+    try:
+        known: str = greenlet.perflab_user_class
+    except AttributeError:
+        known = greenlet.perflab_user_class = _user_class(greenlet)
+    return known
+
+
+def _user_class(greenlet: Any) -> str:
+    # A user may share its work out to greenlets of its own, and those to others.
+    for _ in range(MOST_GENERATIONS):
+        # Locust itself relies on it: the first argument of a user's greenlet is the user.
+        arguments = getattr(greenlet, "args", ())
+        if arguments and isinstance(arguments[0], User):
+            return type(arguments[0]).__name__
+        parent = getattr(greenlet, "spawning_greenlet", None)
+        greenlet = parent() if parent is not None else None
+        if greenlet is None:
+            break
+    return ""
 
 
 def watch_sleepers(lost: LostTime) -> None:

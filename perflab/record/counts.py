@@ -11,12 +11,15 @@ from perflab.store.tables import bucket_middle, count_buckets, one_line
 MOST_MESSAGES = 200
 FURTHER_MESSAGES = "(further messages)"
 
+UNANSWERED = "unanswered"
 MEASURES = ("client", "wire", "connect", "stand_in")
 
 Row = tuple[object, ...]
-# A finished request: beginning in epoch seconds, method, name, outcome, client ms, and (wire ms, connect ms or None)
-# where there is a wire time.
-Request = tuple[float, str, str, str, float, tuple[float, float | None] | None]
+# A finished request: beginning in epoch seconds, method, name, outcome, HTTP status ("" or 0 without one), user class,
+# client ms, and (wire ms, connect ms or None) where there is a wire time.
+Request = tuple[float, str, str, str, "str | int", str, float, "tuple[float, float | None] | None"]
+# What one second's requests have in common: second, method, name, outcome, status, user class.
+Key = tuple[int, str, str, str, "str | int", str]
 # Latencies in ms, a list a measure.
 Cell = tuple[list[float], list[float], list[float], list[float]]
 
@@ -37,14 +40,14 @@ class Counts:
         self._noted: list[Request] = []
         self.note = self._noted.append
         """Count one finished request."""
-        self._unanswered: dict[tuple[int, str, str], list[float]] = {}
+        self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str], int] = {}
         self._messages: set[str] = set()
         self._clean: dict[str, str] = {}
 
-    def add_unanswered(self, second: int, method: str, name: str, waited_ms: float) -> None:
+    def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
-        self._unanswered.setdefault((second, method, name), []).append(waited_ms)
+        self._unanswered.setdefault((second, method, name, UNANSWERED, "", user_class), []).append(waited_ms)
 
     def add_failure(self, second: int, method: str, name: str, outcome: str, status: str, message: str) -> None:
         """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
@@ -57,7 +60,10 @@ class Counts:
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[Row]:
-        """Return (second, method, name, outcome, measure, latency_ms, count) since the last call."""
+        """Return what came since the last call, a tuple a bucket.
+
+        It holds second, method, name, outcome, measure, latency_ms, status, user class and count.
+        """
         self.behind_ms = []
         rows: list[Row] = []
         for key, cell in self._take_cells().items():
@@ -66,18 +72,18 @@ class Counts:
             if len(cell[0]) == len(cell[1]):
                 self.behind_ms += map(sub, cell[0], cell[1])
             for measure, latencies in zip(MEASURES, cell, strict=True):
-                rows += self._rows(*key, measure, latencies)
+                rows += self._rows(key, measure, latencies)
         unanswered, self._unanswered = self._unanswered, {}
-        for (second, method, name), waited in unanswered.items():
-            rows += self._rows(second, method, name, "unanswered", "client", waited)
+        for key, waited in unanswered.items():
+            rows += self._rows(key, "client", waited)
         return rows
 
-    def _take_cells(self) -> dict[tuple[int, str, str, str], Cell]:
+    def _take_cells(self) -> dict[Key, Cell]:
         noted = self._noted.copy()
         self._noted.clear()
-        cells: dict[tuple[int, str, str, str], Cell] = {}
-        for start, method, name, outcome, client_ms, measured in noted:
-            key = (int(start), method, name, outcome)
+        cells: dict[Key, Cell] = {}
+        for start, method, name, outcome, status, user_class, client_ms, measured in noted:
+            key = (int(start), method, name, outcome, status, user_class)
             cell = cells.get(key)
             if cell is None:
                 cell = cells[key] = ([], [], [], [])
@@ -92,11 +98,11 @@ class Counts:
                 stand_in.append(client_ms)
         return cells
 
-    def _rows(
-        self, second: int, method: str, name: str, outcome: str, measure: str, latencies: list[float]
-    ) -> list[Row]:
+    def _rows(self, key: Key, measure: str, latencies: list[float]) -> list[Row]:
+        second, method, name, outcome, status, user_class = key
         front = (second, self._text(method), self._text(name), outcome, measure)
-        return [(*front, bucket_middle(bucket), count) for bucket, count in count_buckets(latencies).items()]
+        back = (str(status or ""), user_class)
+        return [(*front, bucket_middle(bucket), *back, count) for bucket, count in count_buckets(latencies).items()]
 
     def take_failures(self) -> list[Row]:
         """Return (second, method, name, outcome, status, message, count) since the last call."""

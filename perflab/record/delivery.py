@@ -14,6 +14,9 @@ from typing import Any
 
 from perflab.record.counts import Row
 
+# A batch a second: a master that has not taken one for a minute is none of perflab's.
+MOST_UNHEARD = 60
+
 
 @dataclass(slots=True)
 class Batch:
@@ -62,7 +65,7 @@ class Outbox:
         self._source, self._pid = source, pid
         self._patience_s = patience_s
         self._waiting: dict[int, Parcel] = {}
-        self._number = 0
+        self._number = self._acknowledged = 0
         self._sent_at = 0.0
 
     @property
@@ -71,7 +74,13 @@ class Outbox:
         return not self._waiting
 
     def put(self, batch: Batch) -> None:
-        """Number a batch and send it."""
+        """Number a batch and send it.
+
+        Where nothing has ever been taken, nobody listens: what waits is then given up before it fills the memory.
+        """
+        if not self._acknowledged and len(self._waiting) >= MOST_UNHEARD:
+            self._waiting.clear()
+            return
         self._number += 1
         parcel = self._waiting[self._number] = Parcel(self._source, self._pid, self._number, batch)
         if len(self._waiting) == 1:
@@ -80,6 +89,7 @@ class Outbox:
 
     def acknowledge(self, number: int) -> None:
         """Forget everything up to batch `number`."""
+        self._acknowledged = max(self._acknowledged, number)
         taken = [waiting for waiting in self._waiting if waiting <= number]
         for waiting in taken:
             del self._waiting[waiting]

@@ -34,6 +34,7 @@ class Exchange:
 
     __slots__ = (
         *("__weakref__", "arrived", "depth", "idle", "opened", "outer", "parts", "returned", "sent", "under_way"),
+        "user_class",
     )
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class Exchange:
         self.under_way: tuple[str, str | bytes] | None = None
         self.outer: Exchange | None = None
         self.depth = 1
+        self.user_class = ""
 
     def follow(self, last: Exchange) -> None:
         """Come after another exchange of the greenlet, which may still wait for its event at the end of a `with`."""

@@ -7,14 +7,14 @@ from typing import Any
 
 from locust.env import Environment
 
-from perflab.record.clients import InFlight
-from perflab.record.counts import Counts, Row
+from perflab.record.clients import InFlight, current_user_class
+from perflab.record.counts import UNANSWERED, Counts, Row
 from perflab.record.delivery import Batch
 from perflab.record.exchange import take_exchange
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
 from perflab.record.outcome import classify, message_of
 
-UNANSWERED = "no answer until the run was over"
+NO_ANSWER = "no answer until the run was over"
 
 
 class Source:
@@ -74,12 +74,12 @@ class Source:
         `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
         if it began before. With `last`, what is still under way is given up.
         """
-        for began, method, name in self._in_flight.take_cut_off(give_up=last):
+        for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
             # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
             if until is None or began < until:
                 self._unanswered += 1
-                self._counts.add_unanswered(int(began), method, name, (time.time() - began) * 1000)
-                self._counts.add_failure(int(began), method, name, "unanswered", "", UNANSWERED)
+                self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
+                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
         return Batch(
@@ -112,15 +112,23 @@ class Source:
         if start_time is None:
             # Custom clients may leave it out.
             start_time = time.time() - response_time / 1000
+        status: str | int
         if exception is None:
             outcome = "ok"
+            try:
+                status = response.status_code
+            except AttributeError:
+                status = ""
+            if type(status) is not int:
+                # No answer of HTTP: what a client of the locustfile's own means by it, nobody knows.
+                status = ""
         else:
             outcome, status = classify(response, exception)
             if not status:
                 # Nothing came back, or not all of it: when the last byte came says nothing.
                 measured = None
             self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
-        self._note((start_time, request_type, name, outcome, response_time, measured))
+        self._note((start_time, request_type, name, outcome, status, current_user_class(), response_time, measured))
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1

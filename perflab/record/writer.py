@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from perflab.record.delivery import Parcel
@@ -17,6 +18,7 @@ class Writer:
         self._run = RunDir(run_dir)
         self.answer = Answer()
         self._latency = TableWriter(self._run.latency)
+        self._responses = TableWriter(self._run.responses)
         self._failures = TableWriter(self._run.failures)
         self._generator = TableWriter(self._run.generator)
 
@@ -26,12 +28,25 @@ class Writer:
         start = self.answer.start or 0
         account = self.answer.sources.setdefault(source, SourceAccount())
         account.pid = parcel.pid
-        self._latency.append([(max(0, _int(row[0]) - start), source, *row[1:]) for row in batch.latency])
+
+        def placed(rows: Iterable[Sequence[object]]) -> list[Sequence[object]]:
+            return [(max(0, _int(row[0]) - start), source, *row[1:]) for row in rows]
+
+        requests = [row for row in batch.latency if row[4] == "client"]
+        self._latency.append(placed(_sums((row[:6], _int(row[8])) for row in batch.latency)))
+        self._responses.append(
+            placed(
+                _sums(
+                    ((second, method, name, user_class, outcome, status), _int(count))
+                    for second, method, name, outcome, _, _, status, user_class, count in requests
+                )
+            )
+        )
         self._failures.append([(max(0, _int(row[0]) - start), *row[1:]) for row in batch.failures])
         self._generator.append(
             [(second, source, *row[1:]) for row in batch.generator if (second := _int(row[0]) - start) >= 0]
         )
-        account.recorded += sum(_int(row[-1]) for row in batch.latency if row[4] == "client")
+        account.recorded += sum(_int(row[8]) for row in requests)
         account.finished, account.locust_finished = batch.finished, batch.locust_finished
         account.unanswered, account.unstamped = batch.unanswered, batch.unstamped
         account.task_exceptions, account.clock_step_ms = batch.task_exceptions, batch.clock_step_ms
@@ -42,6 +57,15 @@ class Writer:
     def write_answer(self) -> None:
         """Tell perflab how far the run has come."""
         write_answer(self._run.path, self.answer)
+
+
+def _sums(counts: Iterable[tuple[Sequence[object], int]]) -> list[tuple[object, ...]]:
+    """Return each key once, with the sum of its counts behind it."""
+    sums: dict[tuple[object, ...], int] = {}
+    for key, count in counts:
+        fixed = tuple(key)
+        sums[fixed] = sums.get(fixed, 0) + count
+    return [(*key, count) for key, count in sums.items()]
 
 
 def _int(value: object) -> int:

@@ -64,12 +64,15 @@ def _levels(sweep: Sweep) -> Markup:
 
 def _matrix(sweep: Sweep) -> Markup:
     levels = sweep.levels.sort_values("users").to_dict("records")
-    cells = {(row["group"], row["objective"], row["users"]): row for row in sweep.verdicts.to_dict("records")}
-    objectives = dict.fromkeys((group, objective) for group, objective, _ in cells)
+    cells = {
+        (row["group"], row["objective"], row["endpoints"], row["users"]): row
+        for row in sweep.verdicts.to_dict("records")
+    }
+    objectives = dict.fromkeys(key[:3] for key in cells)
     head = ["group", "objective", *(_level_head(level) for level in levels)]
     rows, last = [], None
-    for group, objective in objectives:
-        of_row = [cells.get((group, objective, level["users"])) for level in levels]
+    for group, objective, endpoints in objectives:
+        of_row = [cells.get((group, objective, endpoints, level["users"])) for level in levels]
         limit = next(cell for cell in of_row if cell)
         first = Markup(' class="first"') if group != last else ""
         rows.append(
@@ -97,7 +100,8 @@ def _objective(objective: str, cell: dict[Any, Any]) -> Markup:
     sign = "≥" if cell["bound"] == "at_least" else "≤"
     match = _PERCENTILE.fullmatch(objective)
     name = match[1] if match else _NAMES.get(objective, objective)
-    return Markup('{} <span class="limit">{} {}</span>').format(name, sign, _amount(objective, cell["limit"]))
+    of = Markup('<br><span class="of">{}</span>').format(cell["endpoints"]) if cell["endpoints"] else ""
+    return Markup('{} <span class="limit">{} {}</span>{}').format(name, sign, _amount(objective, cell["limit"]), of)
 
 
 def _cell(objective: str, cell: dict[Any, Any]) -> Markup:

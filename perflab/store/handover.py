@@ -23,6 +23,14 @@ class Order:
     users: int
     settle_s: float
     duration_s: float
+    limits_ms: tuple[float, ...] = ()
+    """The latencies that objectives allow: bounds of the exporter's buckets."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the ids of the sweep and the run."""
+        run = Path(self.run_dir)
+        return {"sweep_id": run.parent.name, "run": run.name}
 
     def to_variable(self) -> dict[str, str]:
         """Return the environment variable that carries the order."""

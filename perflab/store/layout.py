@@ -35,6 +35,11 @@ class RunDir:
         return self.path / "latency.csv"
 
     @property
+    def responses(self) -> Path:
+        """``responses.csv``, requests by second, user class, outcome and HTTP status."""
+        return self.path / "responses.csv"
+
+    @property
     def generator(self) -> Path:
         """``generator.csv``, the load generator's health by second and source."""
         return self.path / "generator.csv"
@@ -95,6 +100,11 @@ class SweepDir:
     def target_log(self) -> Path:
         """What a managed target printed."""
         return self.path / "target.log"
+
+    @property
+    def load_test_log(self) -> Path:
+        """What happened in the sweep, as JSON lines for log stores."""
+        return self.path / "load_test.log"
 
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""

@@ -15,8 +15,18 @@ GENERATOR_COLUMNS = (
     *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
     *("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s"),
 )
+RESPONSE_COLUMNS = ("second", "source", "method", "name", "user_class", "outcome", "status", "count")
 TARGET_COLUMNS = ("second", "cpu_percent", "rss_mb")
 FAILURE_COLUMNS = ("second", "method", "name", "outcome", "status", "message", "count")
+
+TARGET_TABLE = "target.csv"
+TABLES = {
+    "latency.csv": LATENCY_COLUMNS,
+    "responses.csv": RESPONSE_COLUMNS,
+    "generator.csv": GENERATOR_COLUMNS,
+    "failures.csv": FAILURE_COLUMNS,
+    TARGET_TABLE: TARGET_COLUMNS,
+}
 
 # Buckets whose middle is within 0.5 % of every value in them: the relative-error buckets of DDSketch
 # (Masson, Rim and Lee, VLDB 2019) with alpha = 0.005.
@@ -50,6 +60,13 @@ def bucket_middle(bucket: int) -> float:
 def create_table(path: Path, columns: Sequence[str]) -> None:
     """Start a CSV file with its header; the processes that append to it come later."""
     path.write_text(",".join(columns) + "\n", encoding="utf-8")
+
+
+def create_tables(run_dir: Path, *, managed: bool) -> None:
+    """Start all tables of a run; that of the target only where it is `managed`."""
+    for name, columns in TABLES.items():
+        if managed or name != TARGET_TABLE:
+            create_table(run_dir / name, columns)
 
 
 class TableWriter:

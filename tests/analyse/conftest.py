@@ -35,13 +35,15 @@ class Written:
         self.plan = Plan(host="http://localhost:1", locustfile=Path("locustfile.py"), users=(10,), duration_s=10)
         self.objectives = Objectives()
 
-    def limit(self, metric: str, limit: float, group: str = "shop", patterns: tuple[str, ...] = ("/*",)) -> None:
+    def limit(
+        self, metric: str, limit: float, group: str = "shop", patterns: tuple[str, ...] = ("/*",), **further: Any
+    ) -> None:
         """Add an objective; a group comes into being with its first one."""
         bound: Any = "at_least" if metric in {"success_rate", "throughput_rps"} else "at_most"
         groups = self.objectives.groups
         if group not in {known.name for known in groups}:
             groups = (*groups, Group(name=group, endpoints=patterns))
-        added = Objective(group=group, metric=metric, bound=bound, limit=limit)
+        added = Objective(group=group, metric=metric, bound=bound, limit=limit, **further)
         self.objectives = Objectives(groups=groups, limits=(*self.objectives.limits, added))
 
     def run(

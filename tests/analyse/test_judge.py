@@ -63,7 +63,9 @@ def further_seconds(judgement: Judgement) -> float:
         ("throughput_rps", 8, 100, 0, 0, "PASS"),
         ("throughput_rps", 10, 100, 0, 0, "INCONCLUSIVE"),
         ("throughput_rps", 13, 100, 0, 0, "FAIL"),
-        ("throughput_rps", 8, 50, 50, 0, "PASS"),
+        # A refusal is no throughput.
+        ("throughput_rps", 3, 50, 50, 0, "PASS"),
+        ("throughput_rps", 8, 50, 50, 0, "FAIL"),
     ],
 )
 def test_verdicts_by_interval(metric: str, limit: float, ok: int, failed: int, slow: int, verdict: str) -> None:

@@ -123,7 +123,43 @@ def test_a_sweep_that_meets_its_objectives_passes(tmp_path: Path) -> None:
     assert (sweep.verdict, sweep.reasons, sweep.notes) == ("PASS", [], [])
     assert sweep.levels["verdict"].tolist() == ["PASS", "PASS"]
     assert set(sweep.verdicts["verdict"]) == {"PASS"}
-    assert len(sweep.verdicts) == 2 * 9
+    # Three of each group, and how many generations are created.
+    assert len(sweep.verdicts) == 2 * 10
+
+
+def test_a_throughput_counts_the_successes_of_its_endpoints(written: Any) -> None:
+    written.limit("throughput_rps", 15, endpoints=("GET /create",))
+    written.run(
+        [
+            (second, name, outcome, 10.0, 20)
+            for second in range(10)
+            for name, outcome in (("/create", "ok"), ("/l", "ok"))
+        ]
+    )
+    written.run([(second, "/create", outcome, 10.0, 10) for second in range(10) for outcome in ("ok", "x")], users=20)
+    written.run([(second, "/l", "ok", 10.0, 99) for second in range(10)], users=30)
+    sweep = written.open()
+    assert sweep.verdicts["measured"].tolist()[:2] == [20, 10]
+    assert sweep.verdicts["samples"].tolist() == [200, 100, 0]
+    assert sweep.verdicts["verdict"].tolist() == ["PASS", "FAIL", "INCONCLUSIVE"]
+    assert sweep.verdicts["endpoints"].unique().tolist() == ["GET /create"]
+    assert "shop throughput of GET /create at 20 users: 10 requests/s" in sweep.reasons[0]
+    assert "no request of the steady window matches GET /create of [shop]" in sweep.reasons[1]
+
+
+def test_levels_below_the_users_of_an_objective_are_not_judged_by_it(written: Any) -> None:
+    written.limit("throughput_rps", 1000, from_users=20)
+    for users in (10, 20):
+        written.run([(second, "/a", "ok", 10.0, 20) for second in range(10)], users=users)
+    sweep = written.open()
+    assert sweep.verdicts["users"].tolist() == [20]
+    assert sweep.levels["verdict"].tolist() == ["PASS", "FAIL"]
+
+
+def test_a_service_that_succeeds_at_nothing_has_no_throughput(written: Any) -> None:
+    written.limit("throughput_rps", 0.2)
+    written.run([(0, "/a", "refused", 1.0, 50)])
+    assert written.open().reasons == ["shop throughput at 10 users: no request succeeded: measure longer"]
 
 
 def test_a_request_outside_the_window_does_not_count(written: Any) -> None:

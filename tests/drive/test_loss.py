@@ -28,7 +28,7 @@ from perflab.plan import make_plan
 from perflab.settings import load_environment
 from perflab.store.handover import Order, read_answer
 from perflab.store.layout import RunDir
-from perflab.store.tables import FAILURE_COLUMNS, GENERATOR_COLUMNS, LATENCY_COLUMNS, create_table
+from perflab.store.tables import create_tables
 
 SLOW = """
 import os
@@ -262,12 +262,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
     run = RunDir(tmp_path)
     locustfile = tmp_path / "truthful.py"
     locustfile.write_text(TRUTHFUL)
-    for path, columns in (
-        (run.latency, LATENCY_COLUMNS),
-        (run.failures, FAILURE_COLUMNS),
-        (run.generator, GENERATOR_COLUMNS),
-    ):
-        create_table(path, columns)
+    create_tables(tmp_path, managed=False)
     order = Order(str(tmp_path), users=12, settle_s=1, duration_s=9)
     port = free_port()
     proxy = Proxy(port)

@@ -5,6 +5,8 @@ import pytest
 from perflab.record.counts import FURTHER_MESSAGES, MOST_MESSAGES, Counts
 from perflab.store.tables import bucket_middle, bucket_of
 
+STATUS = 200
+
 
 def client(rows: list[tuple[object, ...]]) -> int:
     return sum(int(str(row[-1])) for row in rows if row[4] == "client")
@@ -17,7 +19,7 @@ def wire(rows: list[tuple[object, ...]]) -> int:
 def test_nothing_is_counted_twice_or_lost() -> None:
     counts = Counts()
     for number in range(1000):
-        counts.note((number // 500 + 0.5, "GET", "/a", "ok", 5.0 + number % 3, (4.0 + number % 2, None)))
+        counts.note((number // 500 + 0.5, "GET", "/a", "ok", STATUS, "U", 5.0 + number % 3, (4.0 + number % 2, None)))
         if number % 250 == 0:
             taken = counts.take_latency()
             assert client(taken) == wire(taken) == (1 if number == 0 else 250)
@@ -38,17 +40,17 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
 
 def test_names_are_written_on_one_line() -> None:
     counts = Counts()
-    counts.note((0.0, "GET", "a\nb", "ok", 1.0, (0.5, None)))
+    counts.note((0.0, "GET", "a\nb", "ok", STATUS, "U", 1.0, (0.5, None)))
     row, _ = counts.take_latency()
     assert row[2] == "a\\nb"
 
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
     counts = Counts()
-    counts.note((7.9, "GET", "/a", "ok", 9.0, (5.0, 2.0)))
-    counts.note((7.1, "GET", "/a", "ok", 9.0, None))
-    counts.note((7.0, "GET", "/a", "timeout", 9.0, None))
-    rows = {(row[3], row[4]): (row[5], row[6]) for row in counts.take_latency()}
+    counts.note((7.9, "GET", "/a", "ok", STATUS, "U", 9.0, (5.0, 2.0)))
+    counts.note((7.1, "GET", "/a", "ok", STATUS, "U", 9.0, None))
+    counts.note((7.0, "GET", "/a", "timeout", STATUS, "U", 9.0, None))
+    rows = {(row[3], row[4]): (row[5], row[-1]) for row in counts.take_latency()}
     for key, ms, count in (
         (("ok", "client"), 9.0, 2),
         (("ok", "wire"), 5.0, 1),
@@ -67,6 +69,6 @@ def test_the_bucket_is_the_tables() -> None:
     counts = Counts()
     for tenths in range(1, 20_000):
         ms = tenths / 10
-        counts.note((0.0, "GET", "/a", "ok", ms, (ms, None)))
+        counts.note((0.0, "GET", "/a", "ok", STATUS, "U", ms, (ms, None)))
         rows = counts.take_latency()
         assert {row[5] for row in rows} == {bucket_middle(bucket_of(ms))}

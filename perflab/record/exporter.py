@@ -1,0 +1,171 @@
+"""What a load test is doing right now, for Prometheus: counts and latencies of all sources, in the leading process.
+
+It takes the very batches that the tables are made of, each once, so that its counts are those of ``latency.csv``
+however many processes and machines make the requests.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIServer
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from perflab.record.delivery import Parcel
+
+# Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
+LABELS = ("method", "name", "user_class", "outcome")
+# A scraper asks every 5 to 15 seconds: so long the final counts are kept for one that has asked before.
+LAST_SCRAPE_S = 15.0
+_POLL_S = 0.05
+
+Labels = tuple[str, ...]
+
+
+class Histogram:
+    """Counts by bucket (upper bounds in seconds, the last is infinite) and the sum of what was observed."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.sum_s = 0.0
+
+    def observe(self, seconds: float, count: int) -> None:
+        """Count `count` observations of the same value."""
+        self._counts[bisect_left(self._bounds, seconds)] += count
+        self.sum_s += seconds * count
+
+    def cumulative(self) -> list[tuple[str, int]]:
+        """Return (upper bound, observations up to it), as Prometheus writes them."""
+        rows, running = [], 0
+        for bound, count in zip((*self._bounds, math.inf), self._counts, strict=True):
+            running += count
+            rows.append(("+Inf" if math.isinf(bound) else f"{bound:g}", running))
+        return rows
+
+
+class LoadTest(Collector):
+    """The figures of one load test so far, from the batches of its sources.
+
+    `limits_ms` are the objectives' latencies: each becomes a bucket's bound, so that the share of requests within an
+    objective is exact.
+    """
+
+    def __init__(self, limits_ms: Iterable[float] = (), **info: str) -> None:
+        self._bounds = sorted({*BUCKETS_S, *(limit / 1000 for limit in limits_ms)})
+        self._info = info
+        self._requests: dict[Labels, int] = defaultdict(int)
+        self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
+        self._health: dict[str, dict[str, float]] = {}
+
+    def take(self, parcel: Parcel) -> None:
+        """Add a parcel's requests, and keep its source's latest state."""
+        by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
+        judged: dict[Labels, dict[float, int]] = defaultdict(dict)
+        for _, method, name, outcome, measure, latency_ms, _, user_class, count in parcel.batch.latency:
+            if measure == "connect":
+                continue
+            labels: Labels = (str(method), str(name), str(user_class), str(outcome))
+            into = (by_client if measure == "client" else judged)[labels]
+            into[_float(latency_ms)] = into.get(_float(latency_ms), 0) + int(_float(count))
+        for labels, latencies in by_client.items():
+            requests = sum(latencies.values())
+            self._requests[labels] += requests
+            # By the wire clock, unless a request lacks it: then the client's, for all of them alike.
+            if sum(judged[labels].values()) == requests:
+                latencies = judged[labels]
+            for latency_ms, count in latencies.items():
+                self._times[labels].observe(latency_ms / 1000, count)
+        if parcel.batch.generator:
+            _, users, in_flight, cpu, _, rss, wanted, lag, *_ = parcel.batch.generator[-1]
+            self._health[parcel.source] = {
+                "users": _float(users),
+                "users_wanted": _float(wanted),
+                "generator_in_flight": _float(in_flight),
+                "generator_cpu_ratio": _float(cpu) / 100,
+                "generator_lag_seconds": _float(lag) / 1000,
+                "generator_memory_bytes": _float(rss) * 1e6,
+            }
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, each named ``load_test_...``."""
+        total = CounterMetricFamily(
+            "load_test_requests", "Requests that ended, unanswered ones included", labels=LABELS
+        )
+        time = HistogramMetricFamily(
+            "load_test_response_time_seconds",
+            "Response time by the wire clock, by the client's where a request has none",
+            labels=LABELS,
+        )
+        for labels, count in self._requests.items():
+            total.add_metric(labels, count)
+            histogram = self._times[labels]
+            time.add_metric(labels, histogram.cumulative(), histogram.sum_s)
+        yield total
+        yield time
+        for name, text in _GAUGES.items():
+            gauge = GaugeMetricFamily(f"load_test_{name}", text, labels=("source",))
+            for source, health in self._health.items():
+                gauge.add_metric((source,), health[name])
+            yield gauge
+        info = GaugeMetricFamily("load_test_info", "Always 1; which test this is", labels=tuple(self._info))
+        info.add_metric(tuple(self._info.values()), 1)
+        yield info
+
+
+_GAUGES = {
+    "users": "Running users",
+    "users_wanted": "Users that should be running",
+    "generator_in_flight": "Requests under way",
+    "generator_cpu_ratio": "Share of one core that the generator's process uses",
+    "generator_lag_seconds": "Median lateness of the generator's event loop",
+    "generator_memory_bytes": "Resident memory of the generator's process",
+}
+
+
+class Exporter:
+    """Serves a load test's figures over HTTP, and knows when somebody has asked for them."""
+
+    def __init__(self, load_test: LoadTest, host: str, port: int) -> None:
+        """Listen at once; raises OSError when the port is taken."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(load_test)
+        self.take = load_test.take
+        """Add a parcel's requests."""
+        self._answer = make_wsgi_app(registry)
+        self._scrapes = 0
+        self._server = WSGIServer((host, port), self._serve, log=None, error_log=None)
+        self._server.start()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        port: int = self._server.server_port
+        return port
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Any:
+        body = self._answer(environ, start_response)
+        self._scrapes += 1
+        return body
+
+    def wait_for_last_scrape(self) -> None:
+        """Keep the final figures until they were fetched once, if anybody has fetched any before."""
+        seen = self._scrapes
+        for _ in range(round(LAST_SCRAPE_S / _POLL_S) if seen else 0):
+            if self._scrapes > seen:
+                # The answer is being written in another greenlet.
+                gevent.sleep(_POLL_S)
+                return
+            gevent.sleep(_POLL_S)
+
+
+def _float(value: object) -> float:
+    return float(value)  # type: ignore[arg-type]

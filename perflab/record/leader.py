@@ -1,0 +1,129 @@
+"""The recorder of the process that knows the plan: alone, or as the base of a master."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust.env import Environment
+
+from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.source import Source
+from perflab.record.ticking import Ticking
+from perflab.record.writer import Writer
+from perflab.store.handover import Order
+
+if TYPE_CHECKING:
+    from perflab.record.exporter import Exporter
+
+# Locust tells that spawning is complete once it has asked for the last user, not once that user runs.
+LAST_USER_S = 3.0
+POLL_S = 0.1
+
+
+class Leader(Ticking):
+    """The process that knows the plan: it writes the tables, opens and closes the steady window, ends the run."""
+
+    def __init__(self, environment: Environment, order: Order, exporter: Exporter | None) -> None:
+        super().__init__(environment, watched=True)
+        self._order = order
+        self._writer = Writer(Path(order.run_dir))
+        self._answer = self._writer.answer
+        self._exporter = exporter
+        self._inbox = Inbox(self._take)
+
+    def start(self) -> None:
+        """Listen to this environment's events from now on."""
+        listen = self._environment.events
+        listen.test_start.add_listener(self._on_test_start)
+        listen.spawning_complete.add_listener(self._on_spawning_complete)
+        listen.quit.add_listener(self._on_quit)
+        if self._environment.shape_class is not None:
+            self._answer.error = "the locustfile defines a LoadTestShape, which would override the planned users"
+            self._writer.write_answer()
+            raise SystemExit(1)
+        gevent.spawn(self._tick_for_ever)
+
+    def _take(self, parcel: Parcel) -> None:
+        self._writer.take(parcel)
+        if self._exporter is not None:
+            self._exporter.take(parcel)
+
+    @property
+    def _until(self) -> float | None:
+        """The planned end in epoch seconds, once it is known."""
+        answer = self._answer
+        if answer.start is None or answer.window_end is None:
+            return None
+        return answer.start + answer.window_end
+
+    def _on_test_start(self, **_: Any) -> None:
+        if self._answer.start is None:
+            # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
+            self._answer.start = int(time.time())
+            self._writer.write_answer()
+
+    def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
+        self._answer.users_reached = max(self._answer.users_reached, self._runner.user_count)
+        if user_count >= self._order.users and self._answer.window_end is None and self._answer.start is not None:
+            gevent.spawn(self._open_window, self._answer.start)
+
+    def _open_window(self, start: int) -> None:
+        latest = time.monotonic() + LAST_USER_S
+        while self._runner.user_count < self._order.users and time.monotonic() < latest:
+            gevent.sleep(POLL_S)
+        answer = self._answer
+        answer.users_reached = self._runner.user_count
+        # Whole seconds, because a sample knows only the second in which its request began.
+        answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
+        answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
+        self._writer.write_answer()
+        gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
+
+    def _end_run(self) -> None:
+        self._answer.window_over = True
+        # Users that died or stopped on the way are not replaced: the load was not the planned one.
+        self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)
+        self._runner.quit()
+
+    def _on_quit(self, **_: Any) -> None:
+        self._answer.end = time.time()
+        self._answer.locust_total = self._environment.stats.total.num_requests
+        self._writer.write_answer()
+        if self._exporter is not None:
+            self._exporter.wait_for_last_scrape()
+
+
+class Alone(Leader):
+    """One process that makes the requests and writes their tables."""
+
+    def __init__(self, environment: Environment, order: Order, exporter: Exporter | None, source: Source) -> None:
+        super().__init__(environment, order, exporter)
+        self._source = source
+        self._outbox = Outbox(self._deliver, "local", os.getpid())
+
+    def start(self) -> None:
+        """Listen to this environment's events from now on."""
+        self._source.listen()
+        super().start()
+
+    def _tick(self, second: int) -> None:
+        if self._answer.start is not None:
+            self._source.note_health(second)
+            self._put(self._source.take_batch(until=self._until))
+
+    def _on_quit(self, **_: Any) -> None:
+        if self._answer.start is not None:
+            self._put(self._source.take_batch(until=self._until, last=True))
+        super()._on_quit()
+
+    def _put(self, batch: Batch) -> None:
+        self._outbox.put(batch)
+        self._writer.write_answer()
+
+    def _deliver(self, parcel: Parcel) -> None:
+        self._outbox.acknowledge(self._inbox.receive(parcel))

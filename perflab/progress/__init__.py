@@ -1,4 +1,5 @@
-"""What a person sees while a sweep runs: a live line on a terminal, a chart in a notebook, plain lines elsewhere."""
+"""What a sweep tells while it runs: to a person a live line on a terminal, a chart in a notebook or plain lines, and to
+log stores a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from perflab.drive.events import Event, Listener
+from perflab.progress.log import SweepLog
+
+__all__ = ["Style", "SweepLog", "show_progress", "together"]
 
 Style = Literal["auto", "terminal", "notebook", "plain", "none"]
 
@@ -33,6 +37,16 @@ def show_progress(style: Style = "auto") -> Iterator[Listener]:
         yield PlainProgress(sys.stdout if _kernel() else sys.stderr)
     else:
         yield _nothing
+
+
+def together(*listeners: Listener) -> Listener:
+    """Return a listener that passes each event on to all of `listeners`, in their order."""
+
+    def listen(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return listen
 
 
 def _nothing(event: Event) -> None:

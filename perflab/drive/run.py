@@ -20,6 +20,8 @@ from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
+# What Locust's master says when too few workers have come.
+_GAVE_UP = "Gave up waiting for workers"
 
 Watcher = Callable[[RunTail, Answer | None], None]
 
@@ -173,12 +175,19 @@ def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
 
 
 def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
+    if manifest.plan.expect_workers and answer.start is None and _GAVE_UP in _text(run.locust_log):
+        plan = manifest.plan
+        return f"fewer than {plan.expect_workers} workers came to {plan.master_bind} within {WORKERS_WAIT_S} s"
     if answer.end is None:
         return redact(_last_line(run.locust_log))
     # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
     return f"{answer.users_reached} of {manifest.users} users had been running"
 
 
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
 def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line for line in _text(log).splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else "it printed nothing"

@@ -1,0 +1,152 @@
+"""Workers that somebody starts by hand, and plain Locust that Prometheus watches."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import perflab
+from perflab.drive.target import free_port
+
+ROOT = Path(__file__).parents[2]
+LOCUST = [sys.executable, "-m", "locust", "-f", "load_tests/locustfile.py"]
+API = f"{shlex.quote(sys.executable)} -m load_tests.platform_api --hash-cost 4 --port {{port}}"
+
+
+@contextlib.contextmanager
+def started(commands: list[list[str]], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run commands at the repository's root; what still runs at the end is killed."""
+    with log.open("wb") as output, contextlib.ExitStack() as children:
+        processes = []
+        for command in commands:
+            child = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+            processes.append(children.enter_context(child))
+            children.callback(child.kill)
+        yield processes
+
+
+def workers(number: int, port: int) -> list[list[str]]:
+    """As in the specification, but for the port."""
+    return [[*LOCUST, "--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]] * number
+
+
+def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    monkeypatch.setenv("LOAD_TEST_WAIT_MIN", "0.1")
+    monkeypatch.setenv("LOAD_TEST_WAIT_MAX", "0.2")
+    monkeypatch.chdir(ROOT)
+    port = free_port()
+    with started(workers(4, port), tmp_path / "workers.log") as processes:
+        sweep = perflab.sweep(
+            launch=API,
+            users=12,
+            spawn_rate=20,
+            duration=4,
+            expect_workers=4,
+            master_bind=f"127.0.0.1:{port}",
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+        # The master sends them home when its run is over.
+        assert [process.wait(20) for process in processes] == [0] * 4, (tmp_path / "workers.log").read_text()
+    assert sweep.runs["validity"].tolist() == ["valid"], sweep.reasons
+    evidence = sweep.run_manifests[0].evidence
+    assert sorted(evidence.sources) == [f"worker-{number}" for number in range(4)]
+    assert all(source.recorded == source.finished > 0 for source in evidence.sources.values())
+    assert sorted(source.pid for source in evidence.sources.values()) == sorted(p.pid for p in processes)
+    assert evidence.unstamped == 0
+    users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["running_users"].sum()
+    assert set(users) == {12}
+
+
+def test_a_run_without_its_workers_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perflab.drive.locust.WORKERS_WAIT_S", 2)
+    monkeypatch.chdir(ROOT)
+    port = free_port()
+    with started(workers(1, port), tmp_path / "workers.log"):
+        sweep = perflab.sweep(
+            launch=API,
+            users=12,
+            duration=4,
+            expect_workers=2,
+            master_bind=f"127.0.0.1:{port}",
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+    assert sweep.verdict == "INVALID"
+    assert f"fewer than 2 workers came to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]
+
+
+def test_workers_cannot_be_both_started_and_expected(tmp_path: Path) -> None:
+    with pytest.raises(perflab.UsageError, match="--expect-workers 2 and --processes 3"):
+        perflab.sweep("http://127.0.0.1:1", expect_workers=2, processes=3, runs_dir=tmp_path)
+
+
+@pytest.mark.parametrize("bind", ["5557", "127.0.0.1:", ":5557", "127.0.0.1:0", "127.0.0.1:70000", "h:1x"])
+def test_where_a_master_listens_is_checked(tmp_path: Path, bind: str) -> None:
+    with pytest.raises(perflab.UsageError, match=f"--master-bind: '{bind}' is not HOST:PORT"):
+        perflab.sweep("http://127.0.0.1:1", expect_workers=2, master_bind=bind, runs_dir=tmp_path)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_prometheus_watches_plain_locust_alone_and_as_a_master(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_target: str, number: int
+) -> None:
+    target, exporter, port = free_port(), free_port(), free_port()
+    monkeypatch.setenv("LOAD_TEST_WAIT_MIN", "0.1")
+    monkeypatch.setenv("LOAD_TEST_WAIT_MAX", "0.2")
+    host = f"http://127.0.0.1:{target}"
+    run = ["-H", host, "--headless", "-u", "6", "-r", "6", "-t", "60s", "--stop-timeout", "2"]
+    master = ["--master", "--expect-workers", str(number), "--master-bind-host", "127.0.0.1", "--master-bind-port"]
+    command = [*LOCUST, *run, *([*master, str(port)] if number else [])]
+    api = shlex.split(API.replace("{port}", str(target)))
+    with started([api], tmp_path / "api.log"):
+        wait_for(f"{host}/health")
+        with monkeypatch.context() as patch:
+            patch.setenv("LOAD_TEST_PROMETHEUS_PORT", str(exporter))
+            leader = started([command], tmp_path / "leader.log")
+            [process] = leader.__enter__()
+        with started(workers(number, port), tmp_path / "workers.log"):
+            page = f"http://127.0.0.1:{exporter}/metrics"
+            deadline = time.monotonic() + 40
+            while time.monotonic() < deadline:
+                found = [s for family in text_string_to_metric_families(wait_for(page)) for s in family.samples]
+                created = {
+                    sample.labels["user_class"]: sample.value
+                    for sample in found
+                    if sample.name == "load_test_requests_total" and sample.labels["name"].endswith("/create")
+                }
+                if created.get("GenerationUser", 0) > 20:
+                    break
+                time.sleep(0.2)
+            assert created["GenerationUser"] > 20, (tmp_path / "leader.log").read_text()
+            assert created.keys() <= {"GenerationUser", "PaymentUser"}
+            sources = {sample.labels["source"] for sample in found if sample.name == "load_test_users"}
+            assert sources == ({"worker-0", "worker-1"} if number else {"local"})
+            process.terminate()
+            process.wait(20)
+        leader.__exit__(None, None, None)
+    assert "Traceback" not in (tmp_path / "leader.log").read_text()
+
+
+def wait_for(url: str) -> str:
+    """Return what a page answers once somebody answers."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+                text: str = answer.read().decode()
+                return text
+        except (urllib.error.URLError, ConnectionError):
+            assert time.monotonic() < deadline, f"{url} never answered"
+            time.sleep(0.1)

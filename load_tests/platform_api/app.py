@@ -1,5 +1,7 @@
 """The application: routes, error answers and faults put together."""
 
+from typing import TYPE_CHECKING
+
 import asyncpg
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,14 +17,19 @@ from load_tests.platform_api.payments import PaymentEndpoints
 from load_tests.platform_api.settings import Settings
 from load_tests.platform_api.tokens import Tokens
 
+if TYPE_CHECKING:
+    from load_tests.platform_api.cache import ListingCache
 
-def create_app(settings: Settings, pool: asyncpg.Pool, hasher: PasswordHasher) -> ASGIApp:
-    """The Platform API on an open pool."""
+
+def create_app(
+    settings: Settings, pool: asyncpg.Pool, hasher: PasswordHasher, cache: "ListingCache | None" = None
+) -> ASGIApp:
+    """The Platform API on an open pool, its generation listings cached if there is a cache."""
     tokens = Tokens(settings.token_secret.get_secret_value(), settings.token_ttl_seconds)
     app = Starlette(
         routes=[
             *AuthEndpoints(pool, hasher, tokens).routes(),
-            *GenerationEndpoints(pool, tokens, settings.queued_ms).routes(),
+            *GenerationEndpoints(pool, tokens, settings.queued_ms, cache).routes(),
             *PaymentEndpoints(pool, tokens).routes(),
         ],
         exception_handlers={

@@ -65,6 +65,12 @@ def _place(dsn: str) -> str:
     return f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
 
 
+async def create_schema(connection: asyncpg.Connection) -> None:
+    """Create what is missing of the schema, in the caller's transaction, until whose end others who create it wait."""
+    await connection.execute(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+    await connection.execute(_SCHEMA)
+
+
 @contextlib.asynccontextmanager
 async def open_pool(dsn: str, size: int) -> AsyncIterator[asyncpg.Pool]:
     """A pool of `size` connections on a database that has the schema; StartError if there is none."""
@@ -89,8 +95,7 @@ async def open_pool(dsn: str, size: int) -> AsyncIterator[asyncpg.Pool]:
     try:
         try:
             async with pool.acquire() as connection, connection.transaction():
-                await connection.execute(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-                await connection.execute(_SCHEMA)
+                await create_schema(connection)
         except asyncpg.PostgresError as error:
             raise StartError(f"can't create the schema platform_api at {place}: {error}") from error
         yield pool
@@ -98,6 +103,15 @@ async def open_pool(dsn: str, size: int) -> AsyncIterator[asyncpg.Pool]:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT_S)
         pool.terminate()
+
+
+async def identity(pool: asyncpg.Pool) -> str:
+    """A name that no other database has, on whatever server; the same at each start."""
+    name: str = await pool.fetchval(
+        "SELECT system_identifier || '-' || oid FROM pg_control_system(), pg_database"
+        " WHERE datname = current_database()"
+    )
+    return name
 
 
 async def server_version(pool: asyncpg.Pool) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import asyncpg
 from pydantic import Field
@@ -14,7 +15,10 @@ from starlette.routing import Route
 
 from load_tests.platform_api.errors import ApiError
 from load_tests.platform_api.tokens import Tokens
-from load_tests.platform_api.web import MAX_ID, Body, Text, json_answer, page_answer, read_body, read_page
+from load_tests.platform_api.web import MAX_ID, Body, Text, json_answer, page_json, read_body, read_page
+
+if TYPE_CHECKING:
+    from load_tests.platform_api.cache import ListingCache
 
 _TICK_S = 0.2
 _BATCH = 1000
@@ -43,10 +47,13 @@ class _Task(Body):
 class GenerationEndpoints:
     """/api/v1/generation/*."""
 
-    def __init__(self, pool: asyncpg.Pool, tokens: Tokens, queued_ms: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, tokens: Tokens, queued_ms: float, cache: "ListingCache | None" = None
+    ) -> None:
         self._pool = pool
         self._tokens = tokens
         self._queued = timedelta(milliseconds=queued_ms)
+        self._cache = cache
 
     def routes(self) -> list[Route]:
         """The routes of this group."""
@@ -68,20 +75,26 @@ class GenerationEndpoints:
             body.prompt,
             self._queued,
         )
+        if self._cache is not None:
+            await self._cache.drop(user_id)
         return json_answer({"id": task_id, "status": "queued"}, 201)
 
     async def list(self, request: Request) -> Response:
         """200 with one page of the caller's tasks."""
         user_id = self._tokens.user_id(request)
         page = read_page(request)
-        rows = await self._pool.fetch(
-            "SELECT id, status, model, prompt, created_at FROM platform_api.generation_tasks"
-            " WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-            user_id,
-            page.before,
-            page.limit + 1,
-        )
-        return page_answer(rows, page.limit)
+
+        async def load() -> bytes:
+            rows = await self._pool.fetch(
+                "SELECT id, status, model, prompt, created_at FROM platform_api.generation_tasks"
+                " WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                user_id,
+                page.before,
+                page.limit + 1,
+            )
+            return page_json(rows, page.limit)
+
+        return json_answer(await (self._cache.page(user_id, page, load) if self._cache else load()))
 
     async def get(self, request: Request) -> Response:
         """200 with the task; 404 when it is unknown or not the caller's."""

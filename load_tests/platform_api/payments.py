@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from load_tests.platform_api.errors import ApiError
 from load_tests.platform_api.tokens import Tokens
-from load_tests.platform_api.web import Body, Text, json_answer, page_answer, read_body, read_page
+from load_tests.platform_api.web import Body, Text, json_answer, page_json, read_body, read_page
 
 _COLUMNS = "id, status, amount_cents, currency, description, created_at"
 _CREATE = f"""
@@ -93,4 +93,4 @@ class PaymentEndpoints:
             page.before,
             page.limit + 1,
         )
-        return page_answer(rows, page.limit)
+        return json_answer(page_json(rows, page.limit))

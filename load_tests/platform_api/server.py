@@ -5,8 +5,10 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
+import asyncpg
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
@@ -16,6 +18,9 @@ from load_tests.platform_api.app import create_app
 from load_tests.platform_api.generation import generation_worker
 from load_tests.platform_api.passwords import PasswordHasher
 from load_tests.platform_api.settings import Settings
+
+if TYPE_CHECKING:
+    from load_tests.platform_api.cache import ListingCache
 
 _GRACE_S = 1
 _KEEP_ALIVE_S = 75  # longer than any think time, so that no client meets a connection being closed
@@ -59,6 +64,18 @@ class _Server(uvicorn.Server):
         yield
 
 
+@contextlib.asynccontextmanager
+async def _cache(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator["ListingCache | None"]:
+    if settings.redis_url is None:
+        yield None
+        return
+    from load_tests.platform_api.cache import open_listing_cache
+
+    scope = await database.identity(pool)
+    async with open_listing_cache(settings.redis_url.get_secret_value(), scope, settings.cache_ttl_seconds) as cache:
+        yield cache
+
+
 async def _serve(settings: Settings, dsn: str, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -74,12 +91,12 @@ async def _serve(settings: Settings, dsn: str, listener: socket.socket) -> None:
             print(f"platform api ready on http://{address} (PostgreSQL {version})", flush=True)  # noqa: T201
 
         with PasswordHasher(settings.hash_cost) as hasher:
-            async with generation_worker(pool, settings.running_ms):
-                await _Server(create_app(settings, pool, hasher), on_ready).serve([listener])
+            async with _cache(settings, pool) as cache, generation_worker(pool, settings.running_ms):
+                await _Server(create_app(settings, pool, hasher, cache), on_ready).serve([listener])
 
 
 def serve(settings: Settings, dsn: str, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; StartError when the database can't be used."""
+    """Serve until SIGINT or SIGTERM; StartError when the database or the cache can't be used."""
     with (
         contextlib.suppress(asyncio.CancelledError),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, validation_alias="DATABASE_URL", description="PostgreSQL to use instead of an own one"
     )
+    redis_url: SecretStr | None = Field(
+        None, validation_alias="REDIS_URL", description="Redis that keeps generation listings for a moment"
+    )
+    cache_ttl_seconds: float = Field(
+        1, ge=0.001, le=3600, allow_inf_nan=False, description="how long a listing is kept in Redis"
+    )
     data_dir: Path | None = Field(None, description="directory that keeps the own PostgreSQL's data")
     pool_size: int = Field(10, ge=1, le=500, description="database connections")
     hash_cost: int = Field(10, ge=1, le=17, description="scrypt cost of passwords, as log2(N)")
@@ -83,7 +89,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 # Secrets would show up in the process list, so they have no flag.
-_ENVIRONMENT_ONLY = {"database_url", "token_secret"}
+_ENVIRONMENT_ONLY = {"database_url", "redis_url", "token_secret"}
 _METAVAR = {"latency": "GROUP=MS", "slowdown": "GROUP=FACTOR", "error_rate": "GROUP=FRACTION"}
 
 
@@ -97,7 +103,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         prog="python -m load_tests.platform_api",
         description=__doc__,
         epilog=f"Every setting is also an environment variable, such as {_PREFIX}POOL_SIZE; "
-        "the database is DATABASE_URL and the token secret PLATFORM_API_TOKEN_SECRET.",
+        "the database is DATABASE_URL, the cache REDIS_URL and the token secret PLATFORM_API_TOKEN_SECRET.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
@@ -121,8 +127,9 @@ def _one_line(error: ValidationError, given: dict[str, Any]) -> str:
     if not first["loc"]:
         return message
     name, *inner = (str(part) for part in first["loc"])
-    variable = name if name == "DATABASE_URL" else _PREFIX + name.upper()
+    field = Settings.model_fields.get(name)
+    variable = _PREFIX + name.upper() if field else name  # an error goes by the alias of a field that has one
     label = _flag(name) if name in given else variable
-    secret = name in {*_ENVIRONMENT_ONLY, "DATABASE_URL"}
+    secret = name.lower() in _ENVIRONMENT_ONLY
     value = "" if secret else f" {'='.join([*inner, str(first['input'])])}"
     return f"{label}{value}: {message}"

@@ -62,15 +62,16 @@ def read_page(request: Request) -> Page:
         raise _invalid(error) from None
 
 
-def page_answer(rows: list[Any], limit: int) -> Response:
+def page_json(rows: list[Any], limit: int) -> bytes:
     """A listing from up to `limit` + 1 rows: the one too many only tells that there is a next page."""
     items = [dict(row) for row in rows[:limit]]
-    return json_answer({"items": items, "next": items[-1]["id"] if len(rows) > limit else None})
+    return to_json({"items": items, "next": items[-1]["id"] if len(rows) > limit else None})
 
 
-def json_answer(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """`content` as JSON, times in ISO 8601."""
-    return Response(to_json(content), status, headers, media_type="application/json")
+def json_answer(content: dict[str, Any] | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`content` as JSON, times in ISO 8601; bytes are JSON already."""
+    body = content if isinstance(content, bytes) else to_json(content)
+    return Response(body, status, headers, media_type="application/json")
 
 
 def error_answer(error: ApiError) -> Response:

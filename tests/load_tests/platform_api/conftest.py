@@ -66,7 +66,8 @@ def registration() -> dict[str, str]:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("PLATFORM_API_")}
+    steering = ("DATABASE_URL", "REDIS_URL", "PLATFORM_API_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     return kept | variables
 
 

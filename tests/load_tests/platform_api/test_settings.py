@@ -13,6 +13,7 @@ from load_tests.platform_api.settings import Settings, read_settings
 @pytest.fixture(autouse=True)
 def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
     for name in Settings.model_fields:
         monkeypatch.delenv(f"PLATFORM_API_{name.upper()}", raising=False)
 
@@ -39,14 +40,15 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         "HOST": "::1", "PORT": "0", "DATA_DIR": "/x", "POOL_SIZE": "7", "HASH_COST": "5", "SEED": "-3",
         "TOKEN_TTL_SECONDS": "60", "TOKEN_SECRET": "sixteen letters!", "QUEUED_MS": "1", "RUNNING_MS": "2",
         "LATENCY": "auth=1, payments=2", "SLOWDOWN": "auth=1.5", "ERROR_RATE": "generation=0.5",
+        "CACHE_TTL_SECONDS": "0.5",
     }  # fmt: skip
-    assert {name.lower() for name in given} == Settings.model_fields.keys() - {"database_url"}
+    assert {name.lower() for name in given} == Settings.model_fields.keys() - {"database_url", "redis_url"}
     for name, value in given.items():
         monkeypatch.setenv(f"PLATFORM_API_{name}", value)
     settings = read_settings([])
-    assert settings.model_dump(exclude={"database_url", "token_secret"}) == {
+    assert settings.model_dump(exclude={"database_url", "redis_url", "token_secret"}) == {
         "host": "::1", "port": 0, "data_dir": Path("/x"), "pool_size": 7, "hash_cost": 5, "seed": -3,
-        "token_ttl_seconds": 60.0, "queued_ms": 1.0, "running_ms": 2.0,
+        "token_ttl_seconds": 60.0, "cache_ttl_seconds": 0.5, "queued_ms": 1.0, "running_ms": 2.0,
         "latency": {"auth": 1.0, "payments": 2.0}, "slowdown": {"auth": 1.5}, "error_rate": {"generation": 0.5},
     }  # fmt: skip
     assert settings.token_secret.get_secret_value() == "sixteen letters!"
@@ -62,8 +64,11 @@ def test_flags_outrank_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_secrets_stay_out_of_reprs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2x@db/x")
+    monkeypatch.setenv("REDIS_URL", "redis://me:hunter4x@redis/0")
     monkeypatch.setenv("PLATFORM_API_TOKEN_SECRET", "hunter3x hunter3x")
     settings = read_settings([])
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://me:hunter4x@redis/0"
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == "postgresql://me:hunter2x@db/x"
     assert "hunter" not in repr(settings)
@@ -84,6 +89,8 @@ def test_secrets_stay_out_of_reprs(monkeypatch: pytest.MonkeyPatch) -> None:
         "--queued-ms=-1",
         "--running-ms=inf",
         "--token-ttl-seconds=0",
+        "--cache-ttl-seconds=0",
+        "--cache-ttl-seconds=inf",
         "--latency=nope=5",
         "--latency=auth",
         "--latency=auth=soon",

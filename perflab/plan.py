@@ -224,13 +224,21 @@ def _level_range(environment: Mapping[str, str]) -> tuple[int, ...] | None:
     bounds = [environment.get(f"LOAD_TEST_USERS_{end}") for end in ("MIN", "MAX")]
     if bounds == [None, None]:
         return None
-    low = _parse_count(bounds[0] or DEFAULT_USERS[0], "LOAD_TEST_USERS_MIN", least=1)
-    high = _parse_count(bounds[1] or DEFAULT_USERS[-1], "LOAD_TEST_USERS_MAX", least=1)
-    if bounds[0] is None:
-        low = min(low, high)
-    if low > high:
-        raise UsageError(f"LOAD_TEST_USERS_MIN={low} is above LOAD_TEST_USERS_MAX={high}")
-    return tuple(sorted({low, high, *(level for level in DEFAULT_USERS if low < level < high)}))
+    names = ("LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX")
+    high = _parse_count(bounds[1] or DEFAULT_USERS[-1], names[1], least=1)
+    return level_range(bounds[0] or min(DEFAULT_USERS[0], high), high, names)
+
+
+def level_range(low: object, high: object, names: tuple[str, str] = ("--users-min", "--users-max")) -> tuple[int, ...]:
+    """Return the levels from `low` to `high`: these two, and of 100, 250, 500 and 1000 those between them.
+
+    Raises UsageError when one is no positive whole number, or they stand the wrong way round.
+    """
+    most = _parse_count(high, names[1], least=1)
+    least = _parse_count(low, names[0], least=1)
+    if least > most:
+        raise UsageError(f"{names[0]} {least} is above {names[1]} {most}")
+    return tuple(sorted({least, most, *(level for level in DEFAULT_USERS if least < level < most)}))
 
 
 def _locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> Path:

@@ -132,5 +132,11 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
 
 
 def runs_folder(runs_dir: str | Path | None) -> Path:
-    """Return where sweeps lie: `runs_dir` from here if given, else the project's ``runs/``; always absolute."""
-    return Path(runs_dir).absolute() if runs_dir is not None else project_root() / "runs"
+    """Return where sweeps lie, as an absolute path.
+
+    That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
+    """
+    if runs_dir is not None:
+        return Path(runs_dir).absolute()
+    root = project_root()
+    return root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs")

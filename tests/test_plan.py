@@ -118,7 +118,7 @@ def test_the_users_variables_are_the_ends_of_the_levels(project: Path) -> None:
     assert levels(LOAD_TEST_USERS_MAX="500") == (100, 250, 500)
     assert levels(LOAD_TEST_USERS_MIN="50", LOAD_TEST_USERS_MAX="300") == (50, 100, 250, 300)
     assert levels(LOAD_TEST_USERS_MAX="40") == (40,)
-    with pytest.raises(UsageError, match="LOAD_TEST_USERS_MIN=500"):
+    with pytest.raises(UsageError, match="LOAD_TEST_USERS_MIN 500 is above LOAD_TEST_USERS_MAX 100"):
         levels(LOAD_TEST_USERS_MIN="500", LOAD_TEST_USERS_MAX="100")
 
 

@@ -50,16 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
+    return run_app(app, list(arguments) or ["--help"], "perflab")
+
+
+def run_app(commands: typer.Typer, arguments: Sequence[str], program: str) -> int:
+    """Run a command of `commands` as perflab runs its own, for programs that are built on it; return its exit code."""
     for number in _ENDING:
         signal.signal(number, _end)
     try:
-        command = typer.main.get_command(app)
-        code = command.main(list(arguments) or ["--help"], prog_name="perflab", standalone_mode=False)
+        command = typer.main.get_command(commands)
+        code = command.main(list(arguments), prog_name=program, standalone_mode=False)
         sys.stdout.flush()
     except PerflabError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} (perflab --help shows the commands and options)", 2)
+        return _fail(f"{error.format_message()} ({program} --help shows the options)", 2)
     except BrokenPipeError:
         # What could not be written must not be tried again at Python's end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

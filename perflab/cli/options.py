@@ -37,7 +37,9 @@ MasterBind = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where those workers reach perflab. Default: 127.0.0.1:5557.")
 ]
 Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the sweep's id. Default: sweep.")]
-RunsDir = Annotated[str | None, typer.Option(metavar="DIR", help="Where sweeps lie. Default: the project's runs/.")]
+RunsDir = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Where sweeps lie. Default: LOAD_TEST_RUNS_DIR, or runs/.")
+]
 AllowHost = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Allow load on a host that is not this machine.")
 ]

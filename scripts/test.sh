@@ -9,5 +9,5 @@ if [ $# -eq 0 ]; then
     "$PYTHON" -m mypy
     "$root/.venv/bin/lint-imports" --no-cache
 fi
-"$root/scripts/install-browser.sh"
+"$root/scripts/install-test-tools.sh"
 exec "$PYTHON" -m pytest "$@"

@@ -23,7 +23,7 @@ FLAGS = (
 )
 
 pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no Chromium with its driver: ./scripts/install-browser.sh installs them"
+    not (BROWSER and DRIVER), reason="no Chromium with its driver: ./scripts/install-test-tools.sh installs them"
 )
 
 

@@ -17,12 +17,10 @@ from load_tests.platform_api.cache import ListingCache, open_listing_cache
 from load_tests.platform_api.database import identity
 from load_tests.platform_api.postgres import OwnPostgres
 from load_tests.platform_api.web import Page
-from tests.parts.redis_server import RedisServer, needs_redis
+from tests.parts.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from .conftest import StartApi
-
-pytestmark = needs_redis
 
 WaitUntil = Callable[..., None]
 CREATE = "/api/v1/generation/create"

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.browser import needs_browser, open_browser
 
 from .conftest import LOCUST, ROOT, Environment, free_port, wait_until
 
@@ -21,32 +30,82 @@ def fetch(url: str, **form: str) -> str:
         return ""
 
 
-def test_web_ui_starts_a_test_and_stops_on_sigterm(
-    platform_api: str, clean_environment: Environment, tmp_path: Path
-) -> None:
+@contextmanager
+def web_ui(host: str, environment: Environment, output: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Locust's web UI, started as in the specification but for the ports; ended by SIGTERM."""
     page = f"http://127.0.0.1:{(port := free_port())}"
     options = ("--web-host", "127.0.0.1", "--web-port", str(port))
-    output = tmp_path / "output.txt"
     with (
         output.open("wb") as console,
         subprocess.Popen(
-            [*LOCUST, "-f", "load_tests/locustfile.py", "-H", platform_api, *options],
+            [*LOCUST, "-f", "load_tests/locustfile.py", "-H", host, *options],
             cwd=ROOT,
-            env=clean_environment,
+            env=environment,
             stdout=console,
             stderr=subprocess.STDOUT,
         ) as locust,
     ):
         try:
             wait_until(lambda: "GenerationUser" in fetch(page))
-            started = json.loads(fetch(f"{page}/swarm", user_count="4", spawn_rate="4", host=platform_api))
-            assert started["success"], started
-            wait_until(lambda: json.loads(fetch(f"{page}/stats/requests"))["stats"][-1]["num_requests"] > 20)
-            stats = json.loads(fetch(f"{page}/stats/requests"))
+            yield page, locust
         finally:
             locust.terminate()
             locust.wait(30)
+
+
+def test_web_ui_starts_a_test_and_stops_on_sigterm(
+    platform_api: str, clean_environment: Environment, tmp_path: Path
+) -> None:
+    output = tmp_path / "output.txt"
+    with web_ui(platform_api, clean_environment, output) as (page, locust):
+        started = json.loads(fetch(f"{page}/swarm", user_count="4", spawn_rate="4", host=platform_api))
+        assert started["success"], started
+        wait_until(lambda: json.loads(fetch(f"{page}/stats/requests"))["stats"][-1]["num_requests"] > 20)
+        stats = json.loads(fetch(f"{page}/stats/requests"))
     assert stats["fail_ratio"] == 0
     assert stats["user_count"] == 4
     assert locust.returncode == 0, output.read_text()
     assert "Traceback" not in output.read_text()
+
+
+@needs_browser
+def test_a_person_runs_a_test_in_the_browser(platform_api: str, clean_environment: Environment, tmp_path: Path) -> None:
+    with (
+        web_ui(platform_api, clean_environment, tmp_path / "output.txt") as (page, _),
+        open_browser(tmp_path) as browser,
+    ):
+
+        def named(selector: str, text: str) -> WebElement:
+            found = [e for e in browser.find_elements(By.CSS_SELECTOR, selector) if e.text.upper() == text]
+            assert found, f"no {text} on the page"
+            return found[0]
+
+        def total() -> int:
+            rows = browser.find_elements(By.CSS_SELECTOR, "tr")
+            [aggregated] = [row.text for row in rows if row.text.lstrip().startswith("Aggregated")]
+            return int(aggregated.split()[1])
+
+        browser.implicitly_wait(10)
+        browser.get(page)
+        for name, value in (("userCount", "50"), ("spawnRate", "25")):
+            field = browser.find_element(By.NAME, name)
+            field.send_keys(Keys.CONTROL, "a")
+            field.send_keys(value)
+        assert browser.find_element(By.NAME, "host").get_attribute("value") == platform_api
+        named("button", "START").click()
+        wait_until(lambda: "RUNNING" in browser.page_source.upper() and total() > 100)
+        seen = total()
+        wait_until(lambda: total() > seen + 100)
+        # Users, requests/s and failures in the head of the page.
+        assert re.search(r"users\s+50\s", browser.find_element(By.TAG_NAME, "body").text, re.IGNORECASE)
+        named("button", "STOP").click()
+        wait_until(lambda: "STOPPED" in browser.page_source.upper())
+        named("[role=tab]", "DOWNLOAD DATA").click()
+        link = named("a", "DOWNLOAD REPORT").get_attribute("href")
+        assert link is not None
+        report = fetch(link)
+        assert "/api/v1/payments/create" in report
+        browser.get(link)
+        wait_until(lambda: "/api/v1/generation/create" in browser.page_source)
+        complaints = browser.get_log("browser")  # type: ignore[no-untyped-call]
+        assert complaints == []

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from perflab.analyse.document import EXIT_CODES
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from perflab.store.calibration import Calibration
     from perflab.store.manifest import Verdict
 
-EXIT_CODES: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
 STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
 PLAIN_WIDTH = 140
 # Locust's master and perflab itself are among a calibration's other processes, too.

@@ -21,10 +21,10 @@ def report(
     parameter: Parameters = None,
     notebook: Notebook = None,
 ) -> None:
-    """Write a recorded sweep's report again: report.html and the notebook behind it."""
+    """Write a recorded sweep's results and report again: metrics.json, junit.xml, summary.md, report.html."""
     from pathlib import Path
 
-    from perflab.report import render_report
+    from perflab.report import render_report, write_results
     from perflab.workbench import open_sweep
 
     sweep = open_sweep(sweep_id, runs_dir)
@@ -34,4 +34,6 @@ def report(
         if not equals or not name:
             raise UsageError(f"--parameter {item!r} is not NAME=VALUE")
         given[name] = value
-    typer.echo(render_report(sweep.dir, parameters=given, notebook=Path(notebook) if notebook else None))
+    page = render_report(sweep.dir, parameters=given, notebook=Path(notebook) if notebook else None)
+    write_results(sweep, report=True)
+    typer.echo(page)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from perflab.cli import options
+
+if TYPE_CHECKING:
+    from perflab.analyse.sweep import Sweep
 
 
 def sweep(
@@ -27,7 +32,6 @@ def sweep(
 ) -> int:
     """Load the target at several user counts, judge the result, write a report."""
     from perflab import workbench
-    from perflab.cli import output
 
     result = workbench.sweep(
         host=host,
@@ -47,10 +51,17 @@ def sweep(
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
     )
-    # The verdict first: a report that can't be written must not hide it.
-    output.print_result(result, as_json=json)
-    if not no_report:
-        from perflab.report import render_report
+    return conclude(result, report=not no_report, as_json=json)
 
-        output.print_report(render_report(result.dir), as_json=json)
+
+def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
+    """Show a finished sweep's verdict, write its results and its report; return the exit code."""
+    from perflab.cli import output
+    from perflab.report import render_report, write_results
+
+    # The verdict first: a report that can't be written must not hide it.
+    output.print_result(result, as_json=as_json)
+    write_results(result, report=report)
+    if report:
+        output.print_report(render_report(result.dir), as_json=as_json)
     return output.exit_code(result.verdict)

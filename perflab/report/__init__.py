@@ -1,4 +1,4 @@
-"""Reports: what notebooks show as tables, and turning a sweep into ``report.ipynb`` and ``report.html``.
+"""Reports: what notebooks show as tables; ``report.html`` for people; ``metrics.json`` and its kin for machines.
 
 Running and exporting notebooks is imported when it is first used: the notebook's own kernel never needs it.
 """
@@ -15,6 +15,7 @@ from perflab.report.verdicts import verdicts
 if TYPE_CHECKING:
     from perflab.report.export import export_html
     from perflab.report.render import find_notebook, render_report
+    from perflab.report.results import write_results
     from perflab.report.runner import run_notebook
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "run_notebook",
     "runs",
     "verdicts",
+    "write_results",
 ]
 
 _HOMES = {
@@ -36,6 +38,7 @@ _HOMES = {
     "find_notebook": "perflab.report.render",
     "render_report": "perflab.report.render",
     "run_notebook": "perflab.report.runner",
+    "write_results": "perflab.report.results",
 }
 
 

@@ -97,6 +97,21 @@ class SweepDir:
         return self.path / "report.ipynb"
 
     @property
+    def metrics_json(self) -> Path:
+        """The figures and the verdict for programs."""
+        return self.path / "metrics.json"
+
+    @property
+    def junit_xml(self) -> Path:
+        """The verdicts for CI servers."""
+        return self.path / "junit.xml"
+
+    @property
+    def summary_md(self) -> Path:
+        """The verdict for the page of a CI job."""
+        return self.path / "summary.md"
+
+    @property
     def target_log(self) -> Path:
         """What a managed target printed."""
         return self.path / "target.log"

@@ -1,0 +1,78 @@
+"""Figures and verdicts in words, for results that people read without a notebook."""
+
+from __future__ import annotations
+
+import re
+
+from perflab.objectives import Bound
+from perflab.report.metrics import Metrics, Objective
+
+SENTENCES = {
+    "PASS": "Every objective is met, and every measurement can be trusted.",
+    "FAIL": "At least one objective is missed.",
+    "INVALID": "At least one measurement can't be trusted: its figures must not be used.",
+    "INCONCLUSIVE": "The measurements can be trusted, but they are too few to decide every objective.",
+}
+NO_OBJECTIVES = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+
+_PERCENTILE = re.compile(r"(p[\d.]+)_ms")
+_NAMES = {"throughput_rps": "throughput"}
+
+
+def sentence(metrics: Metrics) -> str:
+    """Return what a sweep's verdict means."""
+    judged = any(level.objectives for level in metrics.levels.values())
+    return NO_OBJECTIVES if metrics.verdict == "PASS" and not judged else SENTENCES[metrics.verdict]
+
+
+def what(objective: Objective) -> str:
+    """Return what an objective limits: success rate, p95, throughput of POST /orders."""
+    match = _PERCENTILE.fullmatch(objective.metric)
+    name = match[1] if match else _NAMES.get(objective.metric, objective.metric.replace("_", " "))
+    return name + (f" of {' or '.join(objective.endpoints)}" if objective.endpoints else "")
+
+
+def limit(objective: Objective, signs: tuple[str, str] = ("≥", "≤")) -> str:
+    """Return an objective's limit with its sign; `signs` are those of at least and at most."""
+    of_bound: dict[Bound, str] = {"at_least": signs[0], "at_most": signs[1]}
+    return f"{of_bound[objective.bound]} {amount(objective, objective.limit)}"
+
+
+def measured(objective: Objective) -> str:
+    """Return the measured value with its unit."""
+    if objective.measured is not None:
+        return amount(objective, objective.measured)
+    return "never answered" if objective.samples else "nothing measured"
+
+
+def evidence(objective: Objective) -> tuple[str, str]:
+    """Return the bounds of the measured value, and the requests behind it with their clock if it is not the wire's."""
+    low, high = objective.low, objective.high
+    if low is not None and high is not None:
+        bounds = f"{_figure(objective, low)} to {_figure(objective, high)}"
+    elif low is not None:
+        bounds = f"at least {_figure(objective, low)}"
+    else:
+        bounds = f"at most {_figure(objective, high)}" if high is not None else "no bounds"
+    clock = f", {objective.clock} clock" if objective.clock not in (None, "wire") else ""
+    return bounds, f"{count(objective.samples)} requests{clock}"
+
+
+def amount(objective: Objective, value: float) -> str:
+    """Return a value with its unit."""
+    is_rate = objective.metric.endswith("_rate")
+    return (
+        f"{_figure(objective, value)} {'%' if is_rate else 'ms' if objective.metric.endswith('_ms') else 'requests/s'}"
+    )
+
+
+def count(value: int) -> str:
+    """Return a whole number with spaces between thousands."""
+    return f"{value:,}".replace(",", " ")
+
+
+def _figure(objective: Objective, value: float) -> str:
+    # Finely enough that a missed limit never looks met.
+    if objective.metric.endswith("_rate"):
+        return f"{100 * value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.4g}" if abs(value) < 1000 else count(round(value))

@@ -1,0 +1,30 @@
+"""A sweep's results for machines: ``metrics.json``, ``junit.xml`` and ``summary.md`` in its folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from perflab.analyse.sweep import Sweep
+from perflab.report.collect import collect
+from perflab.report.junit import junit_xml
+from perflab.report.summary import summary_md
+
+
+def write_results(sweep: Sweep, *, report: bool) -> None:
+    """Write the three files, each whole or not at all; `report` says whether the summary names ``report.html``.
+
+    Raises StoreError if a table can't be read, OSError if a file can't be written.
+    """
+    metrics, place = collect(sweep), sweep.dir
+    # Where runs lie is nobody's business: the folder and the id are enough to find it.
+    named = f"{place.path.absolute().parent.name}/{place.id}/{place.report_html.name}" if report else None
+    _write(place.metrics_json, metrics.to_json().encode())
+    _write(place.junit_xml, junit_xml(metrics))
+    _write(place.summary_md, summary_md(metrics, named).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    beside.replace(path)

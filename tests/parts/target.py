@@ -34,9 +34,13 @@ async def broken(request: Request) -> Response:
     return PlainTextResponse("broken", status_code=503)
 
 
+async def endpoint(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
 async def main(port: int) -> None:
     routes = [Route("/health", health), Route("/varied", varied, methods=["GET", "POST"]), Route("/slow", slow)]
-    app = Starlette(routes=[*routes, Route("/broken", broken)])
+    app = Starlette(routes=[*routes, Route("/broken", broken), Route("/api/endpoint", endpoint)])
     await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1)).serve()
 
 

@@ -1,4 +1,4 @@
-"""Synthetic data: accounts, prompts and payments that follow from a seed, with keys unique to a run."""
+"""Synthetic data: accounts, prompts and payments that follow from a seed, with keys unique to a run or to seeding."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import functools
 import hashlib
 import random
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from faker import Faker
 
 POOL_SIZE = 256
 MODELS = ("text-small", "text-large", "image-base")
 CURRENCIES = ("USD", "EUR", "GBP")
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+# No run's id has a space in it, so no run makes up an e-mail that was seeded.
+_SEEDED = "seeded accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +123,22 @@ class DataFactory:
     def _token(self, draw: random.Random) -> bytes:
         """16 bytes that only this user, draw and namespace get."""
         return hashlib.blake2b(draw.randbytes(16), key=self._namespace, digest_size=16).digest()
+
+
+def seeded_data(seed: int, number: int) -> DataFactory:
+    """The data of the n-th seeded user, counted from 0; its first account is the one that is seeded."""
+    return DataFactory(seed, number, _SEEDED)
+
+
+def seeded_account(seed: int, number: int, password: str) -> Account:
+    """The n-th seeded account, as it stands in a database that was seeded with this seed and password."""
+    return replace(seeded_data(seed, number).account(), password=password)
+
+
+def seeded_number(worker: int, index: int, count: int) -> int:
+    """The seeded account, from 0 to `count` - 1, of the index-th user of a worker process, counted from 0.
+
+    A process takes one account after the other. However many processes there are, steps by the golden ratio keep
+    their starts far apart, so that they share accounts only when these run short.
+    """
+    return (int(worker * GOLDEN_RATIO % 1 * count) + index) % count

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 from locust import task
 
-from load_tests.users.base import PlatformUser
+from load_tests.users.base import PlatformUser, seeded, settings
 
 
 class AuthUser(PlatformUser):
     """Registers, logs in and looks whether the service is well."""
 
-    weight = 9
+    weight = settings.weight_auth
 
     @task(30)
     def register_new_user(self) -> None:
@@ -19,9 +21,10 @@ class AuthUser(PlatformUser):
 
     @task(50)
     def log_in_again(self) -> None:
-        """Log in with the user's own credentials."""
+        """Log in as any seeded user, or with the user's own credentials where none are seeded."""
         if self.signed_in or self.sign_in():
-            self.log_in(self.account)
+            count = settings.seeded_users
+            self.log_in(seeded(random.randrange(count)) if count else self.account)
 
     @task(20)
     def check_health(self) -> None:

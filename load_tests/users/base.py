@@ -13,7 +13,7 @@ from locust.runners import Runner
 
 from load_tests.config import load_settings
 from load_tests.replies import ID, Shape, flaw, parse
-from load_tests.utils import Account, DataFactory, text_pool
+from load_tests.utils import Account, DataFactory, seeded_account, seeded_number, text_pool
 
 REGISTER = "/api/v1/auth/register"
 LOGIN = "/api/v1/auth/login"
@@ -35,6 +35,11 @@ def next_user_index(runner: Runner | None) -> int:
     return worker * USERS_PER_WORKER + next(_spawned)
 
 
+def seeded(number: int) -> Account:
+    """The n-th seeded account, below LOAD_TEST_SEEDED_USERS."""
+    return seeded_account(settings.seed, number, settings.seeded_password.get_secret_value())
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A checked reply: `body` is None unless it is what was expected; `status` is 0 without any reply."""
@@ -52,8 +57,13 @@ class PlatformUser(FastHttpUser):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.data = DataFactory(settings.seed, next_user_index(environment.runner), settings.run_id)
-        self.account = self.data.account()
+        index = next_user_index(environment.runner)
+        self.data = DataFactory(settings.seed, index, settings.run_id)
+        self._has_seeded = settings.seeded_users > 0
+        if self._has_seeded:
+            self.account = seeded(seeded_number(*divmod(index, USERS_PER_WORKER), settings.seeded_users))
+        else:
+            self.account = self.data.account()
         self._bearer: dict[str, str] = {}
         self._refusals = 0
 
@@ -75,8 +85,11 @@ class PlatformUser(FastHttpUser):
             self.wait()  # type: ignore[no-untyped-call]
 
     def sign_in(self) -> bool:
-        """Get a token for the user's own account, new or not."""
-        return self._keep(self.register(self.account))
+        """Get a token for the user's own account, seeded, new or not."""
+        if self._has_seeded and self._keep(self.log_in(self.account)):
+            return True
+        # Still a seeded one that was not let in: the target is not well, and a registration would not mend that.
+        return not self._has_seeded and self._keep(self.register(self.account))
 
     def register(self, account: Account) -> str | None:
         """Token of a new account, or of the existing one if the e-mail is taken. None if refused."""
@@ -99,6 +112,10 @@ class PlatformUser(FastHttpUser):
         if reply.status == 401 and account is self.account:
             # The target has lost the account, a restart with an empty database for one: register again.
             self._bearer = {}
+            if self._has_seeded:
+                # Under another e-mail, since this one is the seeder's.
+                self._has_seeded = False
+                self.account = self.data.account()
         return reply.body["access_token"] if reply.body else None
 
     def call_signed_in(self, method: str, path: str, *, headers: dict[str, str] | None = None, **request: Any) -> Reply:

@@ -9,7 +9,7 @@ from locust import task
 from locust.env import Environment
 
 from load_tests.replies import ID
-from load_tests.users.base import PlatformUser
+from load_tests.users.base import PlatformUser, settings
 
 CREATE = "/api/v1/generation/create"
 LIST = "/api/v1/generation/list"
@@ -21,7 +21,7 @@ TASK_SHAPE = {"status": str, "prompt": str, "model": str, "created_at": ID, "fin
 class GenerationUser(PlatformUser):
     """Creates generation tasks and looks after them."""
 
-    weight = 8
+    weight = settings.weight_generation
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -6,7 +6,7 @@ from locust import task
 from locust.env import Environment
 
 from load_tests.replies import ID
-from load_tests.users.base import PlatformUser
+from load_tests.users.base import PlatformUser, settings
 
 CREATE = "/api/v1/payments/create"
 LIST = "/api/v1/payments"
@@ -15,7 +15,7 @@ LIST = "/api/v1/payments"
 class PaymentUser(PlatformUser):
     """Pays and looks at what was paid."""
 
-    weight = 3
+    weight = settings.weight_payments
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

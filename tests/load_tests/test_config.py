@@ -1,34 +1,72 @@
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from load_tests.config import ConfigurationError, Settings, load_settings
+from perflab.objectives import load_objectives
+from perflab.plan import make_plan
+from perflab.settings import load_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-VARIABLES = [str(field.validation_alias) for field in Settings.model_fields.values()]
+COMMITTED = ROOT / ".env.load-testing"
+VARIABLES = {str(field.validation_alias) for field in Settings.model_fields.values()}
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path) -> Iterator[None]:
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
     load_settings.cache_clear()
     yield
     load_settings.cache_clear()
+
+
+def settings_of(**variables: str) -> Settings:
+    return Settings.model_validate(variables)
 
 
 def test_defaults() -> None:
     settings = load_settings()
     assert (settings.timeout, settings.wait_min, settings.wait_max) == (30, 1, 3)
     assert settings.run_id != Settings().run_id
+    assert (settings.host, settings.database_url, settings.prometheus_port) == (None, None, None)
 
 
-def test_objectives_and_settings_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_committed_file_states_every_variable_at_its_default(in_empty_folder: Path) -> None:
+    stated = dotenv_values(COMMITTED)
+    # perflab gives each run its id.
+    assert stated.keys() == VARIABLES - {"LOAD_TEST_RUN_ID"}
+    shutil.copy(COMMITTED, in_empty_folder)
+    read = load_settings()
+    assert read.model_dump(exclude={"run_id"}) == Settings().model_dump(exclude={"run_id"})
+    # perflab means the same by them.
+    plans = [make_plan(environment=names, root=ROOT, launch="x") for names in ({}, load_environment(in_empty_folder))]
+    assert plans[0] == plans[1]
+    plan = plans[0]
+    assert (read.users_min, read.users_max) == (min(plan.users), max(plan.users))
+    assert (read.spawn_rate, read.duration, read.timeout) == (plan.spawn_rate, plan.duration_s, plan.timeout_s)
+    assert read.seed == plan.seed
+    objectives = [
+        load_objectives(ROOT / "load_tests" / "objectives.toml", names)
+        for names in ({}, load_environment(in_empty_folder))
+    ]
+    assert objectives[0] == objectives[1]
+
+
+def test_every_variable_in_the_committed_file_is_explained() -> None:
+    explained = False
+    for line in COMMITTED.read_text().splitlines():
+        assert explained or line.startswith("#") or not line, line
+        explained = bool(line)
+
+
+def test_objectives_and_settings_agree() -> None:
     objectives = tomllib.loads((ROOT / "load_tests" / "objectives.toml").read_text())
     expected = {
         "auth": (0.99, 200, "AUTH"),
@@ -43,23 +81,49 @@ def test_objectives_and_settings_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         assert objectives[group]["error_rate"] == {"complements": "success_rate"}
         assert getattr(load_settings(), f"{group}_success_rate") == success_rate
         assert getattr(load_settings(), f"{group}_p95_ms") == p95_ms
-        monkeypatch.setenv(rate["variable"], "0.5")
-        monkeypatch.setenv(p95["variable"], "12.5")
-        assert getattr(Settings(), f"{group}_success_rate") == 0.5
-        assert getattr(Settings(), f"{group}_p95_ms") == 12.5
+        given = settings_of(**{rate["variable"]: "0.5", p95["variable"]: "12.5"})
+        assert getattr(given, f"{group}_success_rate") == 0.5
+        assert getattr(given, f"{group}_p95_ms") == 12.5
+    target = objectives["generation"]["throughput_rps"]
+    assert target["at_least"] == load_settings().generation_target_rps
+    assert settings_of(**{target["variable"]: "25"}).generation_target_rps == 25
 
 
 def test_environment_outranks_local_file_outranks_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env.load-testing").write_text("LOAD_TEST_SEED=1\nLOAD_TEST_TIMEOUT=11\nLOAD_TEST_WAIT_MIN=0.1\n")
-    Path(".env.load-testing.local").write_text("LOAD_TEST_SEED=2\nLOAD_TEST_TIMEOUT=12\nLOAD_TEST_HOST=x\n")
+    Path(".env.load-testing.local").write_text("LOAD_TEST_SEED=2\nLOAD_TEST_TIMEOUT=12\nOTHER=x\n")
     monkeypatch.setenv("LOAD_TEST_SEED", "3")
     settings = load_settings()
     assert (settings.seed, settings.timeout, settings.wait_min) == (3, 12, 0.1)
 
 
+def test_the_files_are_found_from_a_folder_below(in_empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env.load-testing").write_text("LOAD_TEST_SEED=5\n")
+    below = in_empty_folder / "load_tests"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    settings = load_settings()
+    assert settings.seed == 5
+    assert settings.report_dir == in_empty_folder / "load_test_reports"
+
+
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOAD_TEST_TIMEOUT", "")
-    assert load_settings().timeout == 30
+    for variable in VARIABLES:
+        monkeypatch.setenv(variable, "")
+    settings = load_settings()
+    assert settings.model_dump(exclude={"run_id"}) == Settings().model_dump(exclude={"run_id"})
+
+
+def test_values_are_read_as_perflab_reads_them() -> None:
+    settings = settings_of(
+        LOAD_TEST_TIMEOUT="500ms",
+        LOAD_TEST_DURATION_SECONDS="1m30s",
+        LOAD_TEST_ALLOWED_HOSTS="Staging.example.com, perf:8443,,",
+        LOAD_TEST_USERS_MAX="40",
+    )
+    assert (settings.timeout, settings.duration) == (0.5, 90)
+    assert settings.allowed_hosts == ("staging.example.com", "perf:8443")
+    assert (settings.users_min, settings.users_max) == (40, 40)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +131,18 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("LOAD_TEST_TIMEOUT", "0", "seconds, above 0, at most 3600"),
         ("LOAD_TEST_TIMEOUT", "inf", "seconds, above 0, at most 3600"),
-        ("LOAD_TEST_SEED", "1.5", "a whole number"),
+        ("LOAD_TEST_TIMEOUT", "2h", "seconds, above 0, at most 3600"),
+        ("LOAD_TEST_SEED", "1.5", "a whole number from 0 to 1000000000"),
+        ("LOAD_TEST_SEED", "-1", "a whole number from 0 to 1000000000"),
+        ("LOAD_TEST_USERS_MAX", "0", "a whole number from 1 to 1000000"),
+        ("LOAD_TEST_USERS_MIN", "1001", "a whole number from 1 to LOAD_TEST_USERS_MAX"),
+        ("LOAD_TEST_SPAWN_RATE", "0", "a number per second, above 0"),
+        ("LOAD_TEST_DURATION_SECONDS", "long", "a duration above 0, for example 300 or 5m"),
+        ("LOAD_TEST_WEIGHT_AUTH", "-1", "a whole number from 0 to 1000"),
+        ("LOAD_TEST_WEIGHT_GENERATION", "4.5", "a whole number from 0 to 1000"),
+        ("GENERATION_TARGET_RPS", "nan", "a number per second, above 0"),
+        ("LOAD_TEST_SEEDED_USERS", "-1", "a whole number from 0 to 1000000"),
+        ("LOAD_TEST_PROMETHEUS_PORT", "65536", "a port from 1 to 65535"),
         ("LOAD_TEST_RUN_ID", "a b", "1 to 64 letters, digits, dots, dashes or underscores"),
         ("LOAD_TEST_RUN_ID", "x\n", "1 to 64 letters, digits, dots, dashes or underscores"),
         ("LOAD_TEST_WAIT_MIN", "-1", "seconds, from 0 to 3600"),
@@ -85,9 +160,46 @@ def test_a_bad_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str,
     assert str(error.value) == f"{variable}={value!r} is not allowed: it must be {allowed}"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LOAD_TEST_DATABASE_URL", "mysql://user:hush@localhost/test"),
+        ("LOAD_TEST_DATABASE_URL", "postgresql://user:1#hush@localhost/test"),
+        ("LOAD_TEST_DATABASE_URL", "hush"),
+        ("LOAD_TEST_SEEDED_PASSWORD", "hush"),
+        ("LOAD_TEST_SEEDED_PASSWORD", "hush" * 100),
+        ("LOAD_TEST_HOST", "http://user:hush@localhost"),
+        ("LOAD_TEST_HOST", "http://localhost/?token=hush"),
+        ("LOAD_TEST_HOST", "localhost:8000/hush"),
+    ],
+)
+def test_a_bad_value_that_may_hold_a_secret_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=rf"^{variable} is not allowed: it must be [^\n]+$") as error:
+        load_settings()
+    assert "hush" not in str(error.value)
+
+
+def test_secrets_stay_out_of_representations() -> None:
+    settings = settings_of(
+        LOAD_TEST_DATABASE_URL="postgresql://user:hush@localhost/test", LOAD_TEST_SEEDED_PASSWORD="hush-hush"
+    )
+    assert "hush" not in f"{settings!r} {settings}"
+
+
 def test_a_minimum_above_the_default_maximum_names_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAD_TEST_WAIT_MIN", "5")
     with pytest.raises(ConfigurationError, match=r"^LOAD_TEST_WAIT_MAX='3' is not allowed: .*LOAD_TEST_WAIT_MIN"):
+        load_settings()
+
+
+def test_weights_may_be_0_but_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_of(LOAD_TEST_WEIGHT_AUTH="0", LOAD_TEST_WEIGHT_PAYMENTS="0").weight_generation == 45
+    for kind in ("AUTH", "GENERATION", "PAYMENTS"):
+        monkeypatch.setenv(f"LOAD_TEST_WEIGHT_{kind}", "0")
+    with pytest.raises(ConfigurationError, match=r"^LOAD_TEST_WEIGHT_PAYMENTS='0' is not allowed: .*above 0 where"):
         load_settings()
 
 
@@ -101,5 +213,5 @@ def test_requirements_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (ROOT / "load_tests" / "requirements.txt").read_text().splitlines()
     requirements = [line for line in lines if not line.startswith("#")]
-    assert len(requirements) == 10
+    assert len(requirements) == len(set(requirements)) == 14
     assert set(requirements) <= set(project["dependencies"])

@@ -130,6 +130,16 @@ def test_an_expired_token_is_renewed_by_one_login(start_platform_api: StartApi, 
     assert len(served) > result.failures.total() * 3
 
 
+def test_a_kind_of_user_is_left_out(platform_api: str, run_locust: RunLocust) -> None:
+    result = run_locust(
+        *(platform_api, "-u", "6", "-r", "6"), until=lambda requests: len(requests) > 100, LOAD_TEST_WEIGHT_PAYMENTS="0"
+    )
+    assert result.exit_code == 0, result.output
+    routes = {request["name"] for request in result.requests}
+    assert {"/health", "/api/v1/generation/create"} < routes
+    assert not any(route.startswith("/api/v1/payments") for route in routes)
+
+
 def test_a_bad_setting_is_one_line_and_exit_code_2(run_locust: RunLocust) -> None:
     result = run_locust("http://127.0.0.1:9", "-u", "1", LOAD_TEST_WAIT_MIN="soon")
     assert result.exit_code == 2

@@ -58,7 +58,7 @@ print(json.dumps({
     "shapes": shapes,
     "from": sys.modules["load_tests"].__file__,
     "on_path": sys.path,
-    "perflab": "perflab" in sys.modules,
+    "pandas": "pandas" in sys.modules,
 }))
 """
 
@@ -78,9 +78,19 @@ def run_python(code: str, *arguments: str, environment: Environment, cwd: Path =
 
 def test_weights_of_users_and_tasks(clean_environment: Environment) -> None:
     assert run_python(WEIGHTS, environment=clean_environment) == {
-        "AuthUser": [9, {"register_new_user": 30, "log_in_again": 50, "check_health": 20}],
-        "GenerationUser": [8, {"create_generation": 70, "list_generations": 30, "get_generation": 20}],
-        "PaymentUser": [3, {"create_payment": 60, "list_payments": 40}],
+        "AuthUser": [43, {"register_new_user": 30, "log_in_again": 50, "check_health": 20}],
+        "GenerationUser": [45, {"create_generation": 70, "list_generations": 30, "get_generation": 20}],
+        "PaymentUser": [12, {"create_payment": 60, "list_payments": 40}],
+    }
+
+
+def test_weights_come_from_the_settings(clean_environment: Environment) -> None:
+    mix = {"LOAD_TEST_WEIGHT_AUTH": "0", "LOAD_TEST_WEIGHT_GENERATION": "7", "LOAD_TEST_WEIGHT_PAYMENTS": "2"}
+    found = run_python(WEIGHTS, environment=clean_environment | mix)
+    assert {kind: weight for kind, (weight, _) in found.items()} == {
+        "AuthUser": 0,
+        "GenerationUser": 7,
+        "PaymentUser": 2,
     }
 
 
@@ -102,7 +112,8 @@ def test_the_locustfile_finds_its_own_package(clean_environment: Environment, tm
     assert loaded["from"] == str(LOCUSTFILE.with_name("__init__.py"))
     # Else `import config` or `import utils` anywhere in the process would get the suite's.
     assert str(LOCUSTFILE.parent) not in loaded["on_path"]
-    assert not loaded["perflab"]
+    # perflab's settings are read, not its analysis.
+    assert not loaded["pandas"]
 
 
 def test_users_wait_for_a_target_and_outlive_its_loss(

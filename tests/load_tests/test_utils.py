@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from load_tests.utils import DataFactory
+from load_tests.utils import DataFactory, seeded_account, seeded_data, seeded_number
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PRINT_DATA = """
-from load_tests.utils import DataFactory
+from load_tests.utils import DataFactory, seeded_account, seeded_data, seeded_number
 for user in range(3):
     data = DataFactory(11, user, "run")
     for _ in range(5):
@@ -86,3 +86,29 @@ def test_emails_and_keys_are_unique_and_well_formed() -> None:
 def test_password_stays_out_of_representations() -> None:
     account = DataFactory(1, 1).account()
     assert account.password not in f"{account!r} {account}"
+
+
+def test_a_seeded_account_follows_from_seed_and_number() -> None:
+    account = seeded_account(3, 17, "shared")
+    assert account == seeded_account(3, 17, "shared")
+    assert account.password == "shared"
+    assert account.email == seeded_data(3, 17).account().email
+    assert len({seeded_account(seed, number, "").email for seed in (3, 4) for number in range(500)}) == 1000
+
+
+def test_seeded_users_take_turns() -> None:
+    for worker in range(5):
+        taken = [seeded_number(worker, index, 30) for index in range(60)]
+        assert sorted(taken[:30]) == list(range(30))
+        assert taken[30:] == taken[:30]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 8, 16])
+@pytest.mark.parametrize("count", [1000, 1024])
+def test_workers_share_few_seeded_accounts(workers: int, count: int) -> None:
+    def distinct(users: int) -> int:
+        each = range(users // workers)
+        return len({seeded_number(worker, index, count) for worker in range(workers) for index in each})
+
+    assert distinct(480) == 480
+    assert distinct(960) > 960 * 0.8

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from perflab.cli import calibrate, report, run, show, sweep
+from perflab.cli import calibrate, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
 
@@ -36,6 +36,7 @@ app.command("list")(list_command.list_)
 app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("calibrate")(calibrate.calibrate)
+app.command("doctor")(doctor.doctor)
 
 
 class Terminated(BaseException):

@@ -1,0 +1,82 @@
+"""``perflab doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perflab.cli import options
+
+if TYPE_CHECKING:
+    from perflab.doctor import Finding
+
+PROBLEM = 2
+_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+Users = Annotated[
+    str | None, typer.Option("--users", "-u", metavar="N", help="How many users it is to be for. Default: as a sweep.")
+]
+Output = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Where reports go. Default: LOAD_TEST_REPORT_DIR, load_test_reports.")
+]
+
+
+def doctor(
+    host: options.Host = None,
+    users: Users = None,
+    locustfile: options.Locustfile = None,
+    runs_dir: options.RunsDir = None,
+    output: Output = None,
+    allow_host: options.AllowHost = None,
+    json: options.AsJson = False,
+) -> int:
+    """Check whether everything is ready for a load test, and say what to do where it isn't."""
+    from perflab.doctor import examine, worst
+    from perflab.settings import project_root
+
+    findings = examine(
+        project_root(),
+        host=host,
+        users=users,
+        locustfile=locustfile,
+        runs_dir=runs_dir,
+        report_dir=output,
+        allow_hosts=allow_host or (),
+    )
+    if json:
+        _print_json(findings)
+    else:
+        _print_table(findings)
+    return PROBLEM if worst(findings) == "problem" else 0
+
+
+def _print_json(findings: list[Finding]) -> None:
+    import sys
+    from dataclasses import asdict
+    from json import dumps
+
+    from perflab.doctor import worst
+
+    result = {"result": worst(findings), "checks": [asdict(finding) for finding in findings]}
+    sys.stdout.write(dumps(result, indent=2) + "\n")
+
+
+def _print_table(findings: list[Finding]) -> None:
+    import sys
+
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from perflab.cli.output import PLAIN_WIDTH
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    table = Table("check", "result", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False)
+    for finding in findings:
+        result = f"[{_STYLES[finding.result]}]{finding.result}[/]"
+        table.add_row(escape(finding.check), result, escape(finding.found), escape(finding.advice))
+    console.print(table)
+    counts = {result: sum(finding.result == result for finding in findings) for result in ("problem", "warning")}
+    console.print(", ".join(f"{count} {result}{'s' * (count != 1)}" for result, count in counts.items()))

@@ -1,0 +1,158 @@
+"""The system under test: which one, may it be loaded, does it answer and how fast."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from perflab.doctor.finding import Finding
+from perflab.doctor.variables import Variables
+from perflab.errors import TargetError
+from perflab.plan import check_host
+from perflab.redact import redact
+
+HEALTH = "/health"
+TIMEOUT_S = 5.0
+TIMES = 5
+# The reference suite's limit on the p95 of /health under load: who takes so long without any will not keep it.
+SLOW_MS = 200.0
+
+START_IT = (
+    "start the API (scripts/run_load_tests.sh without --host starts the reference one), see why it doesn't run "
+    "(docker compose logs backend), or correct the host"
+)
+LOOK_AT_LOG = "see what the API says: docker compose logs backend --tail=100"
+IT_IS_SLOW = (
+    f"{LOOK_AT_LOG}; look at its database's connections (docker compose logs postgres); begin with fewer users "
+    "(--users 100)"
+)
+
+
+def check_host_variable(host: str | None, variables: Variables) -> tuple[str | None, Finding]:
+    """Return the host that will be loaded, None for one that is started for the run, and where it comes from."""
+    check, stated = "host variable", variables.values.get("LOAD_TEST_HOST")
+    if host is not None:
+        over = f", over {variables.said('LOAD_TEST_HOST')}" if stated is not None else ""
+        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}")
+    if stated is not None:
+        return stated, Finding(check, "ok", f"{_shown(stated)} by {variables.said('LOAD_TEST_HOST')}")
+    if "LOAD_TEST_LAUNCH" in variables.values:
+        return None, Finding(check, "ok", f"no host: {variables.said('LOAD_TEST_LAUNCH')} starts the target")
+    return None, Finding(
+        check,
+        "ok",
+        "not set: scripts/run_load_tests.sh starts the reference API",
+        "to load another one, give --host URL or set LOAD_TEST_HOST",
+    )
+
+
+def check_allowed(host: str | None, allowed: Iterable[str]) -> Finding:
+    """Say whether load may go to `host`; `allowed` are names, with or without a port."""
+    check = "host allowed"
+    if host is None:
+        return Finding(check, "ok", "the target will run on this machine")
+    names = {name.strip().lower() for name in allowed} - {""}
+    try:
+        # A host is always allowed to itself: what is wrong with it then is its spelling.
+        check_host(host, {(urlsplit(host.strip()).hostname or "").lower()})
+    except (TargetError, ValueError) as error:
+        found = "it carries a user name or password" if "@" in host else str(error)
+        return Finding(check, "problem", found, "write for example http://localhost:8000")
+    name = (urlsplit(host.strip()).hostname or "").lower()
+    try:
+        check_host(host, names)
+    except TargetError:
+        listed = f"LOAD_TEST_ALLOWED_HOSTS names {', '.join(sorted(names))}" if names else "no host is allowed"
+        return Finding(
+            check,
+            "problem",
+            f"{name!r} is not this machine, and {listed}",
+            f"add it there, or give --allow-host {name}, if you may load-test it",
+        )
+    return Finding(check, "ok", f"{name!r} may be loaded")
+
+
+def _shown(host: str) -> str:
+    """Return a host, which may be misspelt in any way, without what may be credentials."""
+    _, at, place = host.rpartition("@")
+    return f"…@{place}" if at else redact(host)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One answer of the API: its status, and the ms until the connection was open (TLS included) and from then on."""
+
+    status: int
+    connect_ms: float
+    answer_ms: float
+
+
+def check_api(host: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
+    """Ask for ``/health`` five times, each time on a connection of its own, and say how it answers and how fast."""
+    check = "API reachable"
+    if host is None:
+        return Finding(check, "ok", "nothing to ask: the target is started for the run")
+    context, mistrusted = ssl.create_default_context(), ""
+    try:
+        try:
+            answers = [_ask(host, context, timeout_s)]
+        except ssl.SSLCertVerificationError as error:
+            mistrusted = error.verify_message
+            # Only to tell more about it: nothing is sent but the question.
+            context = ssl._create_unverified_context()  # noqa: S323
+            answers = [_ask(host, context, timeout_s)]
+        answers += [_ask(host, context, timeout_s) for _ in range(TIMES - 1)]
+    except TimeoutError:
+        return Finding(check, "problem", f"{host} did not answer within {timeout_s:g} s", IT_IS_SLOW)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return Finding(check, "problem", f"{host} can't be reached: {reason}", START_IT)
+    except http.client.HTTPException as error:
+        return Finding(check, "problem", f"{host} does not speak HTTP ({type(error).__name__})", START_IT)
+    return _judge(check, answers, mistrusted)
+
+
+def _judge(check: str, answers: list[_Answer], mistrusted: str) -> Finding:
+    connect_ms = statistics.median(answer.connect_ms for answer in answers)
+    answer_ms = statistics.median(answer.answer_ms for answer in answers)
+    status = max(answer.status for answer in answers)
+    found = (
+        f"GET {HEALTH} answers {status} in {connect_ms + answer_ms:.1f} ms: {connect_ms:.1f} to connect, "
+        f"{answer_ms:.1f} to answer (medians of {len(answers)})"
+    )
+    if status >= 500:
+        return Finding(check, "problem", found, LOOK_AT_LOG)
+    if not 200 <= status < 300:
+        advice = f"a load test can do without {HEALTH}; if there should be one, correct the host"
+        return Finding(check, "warning", found, advice)
+    if mistrusted:
+        advice = "trust it (REQUESTS_CA_BUNDLE), or HttpUser refuses every answer; FastHttpUser doesn't look"
+        return Finding(check, "warning", f"{found}; its certificate is not trusted: {mistrusted}", advice)
+    if connect_ms + answer_ms >= SLOW_MS:
+        return Finding(check, "warning", f"{found}: slow, without any load", IT_IS_SLOW)
+    return Finding(check, "ok", found)
+
+
+def _ask(host: str, context: ssl.SSLContext, timeout_s: float) -> _Answer:
+    parts = urlsplit(host)
+    name = parts.hostname or ""
+    connection = (
+        http.client.HTTPSConnection(name, parts.port, timeout=timeout_s, context=context)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(name, parts.port, timeout=timeout_s)
+    )
+    try:
+        began = time.perf_counter()
+        connection.connect()
+        connected = time.perf_counter()
+        connection.request("GET", parts.path.rstrip("/") + HEALTH)
+        response = connection.getresponse()
+        response.read()
+        return _Answer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
+    finally:
+        connection.close()

@@ -1,0 +1,128 @@
+"""The variables in force: where each comes from, and which of them can't be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from perflab.doctor.finding import Finding
+from perflab.drive.locust import check_locustfile as listing
+from perflab.drive.locust import check_ports
+from perflab.errors import LocustfileError, UsageError
+from perflab.objectives import Objectives, find_objectives, load_objectives
+from perflab.plan import Plan, make_plan
+from perflab.settings import ENV_FILES, load_environment
+
+_FRONT = "LOAD_TEST_"
+# These two are judged as a pair.
+_ENDS = frozenset({"LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX"})
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables in force, and the place of each: an env file's name, or the process's environment."""
+
+    values: Mapping[str, str]
+    origins: Mapping[str, str]
+
+    def said(self, name: str) -> str:
+        """Return the name with where it comes from, ``NAME in .env.load-testing``."""
+        return f"{name} in {self.origins[name]}"
+
+
+def find_variables(root: Path, process: Mapping[str, str] | None = None) -> Variables:
+    """Return what `perflab.settings.load_environment` finds, with its places; raises UsageError as that does."""
+    process = os.environ if process is None else process
+    values = load_environment(root, process)
+    origins: dict[str, str] = {}
+    for file in ENV_FILES:
+        origins |= dict.fromkeys(dotenv_values(root / file), file)
+    origins |= dict.fromkeys(process, "the environment")
+    return Variables(values, origins)
+
+
+def find_mistakes(values: Mapping[str, str], root: Path, locustfile: Path | None = None) -> dict[str, str]:
+    """Return what is wrong with each variable that can't be used, by its name.
+
+    Each is tried alone, so that the first mistake hides no other. The limits of the objectives beside `locustfile`
+    have variables, too.
+    """
+    alone = [frozenset({name}) for name in values if name.startswith(_FRONT) and name not in _ENDS]
+    mistakes: dict[str, str] = {}
+    for names in [*alone, _ENDS & values.keys()]:
+        try:
+            plan_of({name: values[name] for name in names}, root)
+        except UsageError as error:
+            named = [name for name in names if name in str(error)]
+            mistakes |= dict.fromkeys(named or names, str(error))
+    return mistakes | _mistakes_of_limits(values, locustfile)
+
+
+def plan_of(values: Mapping[str, str], root: Path, users: str | None = None) -> Plan:
+    """Return the plan that variables describe, whatever its target and locustfile; raises UsageError."""
+    return make_plan(environment=values, root=root, host="http://localhost", locustfile=__file__, users=users)
+
+
+def _mistakes_of_limits(values: Mapping[str, str], locustfile: Path | None) -> dict[str, str]:
+    path = find_objectives(locustfile) if locustfile is not None else None
+    if path is None:
+        return {}
+    try:
+        objectives = load_objectives(path, {})
+    except UsageError:
+        # The file itself: that is for `check_locustfile` to say.
+        objectives = Objectives()
+    mistakes = {}
+    for name in sorted(values.keys() & {limit.variable for limit in objectives.limits}):
+        try:
+            load_objectives(path, {name: values[name]})
+        except UsageError as error:
+            mistakes[name] = str(error)
+    return mistakes
+
+
+def check_settings(variables: Variables, mistakes: Mapping[str, str], root: Path) -> list[Finding]:
+    """Return a problem for each mistake and for a port that is taken; else that all is well."""
+    places: dict[str, list[str]] = {}
+    for name, text in sorted(mistakes.items()):
+        places.setdefault(text, []).append(variables.origins[name])
+    findings = [
+        Finding("settings", "problem", text, f"correct it in {' or '.join(dict.fromkeys(origins))}")
+        for text, origins in places.items()
+    ]
+    good = {name: value for name, value in variables.values.items() if name not in mistakes}
+    try:
+        check_ports(plan_of(good, root), good)
+    except UsageError as error:
+        findings.append(Finding("settings", "problem", str(error)))
+    count = sum(name.startswith(_FRONT) for name in good)
+    return findings or [Finding("settings", "ok", f"{count} variables named {_FRONT}…, all can be used")]
+
+
+def check_locustfile(locustfile: Path, variables: Variables, root: Path, *, chosen: bool) -> Finding:
+    """Say whether Locust can read the locustfile, which also tells what the file's own settings are worth.
+
+    `chosen` says that somebody named it: then it must exist.
+    """
+    check = "locustfile"
+    if not locustfile.is_file():
+        return Finding(
+            check,
+            "problem" if chosen else "warning",
+            f"{str(locustfile)!r} does not exist",
+            "give the path of one with --locustfile F or LOAD_TEST_LOCUSTFILE",
+        )
+    try:
+        if (path := find_objectives(locustfile)) is not None:
+            load_objectives(path, {})
+        with listing(locustfile, variables.values, root) as finish:
+            finish()
+    except LocustfileError as error:
+        return Finding(check, "problem", str(error), "correct the locustfile, or the setting that it names")
+    except UsageError as error:
+        return Finding(check, "problem", str(error))
+    return Finding(check, "ok", f"{str(locustfile)!r} imports and has users")

@@ -7,7 +7,6 @@ in a database that was emptied behind the ledger's back an id may come again, to
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import random
@@ -17,7 +16,7 @@ import asyncpg
 
 from load_tests.config import is_database_url
 from load_tests.platform_api.database import create_schema
-from load_tests.platform_api.passwords import _derive
+from load_tests.platform_api.passwords import hash_password
 from load_tests.utils import seeded_data
 
 _CONNECT_TIMEOUT_S = 5
@@ -215,8 +214,7 @@ def _rows(seed: int, numbers: Iterable[int]) -> tuple[list[_Row], list[_Row], li
 def _password_hash(seed: int, password: str) -> str:
     """The API's own kind of hash, with a salt that follows from the seed."""
     salt = hashlib.blake2b(f"seeded passwords {seed}".encode(), digest_size=16).digest()
-    key = _derive(password, salt, _HASH_COST)
-    return "$".join(("scrypt", str(_HASH_COST), *(base64.b64encode(part).decode() for part in (salt, key))))
+    return hash_password(password, _HASH_COST, salt)
 
 
 async def _changed(connection: asyncpg.Connection, command: str, *arguments: object) -> int:

@@ -20,6 +20,6 @@ from load_tests.users import AuthUser, GenerationUser, PaymentUser
 from perflab.record.recorder import observe
 
 # As a worker for perflab on another machine; and for Prometheus, where LOAD_TEST_PROMETHEUS_PORT is set.
-observe(getattr(settings, "prometheus_port", None), getattr(settings, "prometheus_host", None))
+observe(settings.prometheus_port, settings.prometheus_host)
 
 __all__ = ["AuthUser", "GenerationUser", "PaymentUser"]

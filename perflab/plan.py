@@ -180,19 +180,26 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         parts = urlsplit(host.strip())
         name, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
-        raise TargetError(f"--host {_shown(host)} is not a URL: {error}") from None
+        raise TargetError(f"--host {_shown(_without_user(host))} is not a URL: {error}") from None
     if parts.username is not None or parts.password is not None:
         raise TargetError("--host must not carry a user name or password: give credentials to the locustfile instead")
     if parts.query or parts.fragment:
         raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
     if parts.scheme not in {"http", "https"} or not name:
-        raise TargetError(f"--host {_shown(host)} is not a URL; write for example http://localhost:8000")
+        raise TargetError(
+            f"--host {_shown(_without_user(host))} is not a URL; write for example http://localhost:8000"
+        )
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(
             f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "
             f"or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
         )
     return host.strip().rstrip("/")
+
+
+def _without_user(host: str) -> str:
+    """Return what somebody gave as a host for an error message; a password may stand before an @."""
+    return "…@" + host.rpartition("@")[2] if "@" in host else host
 
 
 def is_loopback(name: str) -> bool:

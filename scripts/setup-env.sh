@@ -1,8 +1,14 @@
 # Sourced by the other scripts: makes .venv hold what requirements.lock says, quickly when nothing has changed.
-# Sets PYTHON to the environment's interpreter. Needs Python 3.11 or newer and a shell.
+# Sets PYTHON to the environment's interpreter. Needs Python 3.11 or newer and a shell. An environment that holds it all
+# already, in a container or another checkout, is named in PERFLAB_ENV and left alone.
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-PYTHON="$root/.venv/bin/python"
+environment="${PERFLAB_ENV:-$root/.venv}"
+PYTHON="$environment/bin/python"
 stamp="$root/.venv/.perflab-installed"
+if [ -n "${PERFLAB_ENV:-}" ] && [ ! -x "$PYTHON" ]; then
+    echo "PERFLAB_ENV=$PERFLAB_ENV has no bin/python: unset it, or name an environment with perflab in it" >&2
+    exit 2
+fi
 
 find_python() {
     local candidate
@@ -26,7 +32,7 @@ install() {
 
 # What the environment was made from. A copied or moved checkout starts anew: scripts in .venv carry its path.
 contents="$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)"
-if [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$root"$'\n'"$contents" ]; then
+if [ -z "${PERFLAB_ENV:-}" ] && { [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$root"$'\n'"$contents" ]; }; then
     echo "setting up .venv" >&2
     if [ ! -x "$PYTHON" ] || [ "$(head -n 1 "$stamp" 2>/dev/null)" != "$root" ]; then
         base="$(find_python)" || exit 2

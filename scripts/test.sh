@@ -7,7 +7,7 @@ if [ $# -eq 0 ]; then
     "$PYTHON" -m ruff check .
     "$PYTHON" -m ruff format --check .
     "$PYTHON" -m mypy
-    "$root/.venv/bin/lint-imports" --no-cache
+    "$environment/bin/lint-imports" --no-cache
 fi
 "$root/scripts/install-test-tools.sh"
 exec "$PYTHON" -m pytest "$@"

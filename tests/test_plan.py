@@ -150,3 +150,10 @@ def test_unusable_plans(project: Path, options: dict[str, object], error: type[P
         make_plan(environment={}, root=project, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("host", ["u:hunter2@example", "ftp://u:hunter2@h", "http://u:hunter2@[::1", "http://u:hunter2@h"])
+def test_no_error_about_a_host_shows_its_password(host: str) -> None:
+    with pytest.raises(TargetError) as error:
+        check_host(host)
+    assert "hunter2" not in str(error.value)

@@ -28,9 +28,9 @@ def _derive(password: str, salt: bytes, cost: int) -> bytes:
     )
 
 
-def hash_password(password: str, cost: int) -> str:
-    """`scrypt$cost$salt$key` with a fresh salt; `cost` is log2 of scrypt's N."""
-    salt = os.urandom(_SALT_BYTES)
+def hash_password(password: str, cost: int, salt: bytes | None = None) -> str:
+    """`scrypt$cost$salt$key`, with a fresh salt unless one is given; `cost` is log2 of scrypt's N."""
+    salt = os.urandom(_SALT_BYTES) if salt is None else salt
     parts = (base64.b64encode(part).decode() for part in (salt, _derive(password, salt, cost)))
     return "$".join(("scrypt", str(cost), *parts))
 

@@ -57,11 +57,13 @@ def sweep(
 def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
     """Show a finished sweep's verdict, write its results and its report; return the exit code."""
     from perflab.cli import output
-    from perflab.report import render_report, write_results
+    from perflab.report import write_results
 
     # The verdict first: a report that can't be written must not hide it.
     output.print_result(result, as_json=as_json)
     write_results(result, report=report)
     if report:
+        from perflab.report import render_report
+
         output.print_report(render_report(result.dir), as_json=as_json)
     return output.exit_code(result.verdict)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from perflab.objectives import Bound
-from perflab.report.metrics import Metrics, Objective
+
+if TYPE_CHECKING:
+    from perflab.report.metrics import Metrics, Objective
 
 SENTENCES = {
     "PASS": "Every objective is met, and every measurement can be trusted.",
@@ -27,21 +30,19 @@ def sentence(metrics: Metrics) -> str:
 
 def what(objective: Objective) -> str:
     """Return what an objective limits: success rate, p95, throughput of POST /orders."""
-    match = _PERCENTILE.fullmatch(objective.metric)
-    name = match[1] if match else _NAMES.get(objective.metric, objective.metric.replace("_", " "))
-    return name + (f" of {' or '.join(objective.endpoints)}" if objective.endpoints else "")
+    return metric_name(objective.metric) + (f" of {' or '.join(objective.endpoints)}" if objective.endpoints else "")
 
 
 def limit(objective: Objective, signs: tuple[str, str] = ("≥", "≤")) -> str:
     """Return an objective's limit with its sign; `signs` are those of at least and at most."""
     of_bound: dict[Bound, str] = {"at_least": signs[0], "at_most": signs[1]}
-    return f"{of_bound[objective.bound]} {amount(objective, objective.limit)}"
+    return f"{of_bound[objective.bound]} {amount(objective.metric, objective.limit)}"
 
 
 def measured(objective: Objective) -> str:
     """Return the measured value with its unit."""
     if objective.measured is not None:
-        return amount(objective, objective.measured)
+        return amount(objective.metric, objective.measured)
     return "never answered" if objective.samples else "nothing measured"
 
 
@@ -49,21 +50,25 @@ def evidence(objective: Objective) -> tuple[str, str]:
     """Return the bounds of the measured value, and the requests behind it with their clock if it is not the wire's."""
     low, high = objective.low, objective.high
     if low is not None and high is not None:
-        bounds = f"{_figure(objective, low)} to {_figure(objective, high)}"
+        bounds = f"{figure(objective.metric, low)} to {figure(objective.metric, high)}"
     elif low is not None:
-        bounds = f"at least {_figure(objective, low)}"
+        bounds = f"at least {figure(objective.metric, low)}"
     else:
-        bounds = f"at most {_figure(objective, high)}" if high is not None else "no bounds"
+        bounds = f"at most {figure(objective.metric, high)}" if high is not None else "no bounds"
     clock = f", {objective.clock} clock" if objective.clock not in (None, "wire") else ""
     return bounds, f"{count(objective.samples)} requests{clock}"
 
 
-def amount(objective: Objective, value: float) -> str:
-    """Return a value with its unit."""
-    is_rate = objective.metric.endswith("_rate")
-    return (
-        f"{_figure(objective, value)} {'%' if is_rate else 'ms' if objective.metric.endswith('_ms') else 'requests/s'}"
-    )
+def metric_name(metric: str) -> str:
+    """Return what a metric is called: p95, success rate, throughput."""
+    match = _PERCENTILE.fullmatch(metric)
+    return match[1] if match else _NAMES.get(metric, metric.replace("_", " "))
+
+
+def amount(metric: str, value: float) -> str:
+    """Return a metric's value with its unit."""
+    unit = "%" if metric.endswith("_rate") else "ms" if metric.endswith("_ms") else "requests/s"
+    return f"{figure(metric, value)} {unit}"
 
 
 def count(value: int) -> str:
@@ -71,8 +76,8 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
-def _figure(objective: Objective, value: float) -> str:
-    # Finely enough that a missed limit never looks met.
-    if objective.metric.endswith("_rate"):
+def figure(metric: str, value: float) -> str:
+    """Return a metric's value without its unit, finely enough that a missed limit never looks met."""
+    if metric.endswith("_rate"):
         return f"{100 * value:.3f}".rstrip("0").rstrip(".")
     return f"{value:.4g}" if abs(value) < 1000 else count(round(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from markupsafe import Markup
@@ -11,25 +10,16 @@ from markupsafe import Markup
 from perflab.analyse.sweep import Sweep
 from perflab.chart.style import number
 from perflab.report.html import SYMBOLS, Html, join, table, tag
+from perflab.report.phrases import NO_OBJECTIVES, SENTENCES, amount, figure, metric_name
 
-_PERCENTILE = re.compile(r"(p[\d.]+)_ms")
-_NAMES = {"success_rate": "success rate", "error_rate": "error rate", "throughput_rps": "throughput"}
 _MOST_REASONS = 6
-_SENTENCES = {
-    "PASS": "Every objective is met, and every measurement can be trusted.",
-    "FAIL": "At least one objective is missed.",
-    "INVALID": "At least one measurement can't be trusted: its figures must not be used.",
-    "INCONCLUSIVE": "The measurements can be trusted, but they are too few to decide every objective.",
-}
 
 
 def verdicts(sweep: Sweep) -> Html:
     """The verdict with its reasons; then a row an objective, a column a user count: measured, interval, samples."""
     overall = str(sweep.verdict)
     judged = not sweep.verdicts.empty
-    sentence = _SENTENCES[overall]
-    if overall == "PASS" and not judged:
-        sentence = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+    sentence = NO_OBJECTIVES if overall == "PASS" and not judged else SENTENCES[overall]
     reasons = [str(reason) for reason in sweep.reasons]
     hidden = len(reasons) - _MOST_REASONS
     listed = [*reasons[:_MOST_REASONS], *([f"and {hidden} more, see the table"] if hidden > 0 else [])]
@@ -98,8 +88,7 @@ def _level_head(level: dict[Any, Any]) -> Markup:
 
 def _objective(objective: str, cell: dict[Any, Any]) -> Markup:
     sign = "≥" if cell["bound"] == "at_least" else "≤"
-    match = _PERCENTILE.fullmatch(objective)
-    name = match[1] if match else _NAMES.get(objective, objective)
+    name = metric_name(objective)
     of = Markup('<br><span class="of">{}</span>').format(cell["endpoints"]) if cell["endpoints"] else ""
     return Markup('{} <span class="limit">{} {}</span>{}').format(name, sign, _amount(objective, cell["limit"]), of)
 
@@ -108,9 +97,9 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
     low, high = cell["low"], cell["high"]
     known_low, known_high = _known(low), _known(high)
     if known_low and known_high:
-        bounds = f"{_figure(objective, low)} to {_figure(objective, high)}"
+        bounds = f"{figure(objective, low)} to {figure(objective, high)}"
     elif known_low or known_high:
-        bounds = f"at least {_figure(objective, low)}" if known_low else f"at most {_figure(objective, high)}"
+        bounds = f"at least {figure(objective, low)}" if known_low else f"at most {figure(objective, high)}"
     else:
         bounds = "no bounds"
     advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
@@ -133,12 +122,4 @@ def _known(value: object) -> bool:
 
 
 def _amount(objective: str, value: float) -> str:
-    unit = "%" if objective.endswith("_rate") else "ms" if _PERCENTILE.fullmatch(objective) else "requests/s"
-    return f"{_figure(objective, value)} {unit}" if _known(value) else "nothing measured"
-
-
-def _figure(objective: str, value: float) -> str:
-    # Rates and latencies are shown finely enough that a missed limit never looks met.
-    if objective.endswith("_rate"):
-        return f"{100 * value:.3f}".rstrip("0").rstrip(".")
-    return f"{value:.4g}" if abs(value) < 1000 else number(value)
+    return amount(objective, value) if _known(value) else "nothing measured"

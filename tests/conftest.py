@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+STEERING = ("LOAD_TEST_", "LOCUST_", "PERFLAB_", "PLATFORM_API_", "DATABASE_URL", "REDIS_URL")
 PARTS = Path(__file__).parent / "parts"
 
 
@@ -16,9 +17,7 @@ PARTS = Path(__file__).parent / "parts"
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person or the machine that runs the tests may change what they see."""
     for name in list(os.environ):
-        if name.startswith(("LOAD_TEST_", "LOCUST_", "PERFLAB_", "PLATFORM_API_", "DATABASE_URL")) or name.endswith(
-            ("_RATE_THRESHOLD", "_P95_LATENCY_MS", "_TARGET_RPS")
-        ):
+        if name.startswith(STEERING) or name.endswith(("_RATE_THRESHOLD", "_P95_LATENCY_MS", "_TARGET_RPS")):
             monkeypatch.delenv(name)
 
 

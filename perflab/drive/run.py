@@ -143,6 +143,7 @@ def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target
     )
     write_manifest(run.manifest, manifest)
     remove_answer(run.path)
+    _redact_log(run.locust_log)
     return manifest
 
 
@@ -182,6 +183,16 @@ def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
         return redact(_last_line(run.locust_log))
     # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
     return f"{answer.users_reached} of {manifest.users} users had been running"
+
+
+def _redact_log(log: Path) -> None:
+    """Take out what a locustfile has printed before the recorder was there to do it."""
+    text = _text(log)
+    discreet = "\n".join(redact(line) for line in text.split("\n"))
+    if discreet != text:
+        beside = log.with_suffix(".redacted")
+        beside.write_text(discreet, encoding="utf-8")
+        beside.replace(log)
 
 
 def _text(log: Path) -> str:

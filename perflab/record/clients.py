@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -21,6 +21,8 @@ from perflab.redact import redact_values
 
 # The event loop's timers have a resolution of a millisecond: to be woken within it is no delay.
 TIMER_RESOLUTION_S = 0.001
+# Names repeat, unless somebody lets every request have its own.
+_redacted = lru_cache(maxsize=1024)(redact_values)
 
 
 MOST_GENERATIONS = 8
@@ -68,9 +70,10 @@ class InFlight:
         def followed(
             session: Any, method: str, url: str | bytes, name: str | None = None, *args: Any, **kwargs: Any
         ) -> Any:
-            if not name and not session.request_name and isinstance(url, str) and "?" in url:
+            called = name or session.request_name or url
+            if isinstance(called, str) and "?" in called and (clean := _redacted(called)) != called:
                 # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
-                name = clean if (clean := redact_values(url)) != url else None
+                name = called = clean
             greenlet: Any = getcurrent()
             try:
                 exchange = greenlet.perflab_exchange
@@ -81,7 +84,7 @@ class InFlight:
             exchange.idle = False
             exchange.sent = exchange.arrived = exchange.returned = 0
             exchange.parts = None
-            exchange.under_way = method, name or session.request_name or url
+            exchange.under_way = method, called
             exchange.opened = now()
             try:
                 return request(session, method, url, name, *args, **kwargs)

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from perflab.record.counts import UNANSWERED
 from perflab.record.delivery import Parcel
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
@@ -38,9 +39,9 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
         self.sum_s = 0.0
 
-    def observe(self, seconds: float, count: int) -> None:
-        """Count `count` observations of the same value."""
-        self._counts[bisect_left(self._bounds, seconds)] += count
+    def observe(self, seconds: float, count: int, *, at_least: bool = False) -> None:
+        """Count `count` observations of the same value, or of something that took longer than it, if not for ever."""
+        self._counts[-1 if at_least else bisect_left(self._bounds, seconds)] += count
         self.sum_s += seconds * count
 
     def cumulative(self) -> list[tuple[str, int]]:
@@ -83,7 +84,8 @@ class LoadTest(Collector):
             if sum(judged[labels].values()) == requests:
                 latencies = judged[labels]
             for latency_ms, count in latencies.items():
-                self._times[labels].observe(latency_ms / 1000, count)
+                # An unanswered request was only waited for so long: it is within no limit.
+                self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:
             _, users, in_flight, cpu, _, rss, wanted, lag, *_ = parcel.batch.generator[-1]
             self._health[parcel.source] = {

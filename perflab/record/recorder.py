@@ -10,7 +10,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import wire
+from perflab.record import discretion, wire
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.health import LostTime
 from perflab.record.leader import Alone
@@ -35,6 +35,9 @@ def install() -> None:
         return
     _installed = True
     wire.install()
+    if Order.from_environment() is not None:
+        # What plain Locust shows to whoever has started it is none of ours.
+        discretion.install()
     in_flight, lost = InFlight(), LostTime()
     in_flight.watch_clients()
     watch_sleepers(lost)

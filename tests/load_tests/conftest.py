@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCUST = (sys.executable, "-m", "locust")
 LOCUSTFILE = ROOT / "load_tests" / "locustfile.py"
 REQUEST_LOG = Path(__file__).with_name("request_log.py")
-STEERING = re.compile(r"^(LOCUST|LOAD_TEST|AUTH|GENERATION|PAYMENTS|PLATFORM_API|DATABASE)_|_proxy$", re.IGNORECASE)
+STEERING = re.compile(
+    r"^(LOCUST|LOAD_TEST|AUTH|GENERATION|PAYMENTS|PLATFORM_API|DATABASE|REDIS)_|_proxy$", re.IGNORECASE
+)
 
 
 Environment = dict[str, str]

@@ -55,6 +55,13 @@ def test_hostile_names_and_all_outcomes_are_parsed_back() -> None:
         labels["outcome"]: (value, labels) for sample, labels, value in found if sample.endswith("requests_total")
     }
     assert {outcome: value for outcome, (value, _) in requests.items()} == {"ok": 1, "http_503": 1, "unanswered": 1}
+    # It waited for 1.2 s: that is within no limit.
+    waited = [
+        (labels["le"], value)
+        for sample, labels, value in found
+        if sample.endswith("_bucket") and labels["outcome"] == "unanswered" and value
+    ]
+    assert waited == [("+Inf", 1)]
     # As in latency.csv: on one line.
     assert requests["ok"][1]["name"] == name.replace("\n", "\\n")
     assert ("load_test_info", {"sweep_id": 'x"y', "run": "r"}, 1.0) in found

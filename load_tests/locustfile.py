@@ -17,7 +17,7 @@ except ConfigurationError as error:
     sys.exit(2)
 
 from load_tests.users import AuthUser, GenerationUser, PaymentUser
-from perflab.record.recorder import observe
+from perflab.record import observe
 
 # As a worker for perflab on another machine; and for Prometheus, where LOAD_TEST_PROMETHEUS_PORT is set.
 observe(settings.prometheus_port, settings.prometheus_host)

@@ -65,13 +65,8 @@ def install() -> None:
             raise SystemExit("perflab's recorder writes only for perflab: start the run with perflab sweep or run")
 
 
-def observe(port: int | None = None, host: str | None = None) -> None:
-    """For a locustfile: make its workers ready for perflab, and let Prometheus watch it where a port is set.
-
-    With a port, here or in ``LOAD_TEST_PROMETHEUS_PORT``, a plain ``locust -f locustfile.py``, alone or as a master,
-    serves its figures there (at `host`, ``LOAD_TEST_PROMETHEUS_HOST`` or 127.0.0.1). A worker hands what it records to
-    whichever master takes it: one that perflab has started, or one with such a port. Otherwise this does nothing.
-    """
+def attach_where_wanted(port: int | None = None, host: str | None = None) -> None:
+    """See `perflab.record.observe`."""
     for variable, value in ((PORT_VARIABLE, port), (HOST_VARIABLE, host)):
         if value:
             os.environ.setdefault(variable, str(value))

@@ -186,9 +186,7 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
     if parts.query or parts.fragment:
         raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
     if parts.scheme not in {"http", "https"} or not name:
-        raise TargetError(
-            f"--host {_shown(_without_user(host))} is not a URL; write for example http://localhost:8000"
-        )
+        raise TargetError(f"--host {_shown(_without_user(host))} is not a URL; write for example http://localhost:8000")
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(
             f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "

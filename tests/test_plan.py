@@ -152,7 +152,9 @@ def test_unusable_plans(project: Path, options: dict[str, object], error: type[P
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("host", ["u:hunter2@example", "ftp://u:hunter2@h", "http://u:hunter2@[::1", "http://u:hunter2@h"])
+@pytest.mark.parametrize(
+    "host", ["u:hunter2@example", "ftp://u:hunter2@h", "http://u:hunter2@[::1", "http://u:hunter2@h"]
+)
 def test_no_error_about_a_host_shows_its_password(host: str) -> None:
     with pytest.raises(TargetError) as error:
         check_host(host)

@@ -75,7 +75,7 @@ def test_a_person_runs_a_test_in_the_browser(platform_api: str, clean_environmen
     ):
         # In one go: the page is drawn anew every second, and an element found before is then none any more.
         def text() -> str:
-            return str(browser.execute_script("return document.body.innerText"))  # type: ignore[no-untyped-call]
+            return str(browser.execute_script("return document.body.innerText"))
 
         def press(selector: str, label: str) -> None:
             found = browser.execute_script(

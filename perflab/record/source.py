@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from gevent import getcurrent
 from locust.env import Environment
 
 from perflab.record.clients import InFlight, current_user_class
@@ -128,7 +129,11 @@ class Source:
                 # Nothing came back, or not all of it: when the last byte came says nothing.
                 measured = None
             self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
-        self._note((start_time, request_type, name, outcome, status, current_user_class(), response_time, measured))
+        try:
+            user_class = getcurrent().perflab_user_class
+        except AttributeError:
+            user_class = current_user_class()
+        self._note((start_time, request_type, name, outcome, status, user_class, response_time, measured))
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1

@@ -19,9 +19,19 @@ if __name__ == "__main__" and not __package__:
     # Run as a file: its folder is first on the path, where other names than the package's own would be found.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from load_tests import _seeding
-from load_tests._seeding import SeedingError
-from load_tests.config import MOST_SEED, MOST_USERS, ConfigurationError, load_settings
+try:
+    from load_tests import _seeding
+    from load_tests._seeding import SeedingError
+    from load_tests.config import MOST_SEED, MOST_USERS, ConfigurationError, load_settings
+except ModuleNotFoundError as missing:
+    if __name__ != "__main__":
+        raise
+    # The python3 of the system, most likely.
+    sys.stderr.write(
+        f"data seeder: {missing.name} is not installed for {sys.executable}:"
+        " source .venv/bin/activate, or pip install -r load_tests/requirements.txt\n"
+    )
+    sys.exit(2)
 
 __all__ = ["Removed", "Seeded", "SeedingError", "remove_test_data", "seed_test_data"]
 

@@ -21,7 +21,14 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    # The python3 of the system, most likely.
+    sys.stderr.write(f"report generator: perflab is not installed for {sys.executable}: source .venv/bin/activate\n")
+    sys.exit(2)
 
 # As in locustfile.py: started as a file, Python looks into this folder and not into the one above.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -183,6 +184,17 @@ def test_reports_of_an_earlier_sweep_can_be_made_again(tmp_path: Path, quick: En
     assert files(tmp_path / "again") == files(tmp_path / "first")
     for name in ("load_test_metrics.json", "junit.xml", "load_test.log"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
+
+
+@pytest.mark.parametrize("script", ["data_seeder.py", "report_generator.py"])
+def test_a_python_without_the_packages_is_told_where_they_are(script: str) -> None:
+    # -S: nothing that is installed is seen, as by the system's python3.
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", str(ROOT / "load_tests" / script)], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "source .venv/bin/activate" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_failed_copy_leaves_what_was_there(tmp_path: Path) -> None:

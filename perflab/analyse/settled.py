@@ -25,6 +25,11 @@ class JudgedWindow:
         return self.part.reason if self.part is not None and not self.part.found else ""
 
     @property
+    def wanders(self) -> bool:
+        """Whether, though no part is steady, latency did no more than take other levels for a while."""
+        return self.part is not None and self.part.wanders
+
+    @property
     def remark(self) -> str:
         """What is worth knowing about a window that is judged all the same."""
         return self.part.reason if self.part is not None and self.part.found else ""

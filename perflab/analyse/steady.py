@@ -64,6 +64,8 @@ class SteadyPart:
     found: bool
     checked: bool
     reason: str
+    wanders: bool = False
+    """Where no part is steady: latency alone has moved, to other levels and not up or down all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,9 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
         if not any(one and one.counts(each.quantity) for each, one in zip(series, rest, strict=True)):
             return SteadyPart(start, True, True, level.left_out(start, batch))
     worst, change = moved[0]
-    return SteadyPart(
-        0, False, True, f"{worst.moved(change)} and no part of at least half of it can be shown to be steady"
-    )
+    reason = f"{worst.moved(change)} and no part of at least half of it can be shown to be steady"
+    wanders = all(one.quantity is not _THROUGHPUT and one_change.level is not None for one, one_change in moved)
+    return SteadyPart(0, False, True, reason, wanders)
 
 
 @dataclass(frozen=True, slots=True)

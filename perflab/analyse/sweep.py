@@ -14,6 +14,7 @@ from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
+from perflab.analyse.swing import swings
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
@@ -179,9 +180,9 @@ class Sweep:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for name, table in _NOTED.items() for _, notes in self._read(name, table) for note in notes]
-        runs = zip(self._runs, self.run_manifests, self._windows, self._connecting, strict=True)
-        for run, manifest, judged, connecting in runs:
-            remark = [judged.remark] if judged.remark else []
+        runs = zip(self._runs, self.run_manifests, self._windows, self._connecting, self._excuses, strict=True)
+        for run, manifest, judged, connecting, excuse in runs:
+            remark = [line for line in (judged.remark, excuse) if line]
             found += [f"{run.name}: {line}" for line in [*remarks(manifest, float(connecting)), *remark]]
         return found
 
@@ -289,9 +290,28 @@ class Sweep:
         return lines
 
     @cached_property
+    def _excuses(self) -> list[str]:
+        """Why each run that never became steady is judged all the same; empty where it is not, or was steady."""
+        return [self._excuse(at) if judged.wanders else "" for at, judged in enumerate(self._windows)]
+
+    def _excuse(self, at: int) -> str:
+        judged, manifest = self._windows[at], self.run_manifests[at]
+        rows = self.latency[(self.latency["run"].cat.codes == at) & self.latency["steady"]]
+        rows = rows[rows["outcome"] == "ok"]
+        on_wire = rows["measure"].isin(["wire", "stand_in"])
+        rows = rows[on_wire if on_wire.any() else rows["measure"] == "client"]
+        limits = [limit for limit in self.manifest.objectives.limits if manifest.users >= limit.from_users]
+        moved = swings(rows, whole_seconds(judged.window), limits)
+        if not moved or any(swing.matters for swing in moved):
+            return ""
+        widest = max(moved, key=lambda swing: (swing.highest - swing.lowest) / swing.objective.limit)
+        return f"{judged.unsteady}, but of no weight against the objectives ({widest.text})"
+
+    @cached_property
     def _verdicts(self) -> Verdicts:
         unsteady: dict[int, list[str]] = {users: [] for users in self.user_counts}
-        for run, manifest, judged in zip(self._runs, self.run_manifests, self._windows, strict=True):
-            if judged.unsteady:
+        runs = zip(self._runs, self.run_manifests, self._windows, self._excuses, strict=True)
+        for run, manifest, judged, excuse in runs:
+            if judged.unsteady and not excuse:
                 unsteady[manifest.users].append(f"{run.name}: it never became steady: {judged.unsteady}")
         return Verdicts.of(self.manifest.objectives, self._distrust, unsteady, self._steady.observed())

@@ -75,6 +75,46 @@ def test_a_drift_without_objectives_is_no_pass_either(written: Any) -> None:
     assert written.open().verdict == "INCONCLUSIVE"
 
 
+def step(second: int) -> float:
+    """Two levels, neither of them long enough to be the steady part."""
+    return 1.4 if 20 <= second < 45 else 1.0
+
+
+@pytest.mark.parametrize("limit", [900, 460])
+def test_a_change_without_weight_for_the_objectives_is_a_note(written: Any, limit: float) -> None:
+    written.limit("p95_ms", limit)
+    written.run(rows(step), generator=idle(), window=(0, SECONDS))
+    sweep = written.open()
+    assert (sweep.verdict, sweep.reasons) == ("PASS", [])
+    [note] = sweep.notes
+    assert "no part of at least half of it can be shown to be steady, but of no weight against the objectives" in note
+    assert f"allowed are {limit:g} ms" in note
+
+
+@pytest.mark.parametrize("limit", [350, 190])
+def test_the_same_change_has_weight_for_a_tighter_one(written: Any, limit: float) -> None:
+    # It moves by some 44 ms: more than a tenth of the limit, or the limit would be reached if it did so again.
+    written.limit("p95_ms", limit)
+    written.limit("p50_ms", 9000)
+    written.run(rows(step), generator=idle(), window=(0, SECONDS))
+    sweep = written.open()
+    assert sweep.verdict == "INCONCLUSIVE"
+    assert "never became steady" in sweep.reasons[0]
+    assert sweep.notes == []
+
+
+def test_without_a_limit_on_latency_nothing_says_what_has_weight(written: Any) -> None:
+    written.limit("success_rate", 0.9)
+    written.run(rows(step), generator=idle(), window=(0, SECONDS))
+    assert written.open().verdict == "INCONCLUSIVE"
+
+
+def test_a_drift_has_weight_however_far_the_limit_is(written: Any) -> None:
+    written.limit("p95_ms", 30_000)
+    written.run(rows(lambda second: 1 + second / SECONDS), generator=idle(), window=(0, SECONDS))
+    assert written.open().verdict == "INCONCLUSIVE"
+
+
 def test_an_objective_that_is_missed_stays_missed(written: Any) -> None:
     written.limit("p95_ms", 90)
     written.run(rows(lambda second: 1 + 4 * second / SECONDS), generator=idle(), window=(0, SECONDS))

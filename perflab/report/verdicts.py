@@ -122,4 +122,5 @@ def _known(value: object) -> bool:
 
 
 def _amount(objective: str, value: float) -> str:
-    return amount(objective, value) if _known(value) else "nothing measured"
+    # Four user counts must fit side by side.
+    return amount(objective, value).replace(" requests/s", "/s") if _known(value) else "nothing measured"

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from perflab.analyse.comparison.compare_runs import compare_runs
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
     from perflab.workbench import list_sweeps, open_sweep, sweep
@@ -27,6 +28,7 @@ __all__ = [
     "Sweep",
     "TargetError",
     "UsageError",
+    "compare_runs",
     "list_sweeps",
     "open_sweep",
     "sweep",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "Sweep": "perflab.analyse.sweep",
+    "compare_runs": "perflab.analyse.comparison.compare_runs",
     "list_sweeps": "perflab.workbench",
     "open_sweep": "perflab.workbench",
     "sweep": "perflab.workbench",

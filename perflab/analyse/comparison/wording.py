@@ -1,0 +1,34 @@
+"""A comparison in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def change(ratio: float) -> str:
+    """Return a ratio as a change in per cent, such as +4.1 %."""
+    return f"{(ratio - 1) * 100:+.1f} %"
+
+
+def sentence(verdict: str, ratio: float, low: float, high: float, margin: float) -> str:
+    """Return what is known of one cell or endpoint, with its interval."""
+    if not np.isfinite(low):
+        return "not assessable: it takes at least 2 runs on each side"
+    interval = f"{change(ratio)} ({change(low)} to {change(high)})"
+    known = {
+        "slower": "slower",
+        "slower, within the margin": f"slower, but by less than the margin of {margin * 100:g} %",
+        "faster": "faster",
+        "within the margin": f"no slower than the margin of {margin * 100:g} % allows",
+        "open": f"may or may not be slower by more than {margin * 100:g} %",
+    }
+    return f"{known[verdict]}: {interval}"
+
+
+def names(what: Sequence[Any]) -> str:
+    """Return names as a list in words, the first five of them."""
+    listed = ", ".join(str(one) for one in what[:5])
+    return listed if len(what) <= 5 else f"{listed} and {len(what) - 5} more"

@@ -1,6 +1,7 @@
 """How often a comparison is right: simulated runs of two systems whose difference is known.
 
     python -m benchmarks.comparison_calibration [--repetitions 2000] [--only WORD] [--seed 1] [--csv figures.csv]
+    python -m benchmarks.comparison_calibration --runs-needed [--repetitions 2000] [--seed 1]
 
 24 cells: 3 endpoints, each at 4 user counts and 2 percentiles. Run-to-run CV 5 %, correlation .5 between the cells of a
 run, lognormal. Paired, the two runs of a round share half of each cell's variance. "Correlated": every cell's deviation
@@ -26,10 +27,10 @@ from perflab.analyse.summary import Floats
 
 ENDPOINTS = 3
 ENDPOINT = np.repeat(np.arange(ENDPOINTS), 8)
-CV = 0.05
 SHARED_BY_CELLS = 0.5
 SHARED_BY_PAIRS = 0.5
 OUTLIER = 1.5
+MOST_ROUNDS = 160
 OUTCOMES = ("REGRESSION", "NO_REGRESSION", "INCONCLUSIVE")
 
 
@@ -50,6 +51,7 @@ class Case:
     serial: float = 0.0
     outliers: float = 0.0
     paired: bool = False
+    cv: float = 0.05
     allowed_for: float | None = None
     """The serial correlation that the test allows for; None: as it does by default."""
 
@@ -138,7 +140,7 @@ def simulate(case: Case, repetitions: int, rng: np.random.Generator) -> tuple[Fl
     def side() -> Floats:
         own = deviations(repetitions, case.rounds, case.serial, rng)
         outliers = rng.random((repetitions, 1, case.rounds)) < case.outliers
-        logs: Floats = CV * (np.sqrt(shared) * common + np.sqrt(1 - shared) * own) + np.log(OUTLIER) * outliers
+        logs: Floats = case.cv * (np.sqrt(shared) * common + np.sqrt(1 - shared) * own) + np.log(OUTLIER) * outliers
         return logs
 
     baseline, candidate = side(), side()
@@ -177,6 +179,33 @@ def measure(case: Case, repetitions: int, rng: np.random.Generator) -> Figures:
     )
 
 
+def runs_needed(case: Case, repetitions: int, seed: int) -> str:
+    """Return the smallest number of runs a side with which 95 % of comparisons come out as `case.outcome`."""
+    for rounds in [*range(3, 31), *range(32, MOST_ROUNDS + 1, 4)]:
+        one = measure(replace(case, rounds=rounds), repetitions, np.random.default_rng([seed, rounds]))
+        hits = one.regression if case.outcome == "REGRESSION" else one.no_regression
+        if hits >= 0.95 * repetitions:
+            return str(rounds)
+    return f"> {MOST_ROUNDS}"
+
+
+def print_runs_needed(repetitions: int, seed: int) -> None:
+    """Print how many runs a side it takes to find a change, and to show that there is none."""
+    passes = "NO_REGRESSION"
+    sought = [
+        *(Case(f"{slower:+.0%}", slower=slower) for slower in (0.05, 0.10, 0.20)),
+        *(Case(f"one cell {slower:+.0%}", slower=slower, slower_cells=1) for slower in (0.10, 0.20)),
+        *(Case(f"equal, margin {margin:.0%}", passes, margin=margin) for margin in (0.05, 0.10)),
+    ]
+    print(f"{machine()}\nruns a side for 95 % of {repetitions} comparisons\n")
+    print(f"{'CV':<5}{'design':<13}" + "".join(f"{case.name:>19}" for case in sought))
+    for cv in (0.02, 0.05, 0.10):
+        for paired in (False, True):
+            found = [runs_needed(replace(case, cv=cv, paired=paired), repetitions, seed) for case in sought]
+            design = "paired" if paired else "independent"
+            print(f"{cv:<5.0%}{design:<13}" + "".join(f"{one:>19}" for one in found), flush=True)
+
+
 def main() -> None:
     """Measure, print a table, and write it as CSV where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -184,7 +213,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2000, help="comparisons of each case")
     parser.add_argument("--only", default="", help="cases with this in their name")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs-needed", action="store_true", help="how many runs it takes, instead")
     options = parser.parse_args()
+    if options.runs_needed:
+        print_runs_needed(options.repetitions, options.seed)
+        return
     start = time.perf_counter()
     print(f"{machine()}\n{options.repetitions} comparisons of each case; one-sided 95 % bounds of the judged rate\n")
     print(f"{'case':<42}{'design':<13}{'REGR.':>6}{'NO R.':>6}{'INC.':>6}  {'judged':<14}{'must be':<9}", end="")

@@ -184,6 +184,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         "LOAD_TEST_SETTLE_SECONDS": "1",
         "LOAD_TEST_WAIT_MIN": "0.05",
         "LOAD_TEST_WAIT_MAX": "0.1",
+        # Enough payments to settle theirs.
+        "LOAD_TEST_WEIGHT_PAYMENTS": "50",
         # Whether this machine is fast is not the question.
         **{f"{group}_P95_LATENCY_MS": "30000" for group in ("AUTH", "GENERATION", "PAYMENTS")},
         "AUTH_SUCCESS_RATE_THRESHOLD": "0.95",
@@ -268,7 +270,7 @@ def run_pip(text: str, shell: Shell) -> None:
 
 def run_own_environment(text: str, shell: Shell) -> None:
     done = shell.run(text.replace(".venv", shlex.quote(sys.prefix)) + "\ncommand -v perflab locust")
-    assert done.stdout.split() == [str(Path(sys.prefix) / "bin" / name) for name in ("perflab", "locust")]
+    assert done.stdout.splitlines() == [str(Path(sys.prefix) / "bin" / name) for name in ("perflab", "locust")]
 
 
 def run_api(text: str, shell: Shell) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_a_load_test_on_a_seeded_database_writes_no_secret(tmp_path: Path, envir
 def test_failures_that_quote_their_request_write_no_secret(tmp_path: Path, environment: dict[str, str]) -> None:
     locustfile = tmp_path / "leaky.py"
     locustfile.write_text(LEAKY)
-    launch = f"{sys.executable} -m load_tests.platform_api --port {{port}}"
+    launch = f"{shlex.quote(sys.executable)} -m load_tests.platform_api --port {{port}}"
     options = ["--users", "4", "--spawn-rate", "10", "--duration", "3", "--label", "leaky"]
     done = run(
         [sys.executable, "-m", "perflab", "sweep", "--locustfile", str(locustfile), "--launch", launch, *options],

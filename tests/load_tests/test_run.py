@@ -40,6 +40,8 @@ def quick(clean_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         **clean_environment,
         **patient,
         "LOAD_TEST_SETTLE_SECONDS": "1",
+        # Enough payments to settle theirs.
+        "LOAD_TEST_WEIGHT_PAYMENTS": "50",
         "LOAD_TEST_RUNS_DIR": str(tmp_path_factory.mktemp("runs")),
         "AUTH_SUCCESS_RATE_THRESHOLD": "0.9",
         "PLATFORM_API_HASH_COST": "4",

@@ -30,10 +30,9 @@ def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Tab
     try:
         reading = read_table(path, table)
     except StoreError:
-        # Sweeps of earlier versions have no responses.csv.
-        expected = filename not in {"target.csv", "responses.csv"} or (
-            filename == "target.csv" and manifest.plan.launch is not None
-        )
+        # Only a managed target is measured, and sweeps of earlier versions have no responses.csv.
+        optional = {"responses.csv"} if manifest.plan.launch is not None else {"responses.csv", "target.csv"}
+        expected = filename not in optional
         if path.exists() or (expected and manifest.status == "complete"):
             raise
         if expected:

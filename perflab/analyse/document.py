@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from perflab.analyse.sweep import Sweep
-    from perflab.store.manifest import Verdict
-
-EXIT_CODES: Mapping[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
-"""What a verdict is to a shell; 2 is for what keeps a sweep from being run."""
 
 
 def document(sweep: Sweep) -> dict[str, Any]:

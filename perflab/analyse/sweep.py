@@ -14,7 +14,7 @@ from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
-from perflab.analyse.swing import swings
+from perflab.analyse.swing import no_weight
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
@@ -295,17 +295,11 @@ class Sweep:
         return [self._excuse(at) if judged.wanders else "" for at, judged in enumerate(self._windows)]
 
     def _excuse(self, at: int) -> str:
-        judged, manifest = self._windows[at], self.run_manifests[at]
+        judged, users = self._windows[at], self.run_manifests[at].users
         rows = self.latency[(self.latency["run"].cat.codes == at) & self.latency["steady"]]
-        rows = rows[rows["outcome"] == "ok"]
-        on_wire = rows["measure"].isin(["wire", "stand_in"])
-        rows = rows[on_wire if on_wire.any() else rows["measure"] == "client"]
-        limits = [limit for limit in self.manifest.objectives.limits if manifest.users >= limit.from_users]
-        moved = swings(rows, whole_seconds(judged.window), limits)
-        if not moved or any(swing.matters for swing in moved):
-            return ""
-        widest = max(moved, key=lambda swing: (swing.highest - swing.lowest) / swing.objective.limit)
-        return f"{judged.unsteady}, but of no weight against the objectives ({widest.text})"
+        limits = [limit for limit in self.manifest.objectives.limits if users >= limit.from_users]
+        moved = no_weight(rows, whole_seconds(judged.window), limits)
+        return f"{judged.unsteady}, but of no weight against the objectives ({moved})" if moved else ""
 
     @cached_property
     def _verdicts(self) -> Verdicts:

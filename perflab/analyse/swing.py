@@ -31,10 +31,15 @@ class Swing:
     highest: float
 
     @property
+    def size(self) -> float:
+        """The way between the two, in ms."""
+        return self.highest - self.lowest
+
+    @property
     def matters(self) -> bool:
         """Whether it is too large for the limit, or would reach it if it happened once more."""
-        swing, limit = self.highest - self.lowest, self.objective.limit
-        return not (swing <= MOST_SWING * limit and self.highest + swing <= limit)
+        limit = self.objective.limit
+        return not (self.size <= MOST_SWING * limit and self.highest + self.size <= limit)
 
     @property
     def text(self) -> str:
@@ -43,11 +48,25 @@ class Swing:
         return f"{name} between {self.lowest:.3g} and {self.highest:.3g} ms, allowed are {self.objective.limit:g} ms"
 
 
+def no_weight(steady: pd.DataFrame, window: range, limits: Iterable[Objective]) -> str:
+    """Return what moved most, in words, if nothing did that matters to a limit; else, or without a limit, nothing.
+
+    `steady` are the rows of ``Sweep.latency`` of one run in its `window` of whole seconds.
+    """
+    answered = steady[steady["outcome"] == "ok"]
+    on_wire = answered["measure"].isin(["wire", "stand_in"])
+    judged = answered[on_wire if on_wire.any() else answered["measure"] == "client"]
+    moved = swings(judged, window, limits)
+    if not moved or any(swing.matters for swing in moved):
+        return ""
+    return max(moved, key=lambda swing: swing.size / swing.objective.limit).text
+
+
 def swings(judged: pd.DataFrame, window: range, objectives: Iterable[Objective]) -> list[Swing]:
     """Return how far each latency objective's percentile moved within a run's steady `window` of whole seconds.
 
-    `judged` are rows of ``Sweep.latency`` of that run: successful requests by the judged clock, in the window. A group
-    without a sample in some block has moved beyond all measure (NaN).
+    `judged` are the run's successful requests by the judged clock. A group without a sample in some block has moved
+    beyond all measure (NaN).
     """
     blocks = max(1, min(MOST_BLOCKS, len(window) // LEAST_BLOCK_S))
     block = (judged["second"].to_numpy().astype("int64") - window.start) * blocks // len(window)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perflab.analyse.document import EXIT_CODES
+from perflab.store.manifest import EXIT_CODES
 
 if TYPE_CHECKING:
     import pandas as pd

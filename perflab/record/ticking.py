@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gevent
@@ -16,7 +17,7 @@ from perflab.record import wire
 ROWS, TAKEN, STOP = "perflab_rows", "perflab_taken", "perflab_stop"
 
 
-class Ticking:
+class Ticking(ABC):
     """Does something at the end of every second, and ends with the process that started this one if it is `watched`."""
 
     def __init__(self, environment: Environment, *, watched: bool) -> None:
@@ -36,6 +37,6 @@ class Ticking:
                     # Whoever started this process is gone: nobody waits for the result, and load must not go on.
                     os._exit(1)
 
+    @abstractmethod
     def _tick(self, second: int) -> None:
         """Act on epoch second `second`, which has just ended."""
-        raise NotImplementedError

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from perflab.analyse.assemble import with_groups
-from perflab.analyse.document import EXIT_CODES
 from perflab.analyse.health import health
 from perflab.analyse.intervals import Bounds
 from perflab.analyse.judge import Judgement
@@ -21,6 +20,7 @@ from perflab.analyse.window import whole_seconds
 from perflab.analyse.wording import reason
 from perflab.objectives import Objective
 from perflab.report import metrics
+from perflab.store.manifest import EXIT_CODES
 
 # Finer than any of them is known, and coarse enough that no noise of floating point shows in a diff.
 RATE_DIGITS, LATENCY_DIGITS, RPS_DIGITS, USE_DIGITS = 6, 3, 3, 1

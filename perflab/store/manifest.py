@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,6 +18,9 @@ SCHEMA_VERSION = 2
 
 Status = Literal["complete", "interrupted", "failed"]
 Verdict = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
+
+EXIT_CODES: Mapping[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
+"""What a verdict is to a shell; 2 is for what keeps a sweep from being run."""
 
 
 class Window(BaseModel):

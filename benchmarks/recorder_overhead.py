@@ -28,7 +28,7 @@ from pathlib import Path
 from benchmarks.analysis_speed import machine
 from perflab.drive.child import Child
 from perflab.drive.locust import RECORDER, locust_environment, run_command
-from perflab.drive.run import execute_run
+from perflab.drive.run import Lane, execute_run
 from perflab.drive.target import Target, open_target
 from perflab.plan import Plan
 from perflab.store.layout import RunDir
@@ -145,7 +145,7 @@ class Bench:
         }
         if recorded:
             manifest = RunManifest(sweep_id="overhead", users=USERS, repeat=1, plan=self._plan, seed=1)
-            execute_run(run, manifest, self._target, environment, ROOT, lambda *_: None)
+            execute_run([Lane(run, manifest, self._target)], environment, ROOT, lambda *_: None)
         else:
             self._run_plain(run, environment)
         if not result.is_file():

@@ -69,6 +69,11 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
         reasons.append(f"only {evidence.users_reached} of {manifest.users} users were running")
     if evidence.target_lost:
         reasons.append("the target was lost during the run")
+    if evidence.strayed:
+        reasons.append(
+            f"{evidence.strayed} requests of one side's users went to the other side's host: the locustfile must use "
+            f"the user's own host (self.host), not the environment's"
+        )
     reasons += _lost_samples(evidence, measured.recorded)
     if not len(whole_seconds(manifest.window)):
         reasons.append("it has no steady window of at least one whole second: give it a longer --duration")

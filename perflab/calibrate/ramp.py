@@ -18,7 +18,7 @@ import psutil
 
 from perflab.analyse.samples import GENERATOR, LATENCY, TARGET, read_table
 from perflab.calibrate.steps import Tables, measure_steps
-from perflab.drive.run import execute_run
+from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.errors import PerflabError
@@ -127,7 +127,8 @@ def _run(
     watch: Callable[[RunTail, Answer | None], None],
 ) -> RunManifest:
     manifest = RunManifest(sweep_id="calibration", users=plan.users[0], repeat=1, plan=plan, seed=plan.seed)
-    return execute_run(run, manifest, target, environment, run.path.parent, watch)
+    [done] = execute_run([Lane(run, manifest, target)], environment, run.path.parent, watch)
+    return done
 
 
 class _Watcher:

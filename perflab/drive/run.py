@@ -1,9 +1,13 @@
-"""One run: Locust at one user count, watched until its end, and what it leaves in ``run.json``."""
+"""One run: Locust at one user count, watched until its end, and what it leaves in ``run.json``.
+
+In a duet one Locust makes two runs at once, each against a target of its own.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.redact import redact
-from perflab.store.handover import Answer, Order, SourceAccount, read_answer, remove_answer
+from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
 from perflab.store.tables import TableWriter, create_tables
@@ -26,27 +30,39 @@ _GAVE_UP = "Gave up waiting for workers"
 Watcher = Callable[[RunTail, Answer | None], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A run to be made: its folder, its manifest at the beginning, and its target."""
+
+    run: RunDir
+    manifest: RunManifest
+    target: Target
+
+
 def execute_run(
-    run: RunDir,
-    manifest: RunManifest,
-    target: Target,
+    lanes: Sequence[Lane],
     environment: Mapping[str, str],
     cwd: Path,
     watch: Watcher,
     limits_ms: Iterable[float] = (),
-) -> RunManifest:
-    """Run Locust once and return the final manifest, which is on disk too.
+) -> list[RunManifest]:
+    """Run Locust once and return the final manifest of each lane, which is on disk too.
 
+    With two lanes, half of the users load each of their targets; Locust's own files lie with the first run, and the
+    plan is the first one's. Both lanes get the same seed and the same run id, so that their users do the same.
     `limits_ms` are the latencies that objectives allow, for the exporter's buckets.
 
     `watch` is called about once a second. On any exception, Ctrl-C included, Locust is stopped, the run is kept as
     interrupted, and the exception goes on.
     """
-    plan = manifest.plan
-    run.path.mkdir()
-    write_manifest(run.manifest, manifest)
-    create_tables(run.path, managed=target.child is not None)
-    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms))
+    first = lanes[0]
+    run, manifest, plan = first.run, first.manifest, first.manifest.plan
+    for lane in lanes:
+        lane.run.path.mkdir()
+        write_manifest(lane.run.manifest, lane.manifest)
+        create_tables(lane.run.path, managed=lane.target.child is not None)
+    sides = tuple(Side(str(lane.run.path), lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
+    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms), sides)
     child_environment = locust_environment(
         environment,
         **order.to_variable(),
@@ -55,7 +71,7 @@ def execute_run(
     )
     with run.locust_log.open("wb") as log:
         locust = Child(
-            run_command(plan, manifest.users, target.host, run),
+            run_command(plan, manifest.users, first.target.host, run),
             environment=child_environment,
             cwd=cwd,
             output=log.fileno(),
@@ -64,19 +80,20 @@ def execute_run(
     status: Status = "interrupted"
     code: int | None = None
     try:
-        code = _watch_to_end(run, manifest, locust, target, watch)
+        code = _watch_to_end(lanes, locust, watch)
         status = "complete"
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
-        manifest = _close(run, manifest, status, code, target)
-    return manifest
+        _redact_log(run.locust_log)
+        closed = [_close(lane, run, status, code) for lane in lanes]
+    return closed
 
 
-def _watch_to_end(run: RunDir, manifest: RunManifest, locust: Child, target: Target, watch: Watcher) -> int:
-    plan = manifest.plan
-    tail = RunTail(run)
-    recorder = _TargetRecorder(run, target)
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, watch: Watcher) -> int:
+    run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].manifest.plan
+    tail = RunTail(*(lane.run for lane in lanes))
+    recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
     latest_end = (
@@ -89,14 +106,16 @@ def _watch_to_end(run: RunDir, manifest: RunManifest, locust: Child, target: Tar
             code = locust.wait(max(0.05, due - time.monotonic()))
             tail.read()
             answer = read_answer(run.path)
-            recorder.take(answer)
+            for recorder in recorders:
+                recorder.take(answer)
             watch(tail, answer)
             if code is not None:
                 return code
             if time.monotonic() > latest_end:
                 return locust.stop("KILL")
     finally:
-        recorder.close()
+        for recorder in recorders:
+            recorder.close()
 
 
 class _TargetRecorder:
@@ -122,13 +141,14 @@ class _TargetRecorder:
             self._table.close()
 
 
-def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target: Target) -> RunManifest:
-    """Fold what the recorder tells into the manifest and write it."""
+def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest:
+    """Fold what the recorder tells into the manifest and write it; Locust's log lies in the run `logged`."""
+    run, manifest = lane.run, lane.manifest
     answer = read_answer(run.path) or Answer()
     error = answer.error
     if status == "complete" and (error or answer.end is None or not answer.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_why(run, manifest, answer)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
     window = None
     if answer.window_start is not None and answer.window_end is not None:
         window = Window(start=answer.window_start, end=answer.window_end)
@@ -138,12 +158,12 @@ def _close(run: RunDir, manifest: RunManifest, status: Status, code: int, target
             "start": datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None,
             "end": datetime.now(UTC),
             "window": window,
-            "evidence": _evidence(answer, code, target, error),
+            "evidence": _evidence(answer, code, lane.target, error),
+            "suite": answer.suite,
         }
     )
     write_manifest(run.manifest, manifest)
     remove_answer(run.path)
-    _redact_log(run.locust_log)
     return manifest
 
 
@@ -158,6 +178,7 @@ def _evidence(answer: Answer, code: int, target: Target, error: str | None) -> E
         unanswered=sum(account.unanswered for account in accounts),
         unstamped=sum(account.unstamped for account in accounts),
         task_exceptions=sum(account.task_exceptions for account in accounts),
+        strayed=sum(account.strayed for account in accounts),
         clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
         sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
         locust_exit_code=code,

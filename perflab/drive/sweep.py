@@ -10,7 +10,7 @@ from pathlib import Path
 from perflab.drive.events import Listener, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.drive.fingerprint import git_commit, machine, versions
 from perflab.drive.locust import check_locustfile, check_ports
-from perflab.drive.run import Watcher, execute_run
+from perflab.drive.run import Lane, Watcher, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.objectives import Objectives
@@ -89,7 +89,7 @@ def _run_levels(
             git_commit=commit,
         )
         watcher = _watcher(run, plan, users, later, listen)
-        done = execute_run(run, begun, target, environment, root, watcher, limits_ms)
+        [done] = execute_run([Lane(run, begun, target)], environment, root, watcher, limits_ms)
         listen(RunFinished(run, done))
         if done.status != "complete" or done.evidence.target_lost:
             write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))

@@ -34,10 +34,11 @@ class _Second:
 
 
 class RunTail:
-    """Follows ``latency.csv`` and ``generator.csv`` of one run."""
+    """Follows ``latency.csv`` and ``generator.csv`` of one run, or of several that one Locust makes."""
 
-    def __init__(self, run: RunDir) -> None:
-        self._latency = TableTail(run.latency)
+    def __init__(self, run: RunDir, *further: RunDir) -> None:
+        self._latency = [TableTail(one.latency) for one in (run, *further)]
+        # They are made by the same users.
         self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
@@ -46,7 +47,7 @@ class RunTail:
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
-        for row in self._latency.rows(LATENCY_COLUMNS):
+        for row in (row for table in self._latency for row in table.rows(LATENCY_COLUMNS)):
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
             if row["measure"] in _JUDGED and row["outcome"] == "ok":

@@ -17,6 +17,7 @@ from locust.user.users import User
 
 from perflab.record.exchange import Exchange
 from perflab.record.health import LostTime
+from perflab.record.sides import user_tag
 from perflab.redact import redact_values
 
 # The event loop's timers have a resolution of a millisecond: to be woken within it is no delay.
@@ -115,7 +116,7 @@ def _told(exchange: Exchange) -> CutOff:
 
 
 def current_user_class() -> str:
-    """Return the name of the class whose user makes the requests of this greenlet; empty if nobody knows."""
+    """Return the class whose user makes the requests of this greenlet, as `user_tag` tells it; empty if unknown."""
     greenlet: Any = getcurrent()
     try:
         known: str = greenlet.perflab_user_class
@@ -130,7 +131,7 @@ def _user_class(greenlet: Any) -> str:
         # Locust itself relies on it: the first argument of a user's greenlet is the user.
         arguments = getattr(greenlet, "args", ())
         if arguments and isinstance(arguments[0], User):
-            return type(arguments[0]).__name__
+            return user_tag(arguments[0])
         parent = getattr(greenlet, "spawning_greenlet", None)
         greenlet = parent() if parent is not None else None
         if greenlet is None:

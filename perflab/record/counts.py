@@ -41,7 +41,7 @@ class Counts:
         self.note = self._noted.append
         """Count one finished request."""
         self._unanswered: dict[Key, list[float]] = {}
-        self._failures: dict[tuple[int, str, str, str, str, str], int] = {}
+        self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
         self._messages: set[str] = set()
         self._clean: dict[str, str] = {}
 
@@ -49,14 +49,16 @@ class Counts:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
         self._unanswered.setdefault((second, method, name, UNANSWERED, "", user_class), []).append(waited_ms)
 
-    def add_failure(self, second: int, method: str, name: str, outcome: str, status: str, message: str) -> None:
+    def add_failure(
+        self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
+    ) -> None:
         """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
         if message not in self._messages:
             if len(self._messages) >= MOST_MESSAGES:
                 message = FURTHER_MESSAGES
             else:
                 self._messages.add(message)
-        key = (second, method, name, outcome, status, message)
+        key = (second, method, name, outcome, status, message, user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[Row]:
@@ -105,11 +107,11 @@ class Counts:
         return [(*front, bucket_middle(bucket), *back, count) for bucket, count in count_buckets(latencies).items()]
 
     def take_failures(self) -> list[Row]:
-        """Return (second, method, name, outcome, status, message, count) since the last call."""
+        """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, self._text(method), self._text(name), outcome, status, message, count)
-            for (second, method, name, outcome, status, message), count in counts.items()
+            (second, self._text(method), self._text(name), outcome, status, message, user_class, count)
+            for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
     def _text(self, text: str) -> str:

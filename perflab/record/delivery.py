@@ -34,6 +34,7 @@ class Batch:
     unstamped: int = 0
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
+    strayed: int = 0
     last: bool = False
 
 

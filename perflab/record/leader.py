@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -14,7 +13,8 @@ from locust.env import Environment
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 from perflab.record.source import Source
 from perflab.record.ticking import Ticking
-from perflab.record.writer import Writer
+from perflab.record.suite import describe_suite
+from perflab.record.writer import open_writer
 from perflab.store.handover import Order
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Leader(Ticking):
     def __init__(self, environment: Environment, order: Order, exporter: Exporter | None) -> None:
         super().__init__(environment, watched=True)
         self._order = order
-        self._writer = Writer(Path(order.run_dir))
+        self._writer = open_writer(order)
         self._answer = self._writer.answer
         self._exporter = exporter
         self._inbox = Inbox(self._take)
@@ -65,6 +65,7 @@ class Leader(Ticking):
         if self._answer.start is None:
             # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
             self._answer.start = int(time.time())
+            self._answer.suite = describe_suite(self._environment)
             self._writer.write_answer()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:

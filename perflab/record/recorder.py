@@ -15,6 +15,7 @@ from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.health import LostTime
 from perflab.record.leader import Alone
 from perflab.record.master import Master
+from perflab.record.sides import Duet
 from perflab.record.source import Source
 from perflab.record.worker import Worker
 from perflab.store.handover import Order
@@ -47,7 +48,12 @@ def install() -> None:
     def on_init(environment: Environment, **_: Any) -> None:
         runner, order = environment.runner, Order.from_environment()
         is_master = isinstance(runner, MasterRunner)
-        source = None if is_master else Source(environment, in_flight, lost)
+        duet = None
+        if order is not None and order.sides and not is_master:
+            # Workers count from 0, each with users of its own.
+            duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
+            duet.install()
+        source = None if is_master else Source(environment, in_flight, lost, duet)
         if source is not None and isinstance(runner, WorkerRunner):
             Worker(environment, source, order).start()
             return

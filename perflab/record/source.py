@@ -14,6 +14,7 @@ from perflab.record.delivery import Batch
 from perflab.record.exchange import take_exchange
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
 from perflab.record.outcome import classify, message_of
+from perflab.record.sides import Duet
 
 NO_ANSWER = "no answer until the run was over"
 
@@ -21,10 +22,13 @@ NO_ANSWER = "no answer until the run was over"
 class Source:
     """Listens to the requests of this process; `take_batch` hands over what there is."""
 
-    def __init__(self, environment: Environment, in_flight: InFlight, lost: LostTime) -> None:
+    def __init__(
+        self, environment: Environment, in_flight: InFlight, lost: LostTime, duet: Duet | None = None
+    ) -> None:
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost
+        self._duet = duet
         self._counts = Counts()
         self._note = self._counts.note
         self._lag = LoopLag()
@@ -80,7 +84,7 @@ class Source:
             if until is None or began < until:
                 self._unanswered += 1
                 self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
-                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER)
+                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER, user_class)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
         return Batch(
@@ -93,6 +97,7 @@ class Source:
             unstamped=self._counts.unstamped,
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
+            strayed=self._duet.strayed if self._duet is not None else 0,
             last=last,
         )
 
@@ -128,11 +133,13 @@ class Source:
             if not status:
                 # Nothing came back, or not all of it: when the last byte came says nothing.
                 measured = None
-            self._counts.add_failure(int(start_time), request_type, name, outcome, status, message_of(exception))
         try:
             user_class = getcurrent().perflab_user_class
         except AttributeError:
             user_class = current_user_class()
+        if exception is not None:
+            message = message_of(exception)
+            self._counts.add_failure(int(start_time), request_type, name, outcome, str(status), message, user_class)
         self._note((start_time, request_type, name, outcome, status, user_class, response_time, measured))
 
     def _on_user_error(self, **_: Any) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from perflab.record.delivery import Parcel
-from perflab.store.handover import Answer, SourceAccount, write_answer
+from perflab.record.sides import Parting
+from perflab.store.handover import Answer, Order, SourceAccount, write_answer
 from perflab.store.layout import RunDir
 from perflab.store.tables import TableWriter
 
 
-class Writer:
-    """Writes parcels into the tables and keeps the books in `answer`."""
+class RunWriter:
+    """Writes parcels into the tables of a run and keeps its books in `answer`."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run = RunDir(run_dir)
@@ -42,7 +45,9 @@ class Writer:
                 )
             )
         )
-        self._failures.append([(max(0, _int(row[0]) - start), *row[1:]) for row in batch.failures])
+        # Which class of users has failed stands in responses.csv.
+        failures = _sums((row[:6], _int(row[7])) for row in batch.failures)
+        self._failures.append([(max(0, _int(row[0]) - start), *row[1:]) for row in failures])
         self._generator.append(
             [(second, source, *row[1:]) for row in batch.generator if (second := _int(row[0]) - start) >= 0]
         )
@@ -50,13 +55,56 @@ class Writer:
         account.finished, account.locust_finished = batch.finished, batch.locust_finished
         account.unanswered, account.unstamped = batch.unanswered, batch.unstamped
         account.task_exceptions, account.clock_step_ms = batch.task_exceptions, batch.clock_step_ms
-        account.complete = batch.last
+        account.strayed, account.complete = batch.strayed, batch.last
         if batch.generator:
             account.last_second = _int(batch.generator[-1][0]) - start
 
     def write_answer(self) -> None:
         """Tell perflab how far the run has come."""
         write_answer(self._run.path, self.answer)
+
+
+class DuetWriter:
+    """Writes each side's part into a run of its own; how far the run has come is the same for all of them."""
+
+    def __init__(self, run_dirs: Sequence[Path]) -> None:
+        self._writers = [RunWriter(run_dir) for run_dir in run_dirs]
+        self._parting = Parting(len(run_dirs))
+        self.answer = self._writers[0].answer
+
+    def take(self, parcel: Parcel) -> None:
+        """Append the rows of a parcel to the tables of their side."""
+        for writer, part in zip(self._writers, self._parting.part(parcel), strict=True):
+            writer.answer.start = self.answer.start
+            writer.take(part)
+
+    def write_answer(self) -> None:
+        """Tell perflab how far the run has come."""
+        for writer in self._writers:
+            # A worker that was never heard of is known to the first answer only.
+            sources = {**{name: SourceAccount() for name in self.answer.sources}, **writer.answer.sources}
+            writer.answer = replace(self.answer, sources=sources)
+            writer.write_answer()
+        self._writers[0].answer = self.answer
+
+
+class Writer(Protocol):
+    """What a leader writes with."""
+
+    answer: Answer
+
+    def take(self, parcel: Parcel) -> None:
+        """Append a parcel's rows."""
+
+    def write_answer(self) -> None:
+        """Tell perflab how far the run has come."""
+
+
+def open_writer(order: Order) -> Writer:
+    """Return the writer of the run, or of the two runs, that were ordered."""
+    if order.sides:
+        return DuetWriter([Path(side.run_dir) for side in order.sides])
+    return RunWriter(Path(order.run_dir))
 
 
 def _sums(counts: Iterable[tuple[Sequence[object], int]]) -> list[tuple[object, ...]]:

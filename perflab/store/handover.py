@@ -10,9 +10,18 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 ORDER_VARIABLE = "PERFLAB_RECORD"
 _ANSWER = ".recorder.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a duet: the folder of its run, and where its users' requests go."""
+
+    run_dir: str
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,8 @@ class Order:
     duration_s: float
     limits_ms: tuple[float, ...] = ()
     """The latencies that objectives allow: bounds of the exporter's buckets."""
+    sides: tuple[Side, ...] = ()
+    """Of a duet, the first of them in `run_dir`; else none."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -40,7 +51,10 @@ class Order:
     def from_environment(cls) -> Order | None:
         """Return the order given to this process; a worker that was started by hand has none."""
         order = os.environ.get(ORDER_VARIABLE)
-        return cls(**json.loads(order)) if order else None
+        if not order:
+            return None
+        fields = json.loads(order)
+        return cls(**{**fields, "sides": tuple(Side(**side) for side in fields["sides"])})
 
 
 @dataclass(slots=True)
@@ -56,6 +70,7 @@ class SourceAccount:
     unstamped: int = 0
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
+    strayed: int = 0
     complete: bool = False
     """It has told that there is no more to come."""
 
@@ -76,6 +91,8 @@ class Answer:
     end: float | None = None
     """Set by the last write of a process that ended in order."""
     error: str | None = None
+    suite: dict[str, Any] | None = None
+    """What the locustfile is made of: see `perflab.record.suite`."""
 
 
 def write_answer(run_dir: Path, answer: Answer) -> None:

@@ -78,6 +78,8 @@ class Evidence(BaseModel):
     unstamped: int = 0
     """Successful requests without a wire time."""
     task_exceptions: int = 0
+    strayed: int = 0
+    """Requests of one side's users that went to the other side's host."""
     clock_step_ms: float = 0.0
     """By how much the clock of the day was set at the most during the run."""
     sources: dict[str, SourceEvidence] = {}
@@ -106,6 +108,8 @@ class RunManifest(BaseModel):
     judged: Window | None = None
     """What of it was judged when the sweep ended: less what was not steady at its front."""
     evidence: Evidence = Evidence()
+    suite: dict[str, Any] | None = None
+    """What made the load: a digest of the locustfile and what it imports, and its users. None: not recorded."""
     versions: dict[str, str] = {}
     git_commit: str | None = None
 

@@ -1,0 +1,67 @@
+"""What makes the load, described from inside Locust: the locustfile's code, and its users with their tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from locust.env import Environment
+from locust.user.task import TaskSet
+from locust.user.users import User
+
+
+def describe_suite(environment: Environment) -> dict[str, Any]:
+    """Return ``locustfile``, a digest of its code, and ``users``: by class their weight, fixed count and tasks.
+
+    The code is that of the locustfile and of the modules that it imports from its own folder. Tasks have their weights;
+    those of a task set stand under its name.
+    """
+    named = str(getattr(environment.parsed_options, "locustfile", "") or "")
+    return {
+        "locustfile": _digest(Path(named.split(",")[0])) if named else "",
+        "users": {user.__name__: _user(user) for user in sorted(environment.user_classes, key=lambda one: one.__name__)},
+    }
+
+
+def _digest(locustfile: Path) -> str:
+    folder = locustfile.resolve().parent
+    digest = hashlib.sha256(_content(locustfile.resolve()))
+    for path in sorted(set(_modules(folder)) - {locustfile.resolve()}):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + _content(path))
+    return digest.hexdigest()
+
+
+def _modules(folder: Path) -> Iterator[Path]:
+    installed = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str):
+            continue
+        path = Path(file).resolve()
+        if path.is_relative_to(folder) and not any(path.is_relative_to(place) for place in installed):
+            yield path
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        # Deleted since it was imported.
+        return b""
+
+
+def _user(user: type[User]) -> dict[str, Any]:
+    return {"weight": user.weight, "fixed_count": user.fixed_count, "tasks": _tasks(user)}
+
+
+def _tasks(holder: type[User] | type[TaskSet]) -> dict[str, Any]:
+    weights: Counter[Any] = Counter(holder.tasks)
+    return {
+        task.__name__: {"weight": weight, "tasks": _tasks(task)} if isinstance(task, type) else weight
+        for task, weight in sorted(weights.items(), key=lambda item: str(item[0].__name__))
+    }

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+# What stands in the plan already, what only says where results go, and what may be a secret.
+_ELSEWHERE = re.compile(
+    r"HOST|LAUNCH|LOCUSTFILE|USERS(?:_MIN|_MAX)?$|SPAWN_RATE|DURATION|REPEATS|SEED$|PROCESSES|EXPECT_WORKERS|MASTER_BIND|"
+    r"SETTLE|TIMEOUT|_DIR$|_ID$|PROMETHEUS|LABEL|LOG|PASSWORD|SECRET|TOKEN|KEY|URL|DSN|COOKIE|CREDENTIAL"
+)
+_NUMBER = re.compile(r"[\d.,:+-]{1,40}")
 
 PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pandas", "scipy")
 
@@ -33,6 +43,18 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+    }
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that shape the load, other than those that are options of a plan.
+
+    What may be a secret is left out by its name; of other texts than numbers nothing but a digest is told.
+    """
+    return {
+        name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        for name, value in sorted(environment.items())
+        if name.startswith("LOAD_TEST_") and not _ELSEWHERE.search(name)
     }
 
 

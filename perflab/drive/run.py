@@ -67,7 +67,8 @@ def execute_run(
         environment,
         **order.to_variable(),
         LOAD_TEST_SEED=str(manifest.seed),
-        LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}",
+        # It becomes part of names and addresses in the suite's data.
+        LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
     with run.locust_log.open("wb") as log:
         locust = Child(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from perflab.drive.events import Listener, Progress, RunFinished, RunStarted, SweepStarted
-from perflab.drive.fingerprint import git_commit, machine, versions
+from perflab.drive.fingerprint import git_commit, machine, variables, versions
 from perflab.drive.locust import check_locustfile, check_ports
 from perflab.drive.run import Lane, Watcher, execute_run
 from perflab.drive.tail import RunTail
@@ -68,7 +68,7 @@ def _run_levels(
         plan=recorded,
         objectives=objectives,
         target=TargetInfo(host=target.host, managed=target.child is not None),
-        environment={**where, "versions": found, "git_commit": commit},
+        environment={**where, "versions": found, "variables": variables(environment), "git_commit": commit},
     )
     write_manifest(sweep.manifest, manifest)
     listen(SweepStarted(sweep, plan, target.host))
@@ -88,7 +88,7 @@ def _run_levels(
             versions=found,
             git_commit=commit,
         )
-        watcher = _watcher(run, plan, users, later, listen)
+        watcher = progress_watcher(run, plan, users, later, listen)
         [done] = execute_run([Lane(run, begun, target)], environment, root, watcher, limits_ms)
         listen(RunFinished(run, done))
         if done.status != "complete" or done.evidence.target_lost:
@@ -98,7 +98,8 @@ def _run_levels(
     return sweep
 
 
-def _watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
+def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
+    """Return what tells `listen` how far a run has come; `later_s` is what comes after it, in seconds."""
     def watch(tail: RunTail, answer: Answer | None) -> None:
         start = answer.start if answer else None
         elapsed = time.time() - start if start is not None else 0.0

@@ -11,8 +11,9 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -44,10 +45,16 @@ class Target:
 @contextlib.contextmanager
 def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Target]:
     """Yield the plan's target once it answers; a managed one is stopped at the end. Raises TargetError."""
+    with start_target(plan, environment, cwd) as ready:
+        yield ready()
+
+
+@contextlib.contextmanager
+def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], Target]]:
+    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't."""
     if plan.launch is None:
         assert plan.host is not None  # noqa: S101 - make_plan has refused a plan without a target
-        _reach(plan.host)
-        yield Target(plan.host)
+        yield partial(_reach, plan.host)
         return
     with tempfile.TemporaryFile() as output:
         port = free_port()
@@ -60,7 +67,8 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
             )
         own = with_own_python(environment)
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
-        try:
+
+        def wait() -> Target:
             deadline = time.monotonic() + START_TIMEOUT_S
             while not _is_healthy(host, plan.health):
                 if (code := child.poll()) is not None:
@@ -75,7 +83,10 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
                         f"check --launch and --health (last output: {redact(_last_line(output)) or 'none'})"
                     )
                 time.sleep(POLL_S)
-            yield Target(host, child)
+            return Target(host, child)
+
+        try:
+            yield wait
         finally:
             child.stop()
 
@@ -101,7 +112,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _reach(host: str) -> None:
+def _reach(host: str) -> Target:
     parts = urlsplit(host)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -110,6 +121,7 @@ def _reach(host: str) -> None:
         raise TargetError(
             f"{host} can't be reached ({getattr(error, 'strerror', None) or error}): start the service, or check --host"
         ) from None
+    return Target(host)
 
 
 def _is_healthy(host: str, path: str) -> bool:

@@ -140,10 +140,10 @@ class SweepManifest(BaseModel):
     verdict: Verdict | None = None
 
 
-ManifestT = TypeVar("ManifestT", RunManifest, SweepManifest)
+ManifestT = TypeVar("ManifestT", bound=BaseModel)
 
 
-def write_manifest(path: Path, manifest: RunManifest | SweepManifest) -> None:
+def write_manifest(path: Path, manifest: BaseModel) -> None:
     """Write a manifest so that a kill at any moment leaves the old or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,201 @@
+"""An A/B comparison: rounds in which both targets are loaded, side by side or in turns."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from perflab.ab_plan import AbPlan
+from perflab.drive.checkout import open_checkout
+from perflab.drive.events import Listener, RunFinished, RunStarted
+from perflab.drive.fingerprint import git_commit, machine, variables, versions
+from perflab.drive.locust import check_locustfile, check_ports
+from perflab.drive.run import Lane, execute_run
+from perflab.drive.sweep import OVERHEAD_PER_RUN_S, progress_watcher
+from perflab.drive.target import Target, start_target
+from perflab.objectives import Objectives
+from perflab.plan import Plan
+from perflab.redact import redact
+from perflab.store.ab import AbDir, AbManifest, create_ab
+from perflab.store.layout import SweepDir
+from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
+
+GoOn = Callable[[AbDir, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two: the plan that its targets are started by, from which folder, and what its runs tell of it."""
+
+    plan: Plan
+    recorded: Plan
+    folder: Path
+    commit: str | None
+
+
+def run_ab(
+    ab: AbPlan,
+    objectives: Objectives,
+    *,
+    runs_dir: Path,
+    resumed: AbDir | None,
+    environment: Mapping[str, str],
+    root: Path,
+    listen: Listener,
+    begun: Callable[[AbDir], None],
+    go_on: GoOn,
+) -> AbDir:
+    """Make rounds as long as `go_on` wants another one, and return the comparison's folder.
+
+    `go_on` is asked before each round, with the number of those that there are. Nothing is left under `runs_dir` unless
+    a first round could start. Raises UsageError, LocustfileError and TargetError; a round that an exception cuts short
+    stays on disk as interrupted, and `resumed` goes on after it.
+    """
+    check_ports(ab.plan, environment)
+    with (
+        check_locustfile(ab.plan.locustfile, environment, root) as finish_check,
+        _open_sides(ab, root) as sides,
+        contextlib.ExitStack() as kept,
+    ):
+        finish_check()
+        targets = None if ab.restart else kept.enter_context(_open_targets(sides, environment, 0))
+        place = resumed
+        number = _last_round(resumed) if resumed is not None else 0
+        while place is None or go_on(place, number):
+            number += 1
+            with contextlib.ExitStack() as of_round:
+                loaded = targets or of_round.enter_context(_open_targets(sides, environment, number))
+                if place is None:
+                    place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
+                    begun(place)
+                _make_round(ab, place, sides, loaded, number, environment, root, listen)
+        return place
+
+
+@contextlib.contextmanager
+def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
+    with contextlib.ExitStack() as stack:
+        sides = []
+        here = git_commit(root)
+        for target in (ab.baseline, ab.candidate):
+            folder, commit = root, here
+            if target.ref is not None:
+                checkout = stack.enter_context(open_checkout(target.ref, root))
+                folder, commit = checkout.folder, checkout.commit
+            plan = ab.side(target)
+            # A command to start a target may carry a database password.
+            recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
+            sides.append(_Side(plan, recorded, folder, commit))
+        yield sides
+
+
+@contextlib.contextmanager
+def _open_targets(sides: Sequence[_Side], environment: Mapping[str, str], number: int) -> Iterator[list[Target]]:
+    """Start both targets at the same time; in odd rounds the candidate is the first."""
+    order = list(range(len(sides)))[:: -1 if number % 2 else 1]
+    with contextlib.ExitStack() as stack:
+        ready = {
+            at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order
+        }
+        yield [ready[at]() for at in range(len(sides))]
+
+
+def _begin(
+    ab: AbPlan,
+    objectives: Objectives,
+    sides: Sequence[_Side],
+    targets: Sequence[Target],
+    runs_dir: Path,
+    environment: Mapping[str, str],
+    root: Path,
+) -> AbDir:
+    # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
+    about = {**machine(), "versions": versions(), "variables": variables(environment), "git_commit": git_commit(root)}
+    place = create_ab(runs_dir, ab.plan.label)
+    created = datetime.now(UTC)
+    for name, sweep, side, target in zip(("baseline", "candidate"), _sweeps(place), sides, targets, strict=True):
+        manifest = SweepManifest(
+            id=sweep.id,
+            label=f"{ab.plan.label}-{name}",
+            created=created,
+            plan=side.recorded,
+            objectives=objectives,
+            target=TargetInfo(host=target.host, managed=target.child is not None),
+            environment={**about, "git_commit": side.commit},
+        )
+        write_manifest(sweep.manifest, manifest)
+    recorded = {
+        name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
+        for name, target in (("baseline", ab.baseline), ("candidate", ab.candidate))
+    }
+    write_manifest(
+        place.manifest,
+        AbManifest(
+            id=place.id, label=ab.plan.label, created=created, ab=ab.model_copy(update=recorded), environment=about
+        ),
+    )
+    return place
+
+
+def _make_round(
+    ab: AbPlan,
+    place: AbDir,
+    sides: Sequence[_Side],
+    targets: Sequence[Target],
+    number: int,
+    environment: Mapping[str, str],
+    root: Path,
+    listen: Listener,
+) -> None:
+    plan = ab.plan
+    runs = ab.looks[-1] * len(plan.users)
+    for at, users in enumerate(plan.users):
+        lanes = [
+            Lane(
+                sweep.run(users, number),
+                RunManifest(
+                    sweep_id=sweep.id,
+                    users=users,
+                    repeat=number,
+                    plan=side.recorded,
+                    seed=plan.seed,
+                    versions=versions(),
+                    git_commit=side.commit,
+                ),
+                target,
+            )
+            for sweep, side, target in zip(_sweeps(place), sides, targets, strict=True)
+        ]
+        # Which side comes first is left to chance, or it would be part of the difference.
+        random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
+        done = (number - 1) * len(plan.users) + at + 1
+        later_s = max(0, runs - done) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
+        for together in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
+            run = together[0].run
+            listen(RunStarted(run, users, number, done, runs))
+            watcher = progress_watcher(run, plan, users, later_s, listen)
+            manifests = execute_run(together, environment, root, watcher)
+            for lane, manifest in zip(together, manifests, strict=True):
+                listen(RunFinished(lane.run, manifest))
+    for sweep in _sweeps(place):
+        _count_rounds(sweep, number)
+
+
+def _count_rounds(sweep: SweepDir, number: int) -> None:
+    """Let a side's manifest, as that of a sweep, tell of the rounds that there are."""
+    manifest = read_manifest(sweep.manifest, SweepManifest)
+    plan = manifest.plan.model_copy(update={"repeats": number})
+    write_manifest(sweep.manifest, manifest.model_copy(update={"plan": plan, "status": "complete"}))
+
+
+def _last_round(place: AbDir) -> int:
+    numbers = [int(run.name.rpartition("-r")[2]) for sweep in _sweeps(place) for run in sweep.runs()]
+    return max(numbers, default=0)
+
+
+def _sweeps(place: AbDir) -> tuple[SweepDir, SweepDir]:
+    return place.baseline, place.candidate

@@ -1,0 +1,70 @@
+"""``ab.json``: what an A/B comparison was to do, how far it has come, and which rounds its last look was at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from perflab.ab_plan import AbPlan
+from perflab.store.layout import SweepDir, create_sweep
+from perflab.store.manifest import Status, Verdict
+
+AB_SCHEMA_VERSION = 1
+
+
+class AbManifest(BaseModel):
+    """It counts as interrupted until it has proved to be complete, so a kill leaves the truth."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = AB_SCHEMA_VERSION
+    id: str
+    label: str
+    created: datetime
+    ab: AbPlan
+    """As planned; a secret in a command is taken out."""
+    environment: dict[str, Any]
+    status: Status = "interrupted"
+    rounds: tuple[int, ...] = ()
+    """The rounds that the last look was at, in their order; empty before the first look."""
+    verdict: Verdict | None = None
+    """That of the last look."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbDir:
+    """An A/B comparison's folder: its manifest, and an ordinary sweep of each side, in which each round is a repeat."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The comparison's id, which is the folder's name."""
+        return self.path.name
+
+    @property
+    def manifest(self) -> Path:
+        """``ab.json``."""
+        return self.path / "ab.json"
+
+    @property
+    def baseline(self) -> SweepDir:
+        """The baseline's runs."""
+        return SweepDir(self.path / "baseline")
+
+    @property
+    def candidate(self) -> SweepDir:
+        """The candidate's runs."""
+        return SweepDir(self.path / "candidate")
+
+
+def create_ab(runs_dir: Path, label: str) -> AbDir:
+    """Make a new comparison's folder, named as a sweep's, with a folder for each side."""
+    place = AbDir(create_sweep(runs_dir, label).path)
+    for side in (place.baseline, place.candidate):
+        side.path.mkdir()
+    return place

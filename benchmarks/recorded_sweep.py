@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from perflab.analyse.summary import Floats
 from perflab.objectives import Objectives, load_objectives
 from perflab.plan import SETTLE_S, Plan, parse_users
 from perflab.store.layout import RunDir, SweepDir, create_sweep
@@ -79,6 +80,12 @@ class Load:
     sources: tuple[str, ...] = ("local",)
     wire: bool = False
     seed: int = 1
+    slowdown: Mapping[str, float] = field(default_factory=dict)
+    """Factors of latency by group of endpoints, such as payments=1.2."""
+    run_cv: float = 0.0
+    """How much runs differ, as a standard deviation of log latency; half of its variance is shared by all groups."""
+    system: int = 0
+    """Sweeps of another number have other run effects and requests, of the same seed."""
 
     def ramp_s(self, users: int) -> int:
         """Return the seconds before the steady window: all users spawned and settled."""
@@ -132,7 +139,8 @@ def write_recorded_sweep(
 def _write_run(
     run: RunDir, sweep_id: str, plan: Plan, load: Load, users: int, repeat: int, start: datetime
 ) -> datetime:
-    rng = np.random.default_rng([load.seed, users, repeat])
+    rng = np.random.default_rng([load.seed, users, repeat, *([load.system] if load.system else [])])
+    medians = _medians(load, users, repeat)
     ramp = load.ramp_s(users)
     length = ramp + load.seconds
     running = np.minimum((np.arange(length) + 1) * load.spawn_rate, users).astype(int)
@@ -149,7 +157,7 @@ def _write_run(
     for second in range(length):
         requests = int(rng.poisson(load.per_user * running[second]))
         recorded += requests
-        samples, failed = _second(rng, second, requests, running[second], load)
+        samples, failed = _second(rng, second, requests, running[second], load, medians)
         latency.append(samples)
         failures.append(failed)
         busy = running[second] * 0.05
@@ -191,12 +199,24 @@ def _write_run(
     return end
 
 
+def _medians(load: Load, users: int, repeat: int) -> Floats:
+    """Return each endpoint's median latency in ms without load, as it is in this run."""
+    groups = [platform_objectives().group_of(one.method, one.name) or "" for one in ENDPOINTS]
+    rng = np.random.default_rng([load.seed, users, repeat, load.system, 1])
+    shared, own = (
+        rng.standard_normal(),
+        dict(zip(dict.fromkeys(groups), rng.standard_normal(len(groups)), strict=False)),
+    )
+    effect = {group: load.run_cv * np.sqrt(0.5) * (shared + own[group]) for group in own}
+    factors = [load.slowdown.get(group, 1.0) * np.exp(effect[group]) for group in groups]
+    return np.array([one.median_ms for one in ENDPOINTS]) * factors
+
+
 def _second(
-    rng: np.random.Generator, second: int, requests: int, users: int, load: Load
+    rng: np.random.Generator, second: int, requests: int, users: int, load: Load, medians: Floats
 ) -> tuple[Iterator[Sequence[object]], Iterator[Sequence[object]]]:
     """Return one second's rows of latency.csv and failures.csv."""
     weights = np.array([endpoint.weight for endpoint in ENDPOINTS])
-    medians = np.array([endpoint.median_ms for endpoint in ENDPOINTS])
     endpoint = rng.choice(len(ENDPOINTS), size=requests, p=weights / weights.sum())
     wire_ms = rng.lognormal(np.log(medians[endpoint] * (1 + users / 1000)), 0.5)
     client_ms = wire_ms + rng.gamma(2, 0.2 * (1 + users / 250), requests)

@@ -88,7 +88,7 @@ def compare_runs(
 
     Raises UsageError for frames that can't be compared, and for options out of range.
     """
-    _check(margin, alpha, serial_correlation)
+    check_options(margin, alpha, serial_correlation)
     sides = read_sides(baseline, candidate, paired=paired)
     to_come = _to_come(looks, look, sides.runs)
     rules = Rules(paired, margin, alpha, len(looks) if looks else 1, serial_correlation)
@@ -111,7 +111,8 @@ def compare_runs(
     return Comparison(verdict, "\n".join(lines), cells, endpoints, sides.baseline_only, sides.candidate_only, further)
 
 
-def _check(margin: float, alpha: float, serial_correlation: float) -> None:
+def check_options(margin: float, alpha: float, serial_correlation: float = SERIAL_CORRELATION) -> None:
+    """Raise UsageError for an option out of range."""
     if not 0 <= margin <= 1:
         raise UsageError(f"margin is {margin}: it is a fraction from 0 to 1, such as 0.05 for 5 %")
     if not 0 < alpha <= 0.05:

@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 
 
+def percentage(share: float) -> str:
+    """Return a share in per cent, such as 0.35 %."""
+    return f"{share * 100:.2g} %"
+
+
 def change(ratio: float) -> str:
     """Return a ratio as a change in per cent, such as +4.1 %."""
     return f"{(ratio - 1) * 100:+.1f} %"
@@ -17,7 +22,6 @@ def sentence(verdict: str, ratio: float, low: float, high: float, margin: float)
     """Return what is known of one cell or endpoint, with its interval."""
     if not np.isfinite(low):
         return "not assessable: it takes at least 2 runs on each side"
-    interval = f"{change(ratio)} ({change(low)} to {change(high)})"
     known = {
         "slower": "slower",
         "slower, within the margin": f"slower, but by less than the margin of {margin * 100:g} %",
@@ -25,7 +29,13 @@ def sentence(verdict: str, ratio: float, low: float, high: float, margin: float)
         "within the margin": f"no slower than the margin of {margin * 100:g} % allows",
         "open": f"may or may not be slower by more than {margin * 100:g} %",
     }
-    return f"{known[verdict]}: {interval}"
+    return f"{known[verdict]}: {interval(ratio, low, high)}"
+
+
+def interval(ratio: float, low: float, high: float) -> str:
+    """Return a ratio with its bounds as a change; a bound that there is not is left out."""
+    bounds = [f"{change(low)} to {change(high)}", f"at least {change(low)}", f"at most {change(high)}", "no bounds"]
+    return f"{change(ratio)} ({bounds[2 * (not low > 0) + (not np.isfinite(high))]})"
 
 
 def names(what: Sequence[Any]) -> str:

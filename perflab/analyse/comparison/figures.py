@@ -1,0 +1,82 @@
+"""One latency figure a run, group and percentile: what the comparison is made of.
+
+The run is the replicate, so the requests of two runs are never pooled for a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.comparison.side import Cell, Side
+from perflab.analyse.summary import clocks, sort_judged
+
+PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
+# Samples beyond a percentile that make it worth judging.
+LEAST_BEYOND = 50
+# Whether a cell has so many is asked of its median run: to leave out the runs with fewer would leave out slow ones,
+# since slow runs make fewer requests. Only a run with less than half of them has no figure of its own.
+LEAST_BEYOND_RUN = LEAST_BEYOND / 2
+FIGURE_COLUMNS = [
+    *("side", "users", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
+    "counts",
+]
+
+
+def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
+    """Return whether each cell of either side goes by the wire clock: one clock for both, else the client's."""
+    cells = dict.fromkeys([*baseline.wire, *candidate.wire])
+    return {cell: baseline.wire.get(cell, True) and candidate.wire.get(cell, True) for cell in cells}
+
+
+def run_figures(side: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
+    """Return a row a run, group and percentile; `wire` says which cells go by the wire clock.
+
+    Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond, clock, used, why, counts (whether
+    the run as a whole does). Without a value `why` says so, and `used` is False. An unanswered request takes for ever:
+    a percentile that falls on one has no value.
+    """
+    counts, requests = side.counts, side.requests
+    number = len(side.runs) * len(side.groups)
+    by_wire = np.zeros(number, "bool")
+    by_wire[counts["at"]] = [wire.get(cell, False) for cell in zip(counts["users"], counts["group"], strict=True)]
+    ordered = sort_judged(requests.samples, side.run_and_group, number, by_wire)
+    at = counts["at"].to_numpy()
+    samples = ordered.samples[at]
+    clock = clocks(requests.samples, side.run_and_group, by_wire).astype("str")[at]
+    front = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
+    front.insert(0, "side", pd.Series([side.name] * len(front), dtype="str"))
+    parts = []
+    for metric, q in PERCENTILES.items():
+        value = ordered.percentile(q)[at]
+        beyond = np.floor(np.round(samples * (1 - q), 6)).astype("int64")
+        lacks = [_no_value(metric, one, rest) for one, rest in zip(value.tolist(), beyond.tolist(), strict=True)]
+        why = [left_out or lack for left_out, lack in zip(counts["why"], lacks, strict=True)]
+        parts.append(
+            front.assign(
+                metric=pd.Series([metric] * len(front), dtype="str"),
+                value=np.where(np.isfinite(value), value, np.nan),
+                samples=samples,
+                beyond=beyond,
+                clock=clock,
+                used=[not one for one in why],
+                why=pd.Series(why, dtype="str"),
+            )
+        )
+    return pd.concat(parts, ignore_index=True)[FIGURE_COLUMNS]
+
+
+def requests_needed(metric: str) -> int:
+    """Return how many requests a run takes to be worth judging by a percentile."""
+    return int(np.ceil(round(LEAST_BEYOND / (1 - PERCENTILES[metric]), 6)))
+
+
+def _no_value(metric: str, value: float, beyond: int) -> str:
+    percentile = metric.removesuffix("_ms")
+    if np.isnan(value):
+        return "no successful request"
+    if np.isinf(value):
+        return f"so many requests were never answered that its {percentile} is one of them"
+    return f"only {beyond} requests lie beyond its {percentile}" if beyond < LEAST_BEYOND_RUN else ""

@@ -1,0 +1,66 @@
+"""Run-level figures of both sides through `compare_runs`, for one part of what may be called a regression.
+
+A false REGRESSION is to happen in at most alpha of comparisons, whatever it is found in. So latency, throughput and
+error rate have parts of it, and p-values are adjusted to be compared with the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.comparison.compare_runs import Comparison, compare_runs
+
+LATENCY_PART, THROUGHPUT_PART, ERRORS_PART = 0.8, 0.1, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How sweeps are compared. `look` is the number of runs a side there are, or were to be, at the present look."""
+
+    paired: bool
+    margin: float
+    alpha: float
+    looks: tuple[int, ...] | None
+    look: int | None
+
+    @property
+    def chances(self) -> int:
+        """How often the two are compared at most."""
+        return len(self.looks) if self.looks else 1
+
+
+def compare_part(baseline: pd.DataFrame, candidate: pd.DataFrame, options: Options, part: float) -> Comparison | None:
+    """Compare the figures of both sides with a `part` of alpha; None if there are none.
+
+    The frames have the columns cell, endpoint, run and value. The cells of both must be the same. Paired, a run without
+    its partner's value in a cell is left out of that cell.
+    """
+    if options.paired:
+        pairs = baseline[["cell", "run"]].merge(candidate[["cell", "run"]])
+        baseline, candidate = baseline.merge(pairs), candidate.merge(pairs)
+    if baseline.empty or candidate.empty:
+        return None
+    found = compare_runs(
+        baseline,
+        candidate,
+        paired=options.paired,
+        margin=options.margin,
+        alpha=options.alpha * part,
+        looks=options.looks,
+        look=options.look,
+    )
+    return replace(found, cells=_for_the_whole(found.cells, part), endpoints=_for_the_whole(found.endpoints, part))
+
+
+def further(parts: Sequence[Comparison | None]) -> int | None:
+    """Return how many more runs a side would probably settle all parts; None if some part seems hopeless."""
+    needed = [part.further_runs for part in parts if part is not None and part.verdict == "INCONCLUSIVE"]
+    return None if None in needed else max((runs for runs in needed if runs is not None), default=None)
+
+
+def _for_the_whole(frame: pd.DataFrame, part: float) -> pd.DataFrame:
+    return frame.assign(p_adjusted=np.minimum(frame["p_adjusted"] / part, 1))

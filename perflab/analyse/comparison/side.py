@@ -1,0 +1,113 @@
+"""One side of a comparison: a sweep's requests by run and group, and which of its runs count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.partition import Steady
+from perflab.analyse.summary import Bools, Ints, count_requests, wire_cells
+from perflab.analyse.sweep import Sweep
+from perflab.analyse.window import whole_seconds
+
+# A cell is one user count and one group.
+Cell = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A sweep as one side of a comparison, `name` baseline or candidate.
+
+    `requests` holds those of each run's window, each run a level of its own. `why` tells of each run why it does not
+    count; it is empty where it does.
+    """
+
+    name: str
+    sweep: Sweep
+    windows: Sequence[range]
+    requests: Steady
+    why: Sequence[str]
+
+    @classmethod
+    def of(cls, name: str, sweep: Sweep, *, planned: bool, repeats: Collection[int] | None = None) -> Side:
+        """Return a sweep's side, with these `repeats` of it only if they are given.
+
+        `planned` windows are taken as they are: both sides were loaded at the same moment, so what is not steady hits
+        both. Otherwise the windows are those that the sweep is judged by.
+        """
+        manifests = sweep.run_manifests
+        windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
+        run = sweep.latency["run"].cat.codes.to_numpy().astype("int64")
+        bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
+        second = sweep.latency["second"].to_numpy()
+        inside: Bools = (second >= bounds[run, 0]) & (second < bounds[run, 1])
+        seconds = (bounds[:, 1] - bounds[:, 0]).astype("float64")
+        requests = Steady.of(sweep.latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
+        why = [
+            "not of the rounds that are compared" if repeats is not None and manifest.repeat not in repeats else reasons
+            for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
+        ]
+        return cls(name, sweep, windows, requests, why)
+
+    def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
+        """Return the side with these runs, as (users, repeat), left out too."""
+        manifests = self.sweep.run_manifests
+        left_out = [
+            one or (why if (run.users, run.repeat) in runs else "")
+            for one, run in zip(self.why, manifests, strict=True)
+        ]
+        return replace(self, why=left_out)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A row a run: users, repeat, run, seconds, used, why."""
+        manifests = self.sweep.run_manifests
+        return pd.DataFrame(
+            {
+                "users": np.array([run.users for run in manifests], "int64"),
+                "repeat": np.array([run.repeat for run in manifests], "int64"),
+                "run": self.sweep.runs["run"].astype("str"),
+                "seconds": self.requests.seconds,
+                "used": np.array([not one for one in self.why], "bool"),
+                "why": pd.Series(list(self.why), dtype="str"),
+            }
+        )
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups of endpoints, in the objectives' order; some may have no request."""
+        return [str(group) for group in self.requests.groups]
+
+    @property
+    def run_and_group(self) -> Ints:
+        """The run and group of each sample as one number, run by run."""
+        return self.requests.level * len(self.groups) + self.requests.group
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """A row a run and group that has requests at the run's user count.
+
+        Columns: those of `runs`, group, at (run and group as one number), ok, failed, wire (whether nearly all of its
+        successful requests have a wire time).
+        """
+        groups = self.groups
+        number = len(self.runs) * len(groups)
+        ok, failed = count_requests(self.requests.samples, self.run_and_group, number)
+        frame = self.runs.loc[np.repeat(np.arange(len(self.runs)), len(groups))].reset_index(drop=True)
+        frame["group"] = pd.Series(groups * len(self.runs), dtype="str")
+        frame["at"] = np.arange(number)
+        frame["ok"], frame["failed"] = ok, failed
+        frame["wire"] = wire_cells(self.requests.samples, self.run_and_group, number)
+        requests = (frame["ok"] + frame["failed"]).groupby([frame["users"], frame["group"]]).transform("sum")
+        return frame[requests > 0].reset_index(drop=True)
+
+    @cached_property
+    def wire(self) -> dict[Cell, bool]:
+        """Whether the latency of each cell can be read from the wire clock in all of its runs that count."""
+        answered = self.counts[self.counts["used"] & (self.counts["ok"] > 0)]
+        by_cell = answered.groupby(["users", "group"])["wire"].all()
+        return {(int(users), str(group)): bool(wire) for (users, group), wire in by_cell.items()}

@@ -41,7 +41,7 @@ def render_report(
         if name in given:
             raise UsageError(f"notebook parameter {name!r} is set by the report itself: choose the sweep by its id")
     place = sweep_dir.path.absolute()
-    given |= {"sweep_id": sweep_dir.id, "runs_dir": str(place.parent)}
+    given |= {"sweep_id": sweep_dir.id, "runs_dir": str(SweepDir(place).runs_dir)}
     with tempfile.TemporaryDirectory(prefix=".report-", dir=place) as beside:
         made = Path(beside, "report.ipynb")
         page = made.with_suffix(".html")

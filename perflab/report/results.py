@@ -9,6 +9,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 from perflab.report.summary import summary_md
+from perflab.store.layout import SweepDir
 
 
 def write_results(sweep: Sweep, *, report: bool) -> None:
@@ -18,7 +19,7 @@ def write_results(sweep: Sweep, *, report: bool) -> None:
     """
     metrics, place = collect(sweep), sweep.dir
     # Where runs lie is nobody's business: the folder and the id are enough to find it.
-    named = f"{place.path.absolute().parent.name}/{place.id}/{place.report_html.name}" if report else None
+    named = f"{SweepDir(place.path.absolute()).runs_dir.name}/{place.id}/{place.report_html.name}" if report else None
     _write(place.metrics_json, metrics.to_json().encode())
     _write(place.junit_xml, junit_xml(metrics))
     _write(place.summary_md, summary_md(metrics, named).encode())

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from perflab.ab_plan import AbPlan
-from perflab.store.layout import SweepDir, create_sweep
+from perflab.store.layout import ComparisonDir, SweepDir, create_sweep, find_ab_folder
 from perflab.store.manifest import Status, Verdict
 
 AB_SCHEMA_VERSION = 1
@@ -61,6 +61,11 @@ class AbDir:
         """The candidate's runs."""
         return SweepDir(self.path / "candidate")
 
+    @property
+    def comparison(self) -> ComparisonDir:
+        """The comparison's results and report."""
+        return ComparisonDir(self.path)
+
 
 def create_ab(runs_dir: Path, label: str) -> AbDir:
     """Make a new comparison's folder, named as a sweep's, with a folder for each side."""
@@ -68,3 +73,8 @@ def create_ab(runs_dir: Path, label: str) -> AbDir:
     for side in (place.baseline, place.candidate):
         side.path.mkdir()
     return place
+
+
+def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
+    """Return the comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
+    return AbDir(find_ab_folder(runs_dir, ab_id))

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from perflab.store.layout import SweepDir
+
 ORDER_VARIABLE = "PERFLAB_RECORD"
 _ANSWER = ".recorder.json"
 
@@ -41,7 +43,7 @@ class Order:
     def names(self) -> dict[str, str]:
         """Return the ids of the sweep and the run."""
         run = Path(self.run_dir)
-        return {"sweep_id": run.parent.name, "run": run.name}
+        return {"sweep_id": SweepDir(run.parent).id, "run": run.name}
 
     def to_variable(self) -> dict[str, str]:
         """Return the environment variable that carries the order."""

@@ -1,8 +1,9 @@
-"""Which file lies where under ``runs/``, and how a sweep is found by a shortened id."""
+"""Which file lies where under ``runs/``, and how results are found by a shortened id."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from perflab.errors import StoreError
 
 SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+")
 RUN_NAME = re.compile(r"users-(\d{4,})-r(\d+)")
+SIDES = ("baseline", "candidate")
+"""The two sweeps inside an A/B comparison's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,57 @@ class RunDir:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonDir:
+    """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
+
+    path: Path
+
+    @property
+    def comparison_json(self) -> Path:
+        """The figures and the verdict for programs."""
+        return self.path / "comparison.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The report as one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def report_notebook(self) -> Path:
+        """The executed notebook behind the report."""
+        return self.path / "report.ipynb"
+
+    @property
+    def junit_xml(self) -> Path:
+        """The verdicts for CI servers."""
+        return self.path / "junit.xml"
+
+    @property
+    def summary_md(self) -> Path:
+        """The verdict for the page of a CI job."""
+        return self.path / "summary.md"
+
+
+@dataclass(frozen=True, slots=True)
 class SweepDir:
-    """One sweep's folder, ``20261122T103000Z-label``."""
+    """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
 
     path: Path
 
     @property
     def id(self) -> str:
-        """The sweep's id, which is the folder's name."""
-        return self.path.name
+        """The sweep's id: the folder's name, after that of the A/B comparison that it is a side of."""
+        return f"{self._ab.name}/{self.path.name}" if self._ab else self.path.name
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder under which `id` finds the sweep."""
+        return (self._ab or self.path).parent
+
+    @property
+    def _ab(self) -> Path | None:
+        above = self.path.parent
+        return above if self.path.name in SIDES and SWEEP_ID.fullmatch(above.name) else None
 
     @property
     def manifest(self) -> Path:
@@ -121,6 +166,10 @@ class SweepDir:
         """What happened in the sweep, as JSON lines for log stores."""
         return self.path / "load_test.log"
 
+    def against(self, baseline_id: str) -> ComparisonDir:
+        """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
+        return ComparisonDir(self.path / f"against-{baseline_id.replace('/', '-')}")
+
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""
         return RunDir(self.path / f"users-{users:04d}-r{repeat}")
@@ -151,26 +200,61 @@ def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> Swe
 
 
 def list_sweeps(runs_dir: Path) -> list[SweepDir]:
-    """Return all sweeps under `runs_dir`, oldest first; an absent folder holds none."""
-    if not runs_dir.is_dir():
-        return []
-    return [SweepDir(path) for path in sorted(runs_dir.iterdir()) if path.is_dir() and SWEEP_ID.fullmatch(path.name)]
+    """Return the sweeps under `runs_dir`, oldest first, A/B comparisons left out; an absent folder holds none."""
+    return [SweepDir(path) for path in _results(runs_dir) if not _is_ab(path)]
+
+
+def list_ab_folders(runs_dir: Path) -> list[Path]:
+    """Return the folders of all A/B comparisons under `runs_dir`, oldest first."""
+    return [path for path in _results(runs_dir) if _is_ab(path)]
 
 
 def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
-    """Return the sweep with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
-    sweeps = list_sweeps(runs_dir)
+    """Return the sweep with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise.
+
+    The sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``; its id may be shortened, too.
+    """
+    ab_id, slash, side = sweep_id.rpartition("/")
+    if slash and side in SIDES and "/" not in ab_id:
+        return SweepDir(find_ab_folder(runs_dir, ab_id) / side)
+    sweeps = [sweep.path for sweep in list_sweeps(runs_dir)]
+    of_abs = [path.name for path in list_ab_folders(runs_dir) if sweep_id and path.name.startswith(sweep_id)]
+    if sweep_id in of_abs or (of_abs and not any(path.name.startswith(sweep_id) for path in sweeps)):
+        raise StoreError(
+            f"{sweep_id!r} is an A/B comparison of two sweeps: name {of_abs[0]}/baseline or {of_abs[0]}/candidate"
+        )
     if not sweeps:
         raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir")
-    if sweep_id == "latest":
-        return sweeps[-1]
-    for sweep in sweeps:
-        if sweep.id == sweep_id:
-            return sweep
-    matches = [sweep for sweep in sweeps if sweep_id and sweep.id.startswith(sweep_id)]
+    return SweepDir(_find(sweeps, runs_dir, sweep_id, "sweep"))
+
+
+def find_ab_folder(runs_dir: Path, ab_id: str) -> Path:
+    """Return an A/B comparison's folder by its id, a unique beginning of it, or ``latest``; raises StoreError."""
+    found = list_ab_folders(runs_dir)
+    if not found:
+        raise StoreError(f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir")
+    return _find(found, runs_dir, ab_id, "A/B comparison")
+
+
+def _results(runs_dir: Path) -> list[Path]:
+    if not runs_dir.is_dir():
+        return []
+    return [path for path in sorted(runs_dir.iterdir()) if path.is_dir() and SWEEP_ID.fullmatch(path.name)]
+
+
+def _is_ab(path: Path) -> bool:
+    return (path / "ab.json").exists()
+
+
+def _find(folders: Sequence[Path], runs_dir: Path, wanted: str, kind: str) -> Path:
+    """Return the folder that `wanted` means; `folders` are at least one, oldest first."""
+    if wanted == "latest":
+        return folders[-1]
+    exact = [path for path in folders if path.name == wanted]
+    matches = exact or [path for path in folders if wanted and path.name.startswith(wanted)]
     if len(matches) == 1:
         return matches[0]
-    shown = ", ".join(sweep.id for sweep in (matches or sweeps)[-3:])
+    shown = ", ".join(path.name for path in (matches or folders)[-3:])
     if matches:
-        raise StoreError(f"sweep id {sweep_id!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
-    raise StoreError(f"no sweep {sweep_id!r} under {str(runs_dir)!r}; the latest are {shown} (perflab list shows all)")
+        raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
+    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; the latest are {shown} (perflab list shows all)")

@@ -151,7 +151,7 @@ def write_manifest(path: Path, manifest: BaseModel) -> None:
 
 
 def read_manifest(path: Path, kind: type[ManifestT]) -> ManifestT:
-    """Read ``run.json`` or ``sweep.json``; raises StoreError with the file and what is wrong with it."""
+    """Read a manifest of the version that `kind` has; raises StoreError with the file and what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -160,10 +160,10 @@ def read_manifest(path: Path, kind: type[ManifestT]) -> ManifestT:
         raise StoreError(f"{str(path)!r} can't be read: {error}") from None
     try:
         version = _Version.model_validate_json(text).schema_version
-        if version != SCHEMA_VERSION:
+        known = kind.model_fields["schema_version"].default
+        if version != known:
             raise StoreError(
-                f"{str(path)!r} has schema_version {version}, this perflab reads {SCHEMA_VERSION}: "
-                f"use the perflab that wrote it"
+                f"{str(path)!r} has schema_version {version}, this perflab reads {known}: use the perflab that wrote it"
             )
         return kind.model_validate_json(text)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The workbench's three verbs from Python: run a sweep, open one, list them."""
+"""Sweeps: run one, open one, list them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ def sweep(
 
 
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None) -> Sweep:
-    """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError."""
+    """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError.
+
+    The sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
+    """
     return Sweep.open(layout.find_sweep(runs_folder(runs_dir), sweep_id))
 
 

@@ -20,8 +20,8 @@ DESIGNS: tuple[Design, ...] = ("duet", "interleaved")
 # The numbers of rounds at which the two are compared, until there is a verdict.
 LOOKS = (5, 10, 15, 20)
 MARGIN, ALPHA = 0.05, 0.01
-# A round's load and length: `python -m benchmarks.duet_rounds` shows what they are good for.
-USERS, DURATION_S, SPAWN_RATE, SETTLE_S = 200, 12.0, 100.0, 3.0
+# A round's load and length: `python -m benchmarks.comparison_real` shows what they are good for.
+USERS, DURATION_S, SPAWN_RATE, SETTLE_S = 250, 15.0, 250.0, 3.0
 
 
 class AbTarget(BaseModel):

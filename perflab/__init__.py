@@ -6,6 +6,7 @@
     sweep.verdict            # 'PASS', 'FAIL', 'INVALID' or 'INCONCLUSIVE'
     sweep.groups             # a DataFrame: rates and percentiles by user count and group of endpoints
     perflab.open_sweep("latest").latency
+    perflab.compare("20261122T103000Z-before", "latest").headline
 
 Names are imported when they are first used: the code that runs inside Locust must never load pandas.
 """
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from perflab.analyse.comparison.compare_runs import compare_runs
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.workbench import list_sweeps, open_sweep, sweep
+    from perflab.workbench import compare, list_sweeps, open_sweep, sweep
 
 __all__ = [
     "LocustfileError",
@@ -28,6 +29,7 @@ __all__ = [
     "Sweep",
     "TargetError",
     "UsageError",
+    "compare",
     "compare_runs",
     "list_sweeps",
     "open_sweep",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "Sweep": "perflab.analyse.sweep",
+    "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",
     "list_sweeps": "perflab.workbench",
     "open_sweep": "perflab.workbench",

@@ -46,3 +46,13 @@ AllowHost = Annotated[
 NoReport = Annotated[bool, typer.Option("--no-report", help="Don't write report.html.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON, to stdout.")]
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
+Margin = Annotated[
+    str | None, typer.Option(metavar="SHARE", help="The change that would not matter. Default: 5%, which is 0.05.")
+]
+Alpha = Annotated[
+    str | None, typer.Option(metavar="SHARE", help="How often two equal systems may be told apart. Default: 1%.")
+]
+AllowDifferent = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="What may differ although it matters, such as machine; may be given again."),
+]

@@ -114,15 +114,16 @@ class SweepDir:
     @property
     def id(self) -> str:
         """The sweep's id: the folder's name, after that of the A/B comparison that it is a side of."""
-        return f"{self._ab.name}/{self.path.name}" if self._ab else self.path.name
+        return f"{self.ab.name}/{self.path.name}" if self.ab else self.path.name
 
     @property
     def runs_dir(self) -> Path:
         """The folder under which `id` finds the sweep."""
-        return (self._ab or self.path).parent
+        return (self.ab or self.path).parent
 
     @property
-    def _ab(self) -> Path | None:
+    def ab(self) -> Path | None:
+        """The folder of the A/B comparison that this sweep is a side of; None for a sweep of its own."""
         above = self.path.parent
         return above if self.path.name in SIDES and SWEEP_ID.fullmatch(above.name) else None
 
@@ -217,15 +218,24 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
     ab_id, slash, side = sweep_id.rpartition("/")
     if slash and side in SIDES and "/" not in ab_id:
         return SweepDir(find_ab_folder(runs_dir, ab_id) / side)
-    sweeps = [sweep.path for sweep in list_sweeps(runs_dir)]
-    of_abs = [path.name for path in list_ab_folders(runs_dir) if sweep_id and path.name.startswith(sweep_id)]
-    if sweep_id in of_abs or (of_abs and not any(path.name.startswith(sweep_id) for path in sweeps)):
+    if means_ab(runs_dir, sweep_id):
+        ab_id = find_ab_folder(runs_dir, sweep_id).name
         raise StoreError(
-            f"{sweep_id!r} is an A/B comparison of two sweeps: name {of_abs[0]}/baseline or {of_abs[0]}/candidate"
+            f"{sweep_id!r} is an A/B comparison of two sweeps: perflab compare {ab_id} shows it, "
+            f"{ab_id}/baseline and {ab_id}/candidate are its sweeps"
         )
+    sweeps = [sweep.path for sweep in list_sweeps(runs_dir)]
     if not sweeps:
         raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir")
     return SweepDir(_find(sweeps, runs_dir, sweep_id, "sweep"))
+
+
+def means_ab(runs_dir: Path, result_id: str) -> bool:
+    """Return whether an id, or its beginning, is that of an A/B comparison and of no sweep."""
+    of_abs = [path.name for path in list_ab_folders(runs_dir) if result_id and path.name.startswith(result_id)]
+    if result_id in of_abs:
+        return True
+    return bool(of_abs) and not any(sweep.id.startswith(result_id) for sweep in list_sweeps(runs_dir))
 
 
 def find_ab_folder(runs_dir: Path, ab_id: str) -> Path:

@@ -1,0 +1,156 @@
+"""Comparing recorded sweeps: is the candidate slower than the baseline, or is it just noise?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from perflab.analyse.comparison.sweeps import ALPHA, MARGIN, SweepComparison, compare_sweeps
+from perflab.analyse.sweep import Sweep
+from perflab.errors import StoreError, UsageError
+from perflab.store import layout
+from perflab.store.ab import AbDir, AbManifest, find_ab
+from perflab.store.layout import ComparisonDir, SweepDir
+from perflab.store.manifest import read_manifest
+from perflab.workbench.sweeps import open_sweep, runs_folder
+
+
+def compare(
+    baseline: str | Sweep,
+    candidate: str | Sweep | None = None,
+    *,
+    runs_dir: str | Path | None = None,
+    margin: float | str | None = None,
+    alpha: float | str | None = None,
+    allow_different: Collection[str] = (),
+) -> SweepComparison:
+    """Compare two recorded sweeps, given by id or as `Sweep`; nothing is written.
+
+    Without a `candidate` it is the latest sweep. If `baseline` alone is the id of an A/B comparison, ``latest`` is one
+    too, its two sides are compared, at its last look. `margin` is the change that would not matter, 0.05 or "5%" (the
+    default). `alpha` is how often two equal systems may be told apart, 0.01 by default. Both were set for an A/B
+    comparison when it began. `allow_different` names what may differ between the sweeps although it matters, such as
+    ``machine``.
+
+    Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
+
+        comparison = perflab.compare("20261122T103000Z-before", "latest")
+        comparison.verdict, comparison.headline, comparison.slower
+        comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
+    """
+    folder = runs_folder(runs_dir)
+    if candidate is None and isinstance(baseline, str) and _means_ab(folder, baseline):
+        place = find_ab(folder, baseline)
+        sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
+    else:
+        sides = _opened(baseline, runs_dir), _opened("latest" if candidate is None else candidate, runs_dir)
+    share, chance = (
+        None if value is None else parse_share(value, option)
+        for value, option in ((margin, "--margin"), (alpha, "--alpha"))
+    )
+    before, after = (sweep.dir.path.absolute() for sweep in sides)
+    if before == after:
+        raise UsageError(f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)")
+    if (ab := common_ab(*sides)) is not None:
+        return _at_last_look(ab, *sides, share, chance, allow_different)
+    return compare_sweeps(
+        *sides,
+        margin=MARGIN if share is None else share,
+        alpha=ALPHA if chance is None else chance,
+        allow_different=allow_different,
+        history=_history(*sides),
+    )
+
+
+def comparison_place(comparison: SweepComparison) -> ComparisonDir:
+    """Return where a comparison's files belong: in its A/B comparison's folder, or in the candidate's."""
+    sides = comparison.baseline, comparison.candidate
+    if (ab := common_ab(*sides)) is not None:
+        return ab.comparison
+    return sides[1].dir.against(sides[0].id)
+
+
+def common_ab(baseline: Sweep, candidate: Sweep) -> AbDir | None:
+    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
+    above = {sweep.dir.ab for sweep in (baseline, candidate)}
+    path = above.pop()
+    if above or path is None:
+        return None
+    if (baseline.dir.path.name, candidate.dir.path.name) != layout.SIDES:
+        raise UsageError(f"{baseline.id} is not this comparison's baseline: perflab compare {path.name} compares them")
+    return AbDir(path)
+
+
+def parse_share(value: float | str, option: str) -> float:
+    """Return a fraction from 0.05, ``"0.05"`` or ``"5%"``; raises UsageError with the option's name."""
+    text = str(value).strip()
+    number, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"{option}: {text!r} is not a share from 0 to 100 %; write for example 5% or 0.05")
+    return share
+
+
+def _means_ab(folder: Path, result_id: str) -> bool:
+    # The latest sweep against the latest sweep can't be meant.
+    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_ab_folders(folder)))
+
+
+def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:
+    return open_sweep(sweep, runs_dir) if isinstance(sweep, str) else sweep
+
+
+def _at_last_look(
+    ab: AbDir,
+    baseline: Sweep,
+    candidate: Sweep,
+    margin: float | None,
+    alpha: float | None,
+    allow_different: Collection[str],
+) -> SweepComparison:
+    """Compare the sides of an A/B comparison as it was planned, or its error rates would be unknown."""
+    manifest = read_manifest(ab.manifest, AbManifest)
+    planned = manifest.ab
+    for option, given, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
+        if given not in (None, set_to):
+            raise UsageError(f"{option} {given:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
+    if not manifest.rounds:
+        raise StoreError(
+            f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
+            f"go on with perflab ab --resume {ab.id}"
+        )
+    return compare_sweeps(
+        baseline,
+        candidate,
+        design=planned.design,
+        margin=planned.margin,
+        alpha=planned.alpha,
+        looks=planned.looks,
+        look=len(manifest.rounds),
+        rounds=manifest.rounds,
+        allow_different=allow_different,
+    )
+
+
+def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
+    """Return other sweeps of the baseline's configuration, if some user count has a single run on a side."""
+    runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
+    if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
+        return []
+    from perflab.analyse.comparison.comparable import same_configuration
+
+    ids = {baseline.id, candidate.id}
+    found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
+    return same_configuration(baseline, [sweep for sweep in found if sweep is not None])
+
+
+def _readable(place: SweepDir) -> Sweep | None:
+    """Return a sweep, None for one that can't be read: somebody else's damage must not keep these from comparing."""
+    try:
+        return Sweep.open(place)
+    except StoreError:
+        return None

@@ -1,0 +1,89 @@
+"""Gating a recorded sweep: does it meet its objectives, and is it no slower than the baseline?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perflab.analyse.comparison.sweeps import SweepComparison
+from perflab.analyse.judge import worst
+from perflab.analyse.sweep import Sweep
+from perflab.errors import StoreError, UsageError
+from perflab.store.baseline import read_baseline, write_baseline
+from perflab.store.manifest import EXIT_CODES, Verdict
+from perflab.workbench.comparing import compare
+from perflab.workbench.sweeps import open_sweep, runs_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A sweep judged against its objectives, and against a baseline if that was asked for."""
+
+    sweep: Sweep
+    comparison: SweepComparison | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The graver one of both verdicts."""
+        return worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON: verdict, exit_code, sweep, comparison (None: not asked for)."""
+        return {
+            "verdict": self.verdict,
+            "exit_code": EXIT_CODES[self.verdict],
+            "sweep": self.sweep.to_dict(),
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
+        }
+
+
+def check(
+    sweep_id: str = "latest",
+    *,
+    baseline: bool = False,
+    against: str | None = None,
+    runs_dir: str | Path | None = None,
+    margin: float | str | None = None,
+    alpha: float | str | None = None,
+    allow_different: Collection[str] = (),
+) -> Check:
+    """Judge a recorded sweep against its objectives, and against the stored `baseline` or the sweep `against`.
+
+    `margin`, `alpha` and `allow_different` are as in `compare`. Raises UsageError and StoreError.
+
+        check("latest", baseline=True).verdict
+    """
+    sweep = open_sweep(sweep_id, runs_dir)
+    if against is None and not baseline:
+        given = {"--margin": margin, "--alpha": alpha, "--allow-different": allow_different or None}
+        for option in (name for name, value in given.items() if value is not None):
+            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID")
+        return Check(sweep, None)
+    held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir)
+    if against is None and held_against.id == sweep.id:
+        raise UsageError(f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID")
+    comparison = compare(
+        held_against, sweep, runs_dir=runs_dir, margin=margin, alpha=alpha, allow_different=allow_different
+    )
+    return Check(sweep, comparison)
+
+
+def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
+    """Make a sweep the one that others are held against; it needs a complete run. Raises StoreError."""
+    sweep = open_sweep(sweep_id, runs_dir)
+    if not any(run.status == "complete" for run in sweep.run_manifests):
+        raise StoreError(f"{sweep.id} has no complete run: choose a sweep that has (perflab list shows all)")
+    write_baseline(runs_folder(runs_dir), sweep.id)
+    return sweep
+
+
+def open_baseline(runs_dir: str | Path | None = None) -> Sweep:
+    """Open the stored baseline; raises StoreError if there is none, or its sweep has gone."""
+    folder = runs_folder(runs_dir)
+    stored = read_baseline(folder)
+    try:
+        return open_sweep(stored, folder)
+    except StoreError as error:
+        raise StoreError(f"the baseline {stored!r} can't be opened: {error}; perflab baseline set ID") from None

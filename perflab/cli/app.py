@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from perflab.cli import calibrate, doctor, report, run, show, sweep
+from perflab.cli import baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
 
@@ -35,6 +35,9 @@ app.command("run")(run.run)
 app.command("list")(list_command.list_)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("check")(check.check)
+app.add_typer(baseline.baseline, name="baseline")
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
 

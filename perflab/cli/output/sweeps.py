@@ -1,4 +1,4 @@
-"""What the commands print to stdout: tables for people, JSON for programs."""
+"""What is printed of sweeps: a result, a list, where the report lies."""
 
 from __future__ import annotations
 
@@ -8,29 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from perflab.store.manifest import EXIT_CODES
+from perflab.cli.output.console import STYLES, make_table, open_console
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from perflab.analyse.sweep import Sweep
-    from perflab.store.calibration import Calibration
-    from perflab.store.manifest import Verdict
 
-STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
-PLAIN_WIDTH = 140
-# Locust's master and perflab itself are among a calibration's other processes, too.
-QUIET_CORES = 0.4
-
-
-def exit_code(verdict: Verdict) -> int:
-    """Return the exit code that says a verdict."""
-    return EXIT_CODES[verdict]
+_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "runs"}
 
 
 def print_result(sweep: Sweep, *, as_json: bool) -> None:
@@ -38,8 +25,9 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
-    console = _console()
-    table = _table("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "verdict")
+    console = open_console()
+    columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "verdict")
+    table = make_table(*columns, numbers=_NUMBERS)
     for row in sweep.verdicts.itertuples():
         table.add_row(
             str(row.users),
@@ -68,60 +56,15 @@ def print_list(sweeps: pd.DataFrame, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(sweeps.to_json(orient="records", date_format="iso", indent=2) + "\n")
         return
-    table = _table("id", "users", "runs", "status", "verdict", "target")
+    table = make_table("id", "users", "runs", "status", "verdict", "target", numbers=_NUMBERS)
     for row in sweeps.fillna("").itertuples():
         style = STYLES.get(str(row.verdict), "default")
         verdict = f"[{style}]{row.verdict}[/]"
         table.add_row(str(row.id), str(row.users), str(row.runs), str(row.status), verdict, escape(str(row.host)))
     if table.row_count:
-        _console().print(table)
+        open_console().print(table)
     else:
         sys.stderr.write("no sweep yet: run one with perflab sweep\n")
-
-
-def print_calibration(found: Calibration, *, as_json: bool) -> None:
-    """Print a row a client and number of processes, or all that was measured as JSON."""
-    if as_json:
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
-        return
-    machine, console = found.machine, _console()
-    table = _table("client", "processes", "users", "requests/s", "limited by", "cores of other processes")
-    for one in found.ceilings:
-        least = "≥ " if one.at_least else ""
-        table.add_row(
-            one.client,
-            str(one.processes),
-            f"{least}{one.users:,}".replace(",", " "),
-            f"{least}{one.requests_per_s:,.0f}".replace(",", " "),
-            one.limited_by or "nothing yet",
-            f"{one.other_cores:.1f} of {machine.cores}",
-        )
-    console.print(table)
-    console.print(
-        f"users make a request every {found.cycle_s:g} s on average; {escape(machine.processor)}, "
-        f"{machine.cores} cores, locust {found.versions.get('locust')}; measured in {found.seconds:.0f} s",
-        soft_wrap=True,
-    )
-    others = max(one.other_cores for one in found.ceilings)
-    if others > QUIET_CORES:
-        console.print(
-            f"note: other programs kept up to {others:.1f} cores busy meanwhile, so this is what was left: calibrate "
-            f"again when the machine is as quiet as it will be for your sweeps",
-            soft_wrap=True,
-        )
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numbers = {"users", "measured", "95 % bounds", "limit", "requests", "runs"}
-    numbers |= {"processes", "requests/s", "cores of other processes"}
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
-    return table
 
 
 def _objective(row: Any) -> str:

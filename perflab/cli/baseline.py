@@ -1,0 +1,32 @@
+"""``perflab baseline``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from perflab.cli import options
+
+SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
+
+baseline = typer.Typer(help="Choose the sweep that perflab check --baseline holds others against, or show it.")
+
+
+@baseline.command("set")
+def set_(sweep_id: SweepId, runs_dir: options.RunsDir = None) -> None:
+    """Make a recorded sweep the baseline."""
+    from perflab import workbench
+
+    workbench.set_baseline(sweep_id, runs_dir)
+    show(runs_dir)
+
+
+@baseline.command()
+def show(runs_dir: options.RunsDir = None) -> None:
+    """Show which sweep is the baseline."""
+    from perflab import workbench
+
+    sweep = workbench.open_baseline(runs_dir)
+    complete = sum(run.status == "complete" for run in sweep.run_manifests)
+    typer.echo(f"baseline: {sweep.id} ({complete} complete runs, verdict {sweep.manifest.verdict or 'unknown'})")

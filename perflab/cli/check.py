@@ -1,0 +1,44 @@
+"""``perflab check``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from perflab.cli import options
+
+Baseline = Annotated[
+    bool, typer.Option("--baseline", help="Compare with the stored baseline too: see perflab baseline set.")
+]
+Against = Annotated[str | None, typer.Option(metavar="ID", help="Compare with this sweep instead of the stored one.")]
+
+
+def check(
+    sweep_id: options.SweepId = "latest",
+    baseline: Baseline = False,
+    against: Against = None,
+    margin: options.Margin = None,
+    alpha: options.Alpha = None,
+    allow_different: options.AllowDifferent = None,
+    runs_dir: options.RunsDir = None,
+    json: options.AsJson = False,
+) -> int:
+    """Judge a recorded sweep by its objectives, and with --baseline by whether it is slower than that; no report."""
+    from perflab import workbench
+    from perflab.cli import output
+    from perflab.cli.compare import write
+
+    checked = workbench.check(
+        sweep_id,
+        baseline=baseline,
+        against=against,
+        runs_dir=runs_dir,
+        margin=margin,
+        alpha=alpha,
+        allow_different=allow_different or (),
+    )
+    output.print_check(checked, as_json=json)
+    if checked.comparison is not None:
+        write(checked.comparison, report=False, as_json=json)
+    return output.exit_code(checked.verdict)

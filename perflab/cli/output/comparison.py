@@ -1,0 +1,137 @@
+"""What is printed of a comparison."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from perflab.cli.output.console import STYLES, make_table, open_console
+
+if TYPE_CHECKING:
+    from perflab.analyse.comparison.sweeps import SweepComparison
+    from perflab.workbench import Check
+
+_COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
+_NUMBERS = {"users", "baseline", "candidate", "change", "bounds"}
+_ROW_STYLES = {
+    "slower": "bold red",
+    "lower": "bold red",
+    "more": "bold red",
+    "faster": "green",
+    "higher": "green",
+    "fewer": "green",
+    "open": "yellow",
+}
+_DESIGNS = {
+    "separate": "runs apart from each other",
+    "interleaved": "both in turns, round by round",
+    "duet": "both at the same moment, round by round",
+}
+
+
+def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
+    """Print what is compared, row by row, then the verdict and its reasons; or all figures as JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps(comparison.to_dict(), indent=2) + "\n")
+        return
+    console = open_console()
+    table = make_table(*_COLUMNS, numbers=_NUMBERS)
+    level = None
+    for users, *cells in _rows(comparison):
+        if level not in (None, users):
+            table.add_section()
+        level = users
+        table.add_row(users, *cells)
+    if table.row_count:
+        console.print(table)
+        console.print(
+            f"  bounds: one-sided 95 % each; margin {100 * comparison.margin:g} %; a false regression in at most "
+            f"{100 * comparison.alpha:g} % of comparisons; {_DESIGNS[comparison.design]}",
+            soft_wrap=True,
+        )
+    console.print(
+        f"[{STYLES[comparison.verdict]}]{comparison.verdict}[/]  {escape(comparison.headline)}", soft_wrap=True
+    )
+    console.print(
+        f"  baseline {escape(comparison.baseline.id)}, candidate {escape(comparison.candidate.id)}", soft_wrap=True
+    )
+    for reason in [*comparison.reasons, *(f"note: {note}" for note in comparison.notes)]:
+        console.print(f"  {escape(reason)}", soft_wrap=True)
+
+
+def print_check(check: Check, *, as_json: bool) -> None:
+    """Print a checked sweep's verdict on its objectives, then that on the change; or both as JSON."""
+    from perflab.cli.output.sweeps import print_result
+
+    if as_json:
+        sys.stdout.write(json.dumps(check.to_dict(), indent=2) + "\n")
+        return
+    print_result(check.sweep, as_json=False)
+    if check.comparison is None:
+        return
+    print_comparison(check.comparison, as_json=False)
+    sweep, comparison = check.sweep.verdict, check.comparison.verdict
+    open_console().print(
+        f"[{STYLES[check.verdict]}]{check.verdict}[/]  objectives: {sweep}, against the baseline: {comparison}"
+    )
+
+
+def _rows(comparison: SweepComparison) -> Iterator[tuple[str, ...]]:
+    """Yield the table's rows: each group as a whole, then level by level latency, throughput and failures."""
+    for row in comparison.endpoints.itertuples():
+        yield ("all", escape(str(row.group)), "latency", "", "", *_change(row), _result(row))
+    cells, throughput, errors = comparison.cells, comparison.throughput, comparison.errors
+    for users in sorted({*cells["users"], *throughput["users"], *errors["users"]}):
+        for row in cells[cells["users"] == users].itertuples():
+            figures = (_figure(row.baseline, "ms"), _figure(row.candidate, "ms"))
+            name = str(row.metric).removesuffix("_ms")
+            yield (str(users), escape(str(row.group)), name, *figures, *_change(row), _result(row))
+        for row in throughput[throughput["users"] == users].itertuples():
+            figures = (_figure(row.baseline, "/s"), _figure(row.candidate, "/s"))
+            yield (str(users), escape(str(row.group)), "throughput", *figures, *_change(row), _result(row))
+        for row in errors[errors["users"] == users].itertuples():
+            rates = (_share(row.baseline_rate), _share(row.candidate_rate))
+            difference = _points(row.candidate_rate - row.baseline_rate)
+            bounds = _between(_points(row.low), _points(row.high))
+            yield (str(users), escape(str(row.group)), "failed", *rates, difference, bounds, _result(row))
+
+
+def _result(row: Any) -> str:
+    """Return a row's verdict; where there is none, why."""
+    text = str(row.words if row.verdict == "not assessable" else row.verdict)
+    style = _ROW_STYLES.get(str(row.verdict), "default")
+    return f"[{style}]{escape(text)}[/]"
+
+
+def _change(row: Any) -> tuple[str, str]:
+    return _percent(row.ratio), _between(_percent(row.low), _percent(row.high))
+
+
+def _between(low: str, high: str) -> str:
+    """Return both bounds, or the one that there is."""
+    if "-" in (low, high):
+        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
+    return f"{low} to {high}"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f} %" if math.isfinite(ratio) and ratio > 0 else "-"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.2f} %" if math.isfinite(difference) else "-"
+
+
+def _share(rate: float) -> str:
+    return f"{100 * rate:.2f} %" if math.isfinite(rate) else "-"
+
+
+def _figure(value: float, unit: str) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1f} {unit}" if math.isfinite(value) else "∞"

@@ -1,0 +1,37 @@
+"""How tables for people look, and which exit code says a verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from perflab.store.manifest import EXIT_CODES
+
+if TYPE_CHECKING:
+    from perflab.store.manifest import Verdict
+
+STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
+PLAIN_WIDTH = 140
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Return the exit code that says a verdict."""
+    return EXIT_CODES[verdict]
+
+
+def open_console() -> Console:
+    """Return a console on stdout: as wide as the terminal, or of a plain width where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def make_table(*columns: str, numbers: Collection[str]) -> Table:
+    """Return an empty table; the columns that hold `numbers` are aligned to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table

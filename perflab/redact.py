@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_HIDDEN = "…"
+HIDDEN = "…"
 _QUERY = re.compile(r"\?[^\s'\")>]*")
 # To the last @ before the path: people put passwords with an @ into URLs unquoted.
 _USERINFO = re.compile(r"://[^/\s'\"]+@")
@@ -27,12 +27,12 @@ _SECRETS = (
 
 def redact(text: str) -> str:
     """Return `text` without query strings, credentials in URLs, and the values of what is named like a secret."""
-    return redact_values(_QUERY.sub(f"?{_HIDDEN}", text))
+    return redact_values(_QUERY.sub(f"?{HIDDEN}", text))
 
 
 def redact_values(text: str) -> str:
     """Return `text` without secrets, but with what else stands in a query: request names are told apart by it."""
-    text = _JWT.sub(_HIDDEN, _USERINFO.sub(f"://{_HIDDEN}@", text))
+    text = _JWT.sub(HIDDEN, _USERINFO.sub(f"://{HIDDEN}@", text))
     for pattern in _SECRETS:
-        text = pattern.sub(rf"\1{_HIDDEN}", text)
+        text = pattern.sub(rf"\1{HIDDEN}", text)
     return text

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perflab.cli import options
+from perflab.cli.compare import conclude
 
 Baseline = Annotated[
     str | None, typer.Argument(metavar="BASELINE", help="A URL, a command with {port}, or with --launch a git ref.")

@@ -53,7 +53,7 @@ def compare(
     if before == after:
         raise UsageError(f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)")
     if (ab := common_ab(*sides)) is not None:
-        return _at_last_look(ab, *sides, share, chance, allow_different)
+        return compare_ab(ab, share, chance, allow_different)
     return compare_sweeps(
         *sides,
         margin=MARGIN if share is None else share,
@@ -104,34 +104,34 @@ def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:
     return open_sweep(sweep, runs_dir) if isinstance(sweep, str) else sweep
 
 
-def _at_last_look(
-    ab: AbDir,
-    baseline: Sweep,
-    candidate: Sweep,
-    margin: float | None,
-    alpha: float | None,
-    allow_different: Collection[str],
+def compare_ab(
+    ab: AbDir, margin: float | None = None, alpha: float | None = None, allow_different: Collection[str] = ()
 ) -> SweepComparison:
-    """Compare the sides of an A/B comparison as it was planned, or its error rates would be unknown."""
+    """Compare the sides of an A/B comparison at its last look, as it was planned, or its error rates were unknown.
+
+    Raises StoreError if it never came to a look, UsageError for another `margin` or `alpha` than planned.
+    """
     manifest = read_manifest(ab.manifest, AbManifest)
     planned = manifest.ab
     for option, given, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if given not in (None, set_to):
             raise UsageError(f"{option} {given:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
-    if not manifest.rounds:
+    spoilt = manifest.status == "failed"
+    if not manifest.rounds and not spoilt:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
             f"go on with perflab ab --resume {ab.id}"
         )
     return compare_sweeps(
-        baseline,
-        candidate,
+        Sweep.open(ab.baseline),
+        Sweep.open(ab.candidate),
         design=planned.design,
         margin=planned.margin,
         alpha=planned.alpha,
         looks=planned.looks,
-        look=len(manifest.rounds),
-        rounds=manifest.rounds,
+        # Where too many rounds were spoilt, all of them are told of.
+        look=planned.looks[-1] if spoilt else len(manifest.rounds),
+        rounds=None if spoilt else manifest.rounds,
         allow_different=allow_different,
     )
 

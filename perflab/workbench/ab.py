@@ -1,0 +1,208 @@
+"""``ab``: two targets loaded against each other until it is known whether the candidate is slower."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from perflab.ab_plan import ALPHA, MARGIN, AbPlan, make_ab_plan
+from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
+from perflab.analyse.sweep import Sweep
+from perflab.errors import UsageError
+from perflab.objectives import Objectives, find_objectives, load_objectives
+from perflab.plan import UsersLike
+from perflab.progress import Style, show_progress
+from perflab.redact import HIDDEN
+from perflab.settings import load_environment, project_root
+from perflab.store.ab import AbDir, AbManifest, find_ab
+from perflab.store.layout import SweepDir
+from perflab.store.manifest import RunManifest, SweepManifest, read_manifest, write_manifest
+from perflab.workbench.comparing import compare_ab, parse_share
+from perflab.workbench.sweeps import runs_folder
+
+# Rounds may be spoilt by something that passes; this many and more than a fifth of all say that something does not.
+MOST_SPOILT = 2
+MOST_SPOILT_SHARE = 0.2
+
+
+def ab(
+    baseline: str | None = None,
+    candidate: str | None = None,
+    *,
+    launch: str | None = None,
+    health: str | None = None,
+    locustfile: str | Path | None = None,
+    objectives: str | Path | None = None,
+    design: str = "duet",
+    users: UsersLike | None = None,
+    spawn_rate: float | str | None = None,
+    duration: float | str | None = None,
+    rounds: int | None = None,
+    margin: float | str | None = None,
+    alpha: float | str | None = None,
+    seed: int | str | None = None,
+    processes: int | str | None = None,
+    restart: bool = True,
+    label: str | None = None,
+    runs_dir: str | Path | None = None,
+    allow_hosts: Iterable[str] = (),
+    resume: str | None = None,
+    progress: Style = "auto",
+) -> SweepComparison:
+    """Load two targets against each other, round by round, until it is known whether the candidate is slower.
+
+    Each is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); with `launch`, the command,
+    they are git refs. A *duet* loads both at the same moment, half of the users each; *interleaved* loads one after the
+    other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more rounds are made once there is a
+    verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison, to go on with.
+    Raises UsageError, TargetError and LocustfileError before anything is written.
+
+        perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
+        perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)
+    """
+    from perflab.drive.rounds import run_ab
+
+    root = project_root()
+    environment = load_environment(root)
+    folder = runs_folder(runs_dir)
+    resumed = None
+    if resume is not None:
+        if baseline is not None or candidate is not None:
+            raise UsageError(f"--resume {resume} goes on with its own two targets: leave the others out")
+        resumed = find_ab(folder, resume)
+        plan = _resumable(resumed)
+    elif baseline is None or candidate is None:
+        raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
+    else:
+        plan = make_ab_plan(
+            baseline,
+            candidate,
+            environment=environment,
+            root=root,
+            launch=launch,
+            health=health,
+            locustfile=locustfile,
+            design=design,
+            users=users,
+            spawn_rate=spawn_rate,
+            duration=duration,
+            rounds=rounds,
+            margin=MARGIN if margin is None else parse_share(margin, "--margin"),
+            alpha=ALPHA if alpha is None else parse_share(alpha, "--alpha"),
+            seed=seed,
+            processes=processes,
+            restart=restart,
+            label=label,
+            allow_hosts=allow_hosts,
+        )
+    limits = Path(objectives) if objectives is not None else find_objectives(plan.plan.locustfile)
+    judge = _Judge(plan, tell=progress != "none")
+    with show_progress(progress) as show:
+        place = run_ab(
+            plan,
+            load_objectives(limits, environment) if limits is not None else Objectives(),
+            runs_dir=folder,
+            resumed=resumed,
+            environment=environment,
+            root=root,
+            listen=show,
+            begun=judge.begun,
+            go_on=judge.go_on,
+        )
+    return compare_ab(place)
+
+
+class _Judge:
+    """Decides after each round whether another one is wanted."""
+
+    def __init__(self, plan: AbPlan, *, tell: bool) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._valid: dict[int, str] = {}
+        """Why each round can't be used; empty for those that can."""
+
+    def begun(self, place: AbDir) -> None:
+        """Tell how the comparison is called, so that it can be gone on with."""
+        plan = self._plan
+        levels = ", ".join(map(str, plan.plan.users))
+        split = ", half for each side" if plan.design == "duet" else ""
+        looks = " or ".join(map(str, plan.looks))
+        load = f"{plan.design} at {levels} users{split}, {plan.plan.duration_s:g} s a round"
+        self._say(f"comparison {place.id}: {load}, {looks} rounds")
+
+    def go_on(self, place: AbDir, number: int) -> bool:
+        """Say whether another round is wanted after `number` of them; at a look, compare."""
+        for one in range(1, number + 1):
+            if one not in self._valid:
+                self._valid[one] = _spoilt(place, one, self._plan)
+                if self._valid[one]:
+                    self._say(f"round {one} can't be used: {self._valid[one]}")
+        rounds = [one for one, why in self._valid.items() if not why]
+        spoilt = number - len(rounds)
+        if spoilt > MOST_SPOILT and spoilt > MOST_SPOILT_SHARE * number:
+            self._write(place, status="failed")
+            return False
+        if len(rounds) not in self._plan.looks:
+            return True
+        return not self._look(place, rounds)
+
+    def _look(self, place: AbDir, rounds: Sequence[int]) -> bool:
+        """Compare the first so many rounds; return whether that is the end."""
+        plan = self._plan
+        comparison = compare_sweeps(
+            Sweep.open(place.baseline),
+            Sweep.open(place.candidate),
+            design=plan.design,
+            margin=plan.margin,
+            alpha=plan.alpha,
+            looks=plan.looks,
+            look=len(rounds),
+            rounds=rounds,
+        )
+        last = len(rounds) >= plan.looks[-1]
+        done = comparison.verdict != "INCONCLUSIVE" or last
+        status = "complete" if done else "interrupted"
+        self._write(place, status=status, rounds=tuple(rounds), verdict=comparison.verdict)
+        self._say(f"look at {len(rounds)} rounds: {comparison.headline}")
+        return done
+
+    def _write(self, place: AbDir, **fields: object) -> None:
+        manifest = read_manifest(place.manifest, AbManifest)
+        write_manifest(place.manifest, manifest.model_copy(update=fields))
+
+    def _say(self, line: str) -> None:
+        if self._tell:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
+def _resumable(place: AbDir) -> AbPlan:
+    manifest = read_manifest(place.manifest, AbManifest)
+    if manifest.status == "complete":
+        raise UsageError(f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one")
+    for name, target in (("baseline", manifest.ab.baseline), ("candidate", manifest.ab.candidate)):
+        if target.launch and HIDDEN in target.launch:
+            raise UsageError(
+                f"{place.id} can't be gone on with: a secret was taken out of its {name}'s command; "
+                f"give secrets by environment variables, and begin a new one"
+            )
+    return manifest.ab
+
+
+def _spoilt(place: AbDir, number: int, plan: AbPlan) -> str:
+    """Return why a round can't be used; empty if it can."""
+    for sweep_dir in (place.baseline, place.candidate):
+        runs = _of_round(sweep_dir, number).runs
+        if len(runs) < len(plan.plan.users):
+            return "it was cut short"
+        if (runs["validity"] != "valid").any():
+            return str(runs.loc[runs["validity"] != "valid", "reasons"].iloc[0])
+    return ""
+
+
+def _of_round(sweep_dir: SweepDir, number: int) -> Sweep:
+    """Return a side's sweep as if it had the runs of one round only: they are read once, however many there are."""
+    runs = [run for run in sweep_dir.runs() if run.name.endswith(f"-r{number}")]
+    manifest = read_manifest(sweep_dir.manifest, SweepManifest)
+    return Sweep(sweep_dir, manifest, runs, [read_manifest(run.manifest, RunManifest) for run in runs])

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from perflab.errors import StoreError
-from perflab.store.layout import create_sweep, find_sweep, list_sweeps
+from perflab.store.ab import create_ab, find_ab
+from perflab.store.handover import Order
+from perflab.store.layout import SweepDir, create_sweep, find_sweep, list_sweeps, means_ab
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -63,3 +65,71 @@ def test_a_runs_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(StoreError, match="runs-dir"):
         create_sweep(tmp_path / "runs", "x")
+
+
+def make_ab(runs_dir: Path, label: str = "ab") -> str:
+    ab = create_ab(runs_dir, label)
+    ab.manifest.write_text("{}")
+    return ab.id
+
+
+def test_the_sides_of_an_ab_comparison_are_sweeps_by_its_id(tmp_path: Path) -> None:
+    ab_id = make_ab(tmp_path)
+    for side in ("baseline", "candidate"):
+        found = find_sweep(tmp_path, f"{ab_id}/{side}")
+        assert (found.id, found.path) == (f"{ab_id}/{side}", tmp_path / ab_id / side)
+        assert found.runs_dir == tmp_path
+        assert find_sweep(tmp_path, f"{ab_id[:-1]}/{side}") == found
+        assert find_sweep(tmp_path, f"latest/{side}") == found
+
+
+def test_an_ab_comparison_is_no_sweep(tmp_path: Path) -> None:
+    ab_id = make_ab(tmp_path, "zz")
+    assert list_sweeps(tmp_path) == []
+    with pytest.raises(StoreError, match="no sweep under"):
+        find_sweep(tmp_path, "latest")
+    sweep = create_sweep(tmp_path, "aa")
+    assert find_sweep(tmp_path, "latest") == sweep
+    for name in (ab_id, ab_id[:-1]):
+        assert means_ab(tmp_path, name)
+        with pytest.raises(StoreError, match=f"perflab compare {ab_id} shows it"):
+            find_sweep(tmp_path, name)
+    # A beginning that a sweep has too means the sweep, as ever.
+    assert not means_ab(tmp_path, "2")
+    assert find_sweep(tmp_path, "2") == sweep
+
+
+def test_an_ab_comparison_whose_name_begins_a_sweeps(tmp_path: Path) -> None:
+    ab_id = make_ab(tmp_path)
+    (tmp_path / f"{ab_id}-2").mkdir()
+    with pytest.raises(StoreError, match="is an A/B comparison"):
+        find_sweep(tmp_path, ab_id)
+    assert find_sweep(tmp_path, f"{ab_id}-2").id == f"{ab_id}-2"
+    assert find_ab(tmp_path, ab_id).id == ab_id
+
+
+@pytest.mark.parametrize("ab_id", ["nope/baseline", "/baseline", "../x/baseline", "a/b/candidate", "/candidate"])
+def test_an_unknown_ab_comparison_is_named(tmp_path: Path, ab_id: str) -> None:
+    create_sweep(tmp_path, "x")
+    with pytest.raises(StoreError, match=r"no A/B comparison under|no sweep"):
+        find_sweep(tmp_path, ab_id)
+    make_ab(tmp_path)
+    with pytest.raises(StoreError, match=r"no A/B comparison '|no sweep"):
+        find_sweep(tmp_path, ab_id)
+
+
+def test_a_sweep_called_baseline_elsewhere_keeps_its_name(tmp_path: Path) -> None:
+    assert SweepDir(tmp_path / "baseline").id == "baseline"
+    assert SweepDir(tmp_path / "20261122T103000Z-x").runs_dir == tmp_path
+
+
+def test_a_comparison_lies_in_the_candidates_folder(tmp_path: Path) -> None:
+    place = SweepDir(tmp_path / "20261122T103000Z-x").against("20261122T103000Z-ab/baseline")
+    assert place.path == tmp_path / "20261122T103000Z-x" / "against-20261122T103000Z-ab-baseline"
+    assert place.comparison_json.parent == place.path
+
+
+def test_the_recorder_knows_an_ab_comparisons_run_by_its_id(tmp_path: Path) -> None:
+    run = SweepDir(tmp_path / "20261122T103000Z-ab" / "baseline").run(100, 2)
+    order = Order(str(run.path), users=100, settle_s=1, duration_s=1)
+    assert order.names == {"sweep_id": "20261122T103000Z-ab/baseline", "run": "users-0100-r2"}

@@ -1,7 +1,7 @@
 """The workbench from Python: run sweeps, open, list and compare them, gate them."""
 
 from perflab.workbench.ab import ab
-from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place, parse_share
+from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place, list_abs, parse_share
 from perflab.workbench.gating import Check, check, open_baseline, set_baseline
 from perflab.workbench.sweeps import list_sweeps, open_sweep, runs_folder, sweep
 
@@ -13,6 +13,7 @@ __all__ = [
     "compare",
     "compare_ab",
     "comparison_place",
+    "list_abs",
     "list_sweeps",
     "open_baseline",
     "open_sweep",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perflab.analyse.comparison.sweeps import ALPHA, MARGIN, SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
@@ -14,6 +16,9 @@ from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import ComparisonDir, SweepDir
 from perflab.store.manifest import read_manifest
 from perflab.workbench.sweeps import open_sweep, runs_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def compare(
@@ -61,6 +66,32 @@ def compare(
         allow_different=allow_different,
         history=_history(*sides),
     )
+
+
+def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+
+    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    """
+    import pandas as pd
+
+    rows = []
+    for path in layout.list_ab_folders(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": path.name, "status": "damaged"}
+        with contextlib.suppress(StoreError):
+            manifest = read_manifest(AbDir(path).manifest, AbManifest)
+            row |= {
+                "created": manifest.created,
+                "design": manifest.ab.design,
+                "rounds": len(manifest.rounds),
+                "baseline": manifest.ab.baseline.name,
+                "candidate": manifest.ab.candidate.name,
+                "status": manifest.status,
+                "verdict": manifest.verdict,
+            }
+        rows.append(row)
+    columns = ["id", "created", "design", "rounds", "baseline", "candidate", "status", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def comparison_place(comparison: SweepComparison) -> ComparisonDir:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from perflab.analyse.sweep import Sweep
 
-_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "runs"}
+_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "runs", "rounds"}
 
 
 def print_result(sweep: Sweep, *, as_json: bool) -> None:
@@ -51,20 +52,26 @@ def print_report(path: Path, *, as_json: bool) -> None:
     (sys.stderr if as_json else sys.stdout).write(f"report: {path}\n")
 
 
-def print_list(sweeps: pd.DataFrame, *, as_json: bool) -> None:
-    """Print a row a sweep."""
+def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> None:
+    """Print a row a sweep, then a row an A/B comparison; with JSON the sweeps alone."""
     if as_json:
         sys.stdout.write(sweeps.to_json(orient="records", date_format="iso", indent=2) + "\n")
         return
-    table = make_table("id", "users", "runs", "status", "verdict", "target", numbers=_NUMBERS)
-    for row in sweeps.fillna("").itertuples():
-        style = STYLES.get(str(row.verdict), "default")
-        verdict = f"[{style}]{row.verdict}[/]"
-        table.add_row(str(row.id), str(row.users), str(row.runs), str(row.status), verdict, escape(str(row.host)))
-    if table.row_count:
-        open_console().print(table)
-    else:
+    _print_frame(sweeps.rename(columns={"host": "target"}), ("id", "users", "runs", "status", "verdict", "target"))
+    columns = ("id", "design", "rounds", "status", "verdict", "baseline", "candidate")
+    _print_frame(abs_.rename(columns={"id": "A/B comparison"}), ("A/B comparison", *columns[1:]))
+    if sweeps.empty and abs_.empty:
         sys.stderr.write("no sweep yet: run one with perflab sweep\n")
+
+
+def _print_frame(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    if frame.empty:
+        return
+    table = make_table(*columns, numbers=_NUMBERS)
+    for row in frame[list(columns)].astype("object").fillna("").to_dict("records"):
+        verdict = f"[{STYLES.get(str(row['verdict']), 'default')}]{row['verdict']}[/]"
+        table.add_row(*(verdict if name == "verdict" else escape(str(row[name])) for name in columns))
+    open_console().print(table)
 
 
 def _objective(row: Any) -> str:

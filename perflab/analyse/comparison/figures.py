@@ -5,13 +5,13 @@ The run is the replicate, so the requests of two runs are never pooled for a ver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from perflab.analyse.comparison.side import Cell, Side
-from perflab.analyse.summary import clocks, sort_judged
+from perflab.analyse.summary import SortedSamples, clocks, sort_judged
 
 PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
 # Samples beyond a percentile that make it worth judging.
@@ -21,8 +21,9 @@ LEAST_BEYOND = 50
 LEAST_BEYOND_RUN = LEAST_BEYOND / 2
 FIGURE_COLUMNS = [
     *("side", "users", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
-    "counts",
+    *("counts", "median_beyond"),
 ]
+_CELL = ["users", "group", "metric"]
 
 
 def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
@@ -31,21 +32,35 @@ def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
     return {cell: baseline.wire.get(cell, True) and candidate.wire.get(cell, True) for cell in cells}
 
 
-def run_figures(side: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return a row a run, group and percentile; `wire` says which cells go by the wire clock.
+def compared_figures(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
+    """Return a row a side, run, group and percentile; `wire` says which cells go by the wire clock.
 
-    Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond, clock, used, why, counts (whether
-    the run as a whole does). Without a value `why` says so, and `used` is False. An unanswered request takes for ever:
-    a percentile that falls on one has no value.
+    Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond, clock, used, why (it is not used),
+    counts (whether the run as a whole does), median_beyond (of the cell, over the runs of both sides that count).
+    An unanswered request takes for ever: a percentile that falls on one has no value.
     """
-    counts, requests = side.counts, side.requests
-    number = len(side.runs) * len(side.groups)
-    by_wire = np.zeros(number, "bool")
-    by_wire[counts["at"]] = [wire.get(cell, False) for cell in zip(counts["users"], counts["group"], strict=True)]
-    ordered = sort_judged(requests.samples, side.run_and_group, number, by_wire)
+    figures = pd.concat([_figures(side, wire) for side in sides], ignore_index=True)
+    counting = figures[figures["counts"]]
+    by_cell = counting.groupby(_CELL, observed=True)
+    figures["median_beyond"] = by_cell["beyond"].transform("median").reindex(figures.index)
+    few = figures["counts"] & (figures["median_beyond"] < LEAST_BEYOND)
+    # Said before what a single run lacks: it is the reason for all of them.
+    figures.loc[few, "why"] = [
+        f"{requests_needed(metric)} requests a run are needed" for metric in figures["metric"][few]
+    ]
+    if paired:
+        valued = figures[figures["why"] == ""]
+        alone = valued.groupby([*_CELL, "repeat"], observed=True)["side"].transform("size") < 2
+        figures.loc[alone.index[alone], "why"] = "the other side has no value in this round"
+    figures["used"] = figures["why"] == ""
+    return figures[FIGURE_COLUMNS]
+
+
+def _figures(side: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
+    counts = side.counts
+    ordered, clock = sort_by_run(side, wire)
     at = counts["at"].to_numpy()
     samples = ordered.samples[at]
-    clock = clocks(requests.samples, side.run_and_group, by_wire).astype("str")[at]
     front = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
     front.insert(0, "side", pd.Series([side.name] * len(front), dtype="str"))
     parts = []
@@ -60,12 +75,20 @@ def run_figures(side: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
                 value=np.where(np.isfinite(value), value, np.nan),
                 samples=samples,
                 beyond=beyond,
-                clock=clock,
-                used=[not one for one in why],
+                clock=pd.Series(clock.astype("object")[at], dtype="str"),
                 why=pd.Series(why, dtype="str"),
             )
         )
-    return pd.concat(parts, ignore_index=True)[FIGURE_COLUMNS]
+    return pd.concat(parts, ignore_index=True)
+
+
+def sort_by_run(side: Side, wire: Mapping[Cell, bool]) -> tuple[SortedSamples, pd.Categorical[str]]:
+    """Return the judged samples of each run and group (in the places `at` of ``side.counts``), and whose time it is."""
+    counts = side.counts
+    by_wire = np.zeros(len(side.runs) * len(side.groups), "bool")
+    by_wire[counts["at"]] = [wire.get(cell, False) for cell in zip(counts["users"], counts["group"], strict=True)]
+    samples, cell = side.requests.samples, side.run_and_group
+    return sort_judged(samples, cell, len(by_wire), by_wire), clocks(samples, cell, by_wire)
 
 
 def requests_needed(metric: str) -> int:

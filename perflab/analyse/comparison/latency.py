@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from perflab.analyse.comparison import within_run
+from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
-from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed
+from perflab.analyse.comparison.decision import LOOKS
+from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed, sort_by_run
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
-from perflab.analyse.comparison.side import Cell, Side
-from perflab.analyse.comparison.wording import interval
-from perflab.analyse.summary import SortedSamples, sort_judged
+from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
+from perflab.analyse.comparison.wording import names, scatter_sentence
+from perflab.analyse.summary import SortedSamples
 
-TESTED = ["ratio", "low", "high", "p_regression", "p_adjusted", "verdict", "words"]
-CELL_DTYPES: dict[str, Any] = {
-    **{"users": "int64", "group": "str", "metric": "str", "baseline_runs": "int64", "candidate_runs": "int64"},
-    **{"baseline": "float64", "candidate": "float64", "ratio": "float64", "low": "float64", "high": "float64"},
-    **{"p_regression": "float64", "p_adjusted": "float64", "verdict": "str", "words": "str", "clock": "str"},
-}
+# tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
+_State: TypeAlias = Literal["tested", "single runs", "no value", "too few requests", "one-sided"]
+
+COLUMNS = (
+    *("users", "group", "metric", "baseline_runs", "candidate_runs", "baseline", "candidate"),
+    *FOUND,
+    "clock",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,9 @@ class Latency:
     notes: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Cell:
-    """A cell with the figures of the runs that count, by side; `state` says what can be made of it.
-
-    tested: at least 2 values a side; single: at least one; too few: requests in a run; one-sided: a side has none
-    such; no value: a side has requests, but none of its runs has a value.
-    """
+    """A cell with the figures of the runs that count, by side."""
 
     users: int
     group: str
@@ -52,10 +53,12 @@ class _Cell:
 
     @property
     def name(self) -> str:
+        """What it is called."""
         return f"{self.group} {self.metric.removesuffix('_ms')} at {self.users} users"
 
-    @property
+    @cached_property
     def values(self) -> dict[str, pd.DataFrame]:
+        """The figures that are used, by side."""
         return {side: runs[runs["used"]] for side, runs in self.runs.items()}
 
     @property
@@ -63,73 +66,67 @@ class _Cell:
         """The side that has no such request at all; empty if both have."""
         return next((side for side, runs in self.runs.items() if runs.empty), "")
 
-    @property
-    def median_beyond(self) -> float:
-        return float(pd.concat([runs["beyond"] for runs in self.runs.values()]).median())
-
-    @property
-    def state(self) -> str:
+    @cached_property
+    def state(self) -> _State:
+        """What can be made of it."""
         if self.absent:
             return "one-sided"
-        if self.median_beyond < LEAST_BEYOND:
-            return "too few"
+        if next(iter(self.runs.values()))["median_beyond"].iloc[0] < LEAST_BEYOND:
+            return "too few requests"
         fewest = min(len(values) for values in self.values.values())
-        return ("no value", "single", "tested")[min(fewest, 2)]
+        return "tested" if fewest > 1 else "single runs" if fewest else "no value"
 
     @property
     def lacking(self) -> Iterator[str]:
-        """Why runs that count have no value, a line a side."""
+        """Why runs that count have no value, a phrase a side."""
         for side, runs in self.runs.items():
             without = runs[~runs["used"]]
             if not without.empty:
-                yield (
-                    f"{self.name}: {len(without)} of {len(runs)} runs of the {side} have no value "
-                    f"({without['run'].iloc[0]}: {without['why'].iloc[0]})"
-                )
+                run, why = without[["run", "why"]].iloc[0]
+                yield f"{len(without)} of {len(runs)} runs of the {side} have no value ({run}: {why})"
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not assessable."""
+        if self.absent:
+            return f"the {self.absent} has no such request"
+        if self.state == "too few requests":
+            median = float(pd.concat([runs["samples"] for runs in self.runs.values()]).median())
+            return f"it takes {requests_needed(self.metric)} requests a run, there were {median:.0f}"
+        return next(self.lacking, "")
 
 
 def compare_latency(
     baseline: Side, candidate: Side, figures: pd.DataFrame, wire: Mapping[Cell, bool], options: Options
 ) -> Latency:
-    """Compare the `figures` of both sides (rows of `run_figures`) at the user counts that both have."""
+    """Compare the `figures` of both sides (see `compared_figures`) at the user counts that both have."""
     cells = list(_cells(baseline, candidate, figures))
     tested = [cell for cell in cells if cell.state == "tested"]
-    sides = [_as_runs(tested, side.name) for side in (baseline, candidate)]
-    comparison = compare_part(*sides, options, LATENCY_PART)
-    rows = [_row(cell) for cell in cells]
+    runs = [_as_runs(tested, side.name) for side in (baseline, candidate)]
+    comparison = compare_part(*runs, options, LATENCY_PART)
+    found: dict[_Cell, dict[str, Any]] = {}
     if comparison is not None:
-        found = comparison.cells.set_index("cell")[["baseline", "candidate", *TESTED]]
-        for number, cell in enumerate(tested):
-            rows[cells.index(cell)].update(found.loc[number].to_dict())
-    singles = [cell for cell in cells if cell.state == "single"]
+        columns = comparison.cells.set_index("cell")[["baseline", "candidate", *FOUND]]
+        found |= {tested[int(number)]: row.to_dict() for number, row in columns.iterrows()}
+    singles = [cell for cell in cells if cell.state == "single runs"]
     if singles:
-        distributions = {side.name: _distributions(side, wire) for side in (baseline, candidate)}
-        for cell in singles:
-            rows[cells.index(cell)].update(_single(cell, distributions))
-    frame = pd.DataFrame(rows, columns=list(CELL_DTYPES)).astype(CELL_DTYPES)
-    endpoints = pd.DataFrame(columns=["group", *TESTED])
-    if comparison is not None:
-        endpoints = comparison.endpoints.rename(columns={"endpoint": "group"})[["group", *TESTED]]
+        samples = {side.name: _Sorted.of(side, wire) for side in (baseline, candidate)}
+        found |= {cell: _single(cell, samples) for cell in singles}
+    rows = [{**_figures(cell), **found.get(cell, {})} for cell in cells]
+    endpoints = [] if comparison is None else comparison.endpoints.rename(columns={"endpoint": "group"})
     return Latency(
-        frame,
-        endpoints.astype({name: CELL_DTYPES[name] for name in ("group", *TESTED)}),
-        comparison,
-        list(_open(cells)),
-        list(_notes(cells)),
+        frame(rows, COLUMNS), frame(endpoints, ("group", *FOUND)), comparison, list(_open(cells)), list(_notes(cells))
     )
 
 
 def _cells(baseline: Side, candidate: Side, figures: pd.DataFrame) -> Iterator[_Cell]:
-    order = list(dict.fromkeys([*baseline.groups, *candidate.groups]))
-    used = {side.name: side.runs[side.runs["used"]] for side in (baseline, candidate)}
-    levels = sorted({*used["baseline"]["users"]} & {*used["candidate"]["users"]})
     counting = figures[figures["counts"]]
     rows = dict(iter(counting.groupby(["side", "users", "group", "metric"])))
-    nothing = counting.iloc[:0]
-    for users in levels:
-        for group in order:
+    nothing, sides = counting.iloc[:0], (baseline.name, candidate.name)
+    for users in common_levels(baseline, candidate):
+        for group in group_order(baseline, candidate):
             for metric in PERCENTILES:
-                runs = {side: rows.get((side, users, group, metric), nothing) for side in used}
+                runs = {side: rows.get((side, users, group, metric), nothing) for side in sides}
                 if any(not of_side.empty for of_side in runs.values()):
                     yield _Cell(users, group, metric, runs)
 
@@ -143,72 +140,76 @@ def _as_runs(cells: Sequence[_Cell], side: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["cell", "run"])
 
 
-def _row(cell: _Cell) -> dict[str, Any]:
+def _figures(cell: _Cell) -> dict[str, Any]:
+    """Return what is known of a cell without a test."""
     row: dict[str, Any] = {"users": cell.users, "group": cell.group, "metric": cell.metric}
-    for side, values in cell.values.items():
-        row[f"{side}_runs"] = len(values)
-        row[side] = float(np.exp(np.log(values["value"]).mean())) if len(values) else np.nan
+    # A figure of too few requests is no evidence, but worth a look.
+    values = cell.runs if cell.state == "too few requests" else cell.values
+    for side, runs in values.items():
+        logs = np.log(runs["value"].dropna())
+        row[f"{side}_runs"] = len(logs)
+        row[side] = float(np.exp(logs.mean())) if len(logs) else np.nan
     clocks = dict.fromkeys(clock for runs in cell.runs.values() for clock in runs.loc[runs["samples"] > 0, "clock"])
     row["clock"] = next(iter(clocks)) if len(clocks) == 1 else "wire and client"
-    return {**row, "verdict": "not assessable", "words": f"not assessable: {_why_not(cell)}"}
+    return {**row, "verdict": "not assessable", "words": f"not assessable: {cell.why_not}"}
 
 
-def _why_not(cell: _Cell) -> str:
-    if cell.state == "one-sided":
-        return f"the {cell.absent} has no such request"
-    if cell.state == "too few":
-        median = float(pd.concat([runs["samples"] for runs in cell.runs.values()]).median())
-        return f"it takes {requests_needed(cell.metric)} requests a run, there were {median:.0f}"
-    return next(cell.lacking, "").partition(": ")[2]
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """A side's samples by run and group, and where those of (run, group) are."""
+
+    samples: SortedSamples
+    at: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, side: Side, wire: Mapping[Cell, bool]) -> _Sorted:
+        counts = side.counts
+        keys = zip(counts["run"], counts["group"], strict=True)
+        return cls(sort_by_run(side, wire)[0], dict(zip(keys, counts["at"].tolist(), strict=True)))
 
 
-def _distributions(side: Side, wire: Mapping[Cell, bool]) -> tuple[SortedSamples, dict[tuple[str, str], int]]:
-    """Return the samples of each run and group, and where those of (run, group) are."""
-    counts = side.counts
-    by_wire = np.zeros(len(side.runs) * len(side.groups), "bool")
-    by_wire[counts["at"]] = [wire.get(cell, False) for cell in zip(counts["users"], counts["group"], strict=True)]
-    ordered = sort_judged(side.requests.samples, side.run_and_group, len(by_wire), by_wire)
-    return ordered, dict(zip(zip(counts["run"], counts["group"], strict=True), counts["at"].tolist(), strict=True))
-
-
-def _single(
-    cell: _Cell, distributions: Mapping[str, tuple[SortedSamples, dict[tuple[str, str], int]]]
-) -> dict[str, Any]:
+def _single(cell: _Cell, sides: Mapping[str, _Sorted]) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell that has but one run on some side."""
     q = PERCENTILES[cell.metric]
-    logs = {}
-    for side, values in cell.values.items():
-        ordered, at = distributions[side]
-        logs[side] = [within_run.of_percentile(ordered.cell(at[run, cell.group]), q) for run in values["run"]]
-    ratio, low, high = within_run.ratio(logs["baseline"], logs["candidate"])
-    words = f"open: {interval(ratio, low, high)} by the scatter of requests alone; how much runs differ is not in it"
-    return {"ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
+    logs = [
+        [
+            within_run.of_percentile(sides[side].samples.cell(sides[side].at[run, cell.group]), q)
+            for run in values["run"]
+        ]
+        for side, values in cell.values.items()
+    ]
+    ratio, low, high = within_run.ratio(*logs)
+    return {"ratio": ratio, "low": low, "high": high, "verdict": "open", "words": scatter_sentence(ratio, low, high)}
 
 
 def _open(cells: Sequence[_Cell]) -> Iterator[str]:
-    for (users, group), of_group in groupby(cells, key=lambda cell: (cell.users, cell.group)):
-        found = list(of_group)
-        absent = found[0].absent
-        if absent == "candidate":
-            yield f"{group} at {users} users: the candidate has no such request"
-        elif not absent and all(cell.state == "too few" for cell in found):
-            yield f"{group} at {users} users can't be judged by any percentile: {_why_not(found[0])}"
-        for cell in found:
-            if cell.state in ("tested", "no value", "single"):
-                yield from cell.lacking
-    single = [cell for cell in cells if cell.state == "single"]
+    for (users, group), members in groupby(cells, key=lambda cell: (cell.users, cell.group)):
+        of_group = list(members)
+        first = of_group[0]
+        if first.absent == "candidate":
+            yield f"{group} at {users} users: {first.why_not}"
+        elif not first.absent and all(cell.state == "too few requests" for cell in of_group):
+            yield f"{group} at {users} users can't be judged, not even by its p50: {first.why_not}"
+        for cell in of_group:
+            if cell.state in ("tested", "single runs", "no value"):
+                yield from (f"{cell.name}: {phrase}" for phrase in cell.lacking)
+    single = sorted({cell.users for cell in cells if cell.state == "single runs"})
     if single:
-        where = sorted({cell.users for cell in single})
         yield (
-            f"one run on a side at {', '.join(map(str, where))} users: that tells nothing about a change; "
-            "make at least 5 a side (--repeats 5)"
+            f"one run on a side at {', '.join(map(str, single))} users tells nothing about a change: "
+            f"make {LOOKS[0]} runs or more of both (--repeats {LOOKS[0]})"
         )
 
 
 def _notes(cells: Sequence[_Cell]) -> Iterator[str]:
-    for cell in cells:
-        if cell.state == "too few":
-            yield f"{cell.name} is left out of the verdict: {_why_not(cell)}"
+    for metric in PERCENTILES:
+        few = [cell for cell in cells if cell.metric == metric and cell.state == "too few requests"]
+        if few:
+            where = names([f"{cell.group} at {cell.users} users" for cell in few])
+            yield (
+                f"{metric.removesuffix('_ms')} is left out of the verdict for too few requests a run "
+                f"(it takes {requests_needed(metric)}): {where}"
+            )
     for (users, group), of_group in groupby(cells, key=lambda cell: (cell.users, cell.group)):
         if next(of_group).absent == "baseline":
-            yield f"{group} at {users} users: the candidate alone has such requests, there is nothing to compare"
+            yield f"{group} at {users} users: the baseline has no such request, so there is nothing to compare"

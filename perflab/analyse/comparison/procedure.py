@@ -6,7 +6,6 @@ error rate have parts of it, and p-values are adjusted to be compared with the w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,13 +35,9 @@ class Options:
 def compare_part(baseline: pd.DataFrame, candidate: pd.DataFrame, options: Options, part: float) -> Comparison | None:
     """Compare the figures of both sides with a `part` of alpha; None if there are none.
 
-    The frames have the columns cell, endpoint, run and value. The cells of both must be the same. Paired, a run without
-    its partner's value in a cell is left out of that cell.
+    The frames have the columns cell, endpoint, run and value, and the same cells; paired, the same runs of each too.
     """
-    if options.paired:
-        pairs = baseline[["cell", "run"]].merge(candidate[["cell", "run"]])
-        baseline, candidate = baseline.merge(pairs), candidate.merge(pairs)
-    if baseline.empty or candidate.empty:
+    if baseline.empty:
         return None
     found = compare_runs(
         baseline,
@@ -54,12 +49,6 @@ def compare_part(baseline: pd.DataFrame, candidate: pd.DataFrame, options: Optio
         look=options.look,
     )
     return replace(found, cells=_for_the_whole(found.cells, part), endpoints=_for_the_whole(found.endpoints, part))
-
-
-def further(parts: Sequence[Comparison | None]) -> int | None:
-    """Return how many more runs a side would probably settle all parts; None if some part seems hopeless."""
-    needed = [part.further_runs for part in parts if part is not None and part.verdict == "INCONCLUSIVE"]
-    return None if None in needed else max((runs for runs in needed if runs is not None), default=None)
 
 
 def _for_the_whole(frame: pd.DataFrame, part: float) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +16,9 @@ from perflab.analyse.window import whole_seconds
 
 # A cell is one user count and one group.
 Cell = tuple[int, str]
+NOT_COMPARED = "not of the rounds that are compared"
+# More runs left out than this share of a side's runs at a user count, and the rest is a selection.
+MOST_LEFT_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Side:
         seconds = (bounds[:, 1] - bounds[:, 0]).astype("float64")
         requests = Steady.of(sweep.latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
         why = [
-            "not of the rounds that are compared" if repeats is not None and manifest.repeat not in repeats else reasons
+            NOT_COMPARED if repeats is not None and manifest.repeat not in repeats else reasons
             for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
         ]
         return cls(name, sweep, windows, requests, why)
@@ -76,6 +79,11 @@ class Side:
                 "why": pd.Series(list(self.why), dtype="str"),
             }
         )
+
+    @property
+    def most_runs(self) -> int:
+        """The number of runs that count, at the user count that has most of them."""
+        return int(self.runs.groupby("users")["used"].sum().max()) if len(self.runs) else 0
 
     @property
     def groups(self) -> list[str]:
@@ -111,3 +119,36 @@ class Side:
         answered = self.counts[self.counts["used"] & (self.counts["ok"] > 0)]
         by_cell = answered.groupby(["users", "group"])["wire"].all()
         return {(int(users), str(group)): bool(wire) for (users, group), wire in by_cell.items()}
+
+
+def common_levels(baseline: Side, candidate: Side) -> list[int]:
+    """Return the user counts of which both sides have a run that counts."""
+    used = [{*side.runs.loc[side.runs["used"], "users"].tolist()} for side in (baseline, candidate)]
+    return sorted(used[0] & used[1])
+
+
+def group_order(baseline: Side, candidate: Side) -> list[str]:
+    """Return the groups of both sides, the baseline's first."""
+    return list(dict.fromkeys([*baseline.groups, *candidate.groups]))
+
+
+def common_cells(baseline: Side, candidate: Side) -> Iterator[Cell]:
+    """Yield the cells that both sides have requests of, in runs that count."""
+    cells = []
+    for side in (baseline, candidate):
+        made = side.counts[side.counts["used"] & (side.counts["ok"] + side.counts["failed"] > 0)]
+        cells.append(set(zip(made["users"].tolist(), made["group"].tolist(), strict=True)))
+    for users in common_levels(baseline, candidate):
+        for group in group_order(baseline, candidate):
+            if (users, group) in cells[0] & cells[1]:
+                yield users, group
+
+
+def too_many_left_out(sides: Iterable[Side]) -> Iterator[str]:
+    """Yield a line for each side and user count of which so many runs can't be used that the rest is a selection."""
+    for side in sides:
+        for users, runs in side.runs[side.runs["why"] != NOT_COMPARED].groupby("users"):
+            left_out = runs[~runs["used"]]
+            if len(left_out) > MOST_LEFT_OUT * len(runs):
+                run, why = left_out[["run", "why"]].iloc[0]
+                yield f"{side.name} at {users} users: {len(left_out)} of {len(runs)} runs can't be used ({run}: {why})"

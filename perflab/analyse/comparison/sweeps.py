@@ -13,11 +13,14 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-from perflab.analyse.comparison.compare_runs import ChangeVerdict, check_options
-from perflab.analyse.comparison.figures import cell_clocks, run_figures
+from perflab.analyse.comparison.compare_runs import check_options
+from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
+from perflab.analyse.comparison.errors import Errors, compare_errors
+from perflab.analyse.comparison.figures import cell_clocks, compared_figures
 from perflab.analyse.comparison.latency import Latency, compare_latency
-from perflab.analyse.comparison.procedure import Options, further
-from perflab.analyse.comparison.side import Cell, Side
+from perflab.analyse.comparison.procedure import Options
+from perflab.analyse.comparison.side import NOT_COMPARED, Cell, Side, common_levels, too_many_left_out
+from perflab.analyse.comparison.throughput import Throughput, compare_throughput
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.store.manifest import Verdict
@@ -25,8 +28,12 @@ from perflab.store.manifest import Verdict
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
 DESIGNS: tuple[Design, ...] = ("separate", "interleaved", "duet")
 MARGIN, ALPHA = 0.05, 0.01
-# More runs left out than this share of a side's runs at a user count, and the rest is a selection.
-MOST_LEFT_OUT = 0.2
+_VERDICTS: dict[Change, Verdict] = {
+    "REGRESSION": "FAIL",
+    "NO_REGRESSION": "PASS",
+    "INCONCLUSIVE": "INCONCLUSIVE",
+    "INVALID": "INVALID",
+}
 
 
 def compare_sweeps(
@@ -85,25 +92,45 @@ class SweepComparison:
     @property
     def verdict(self) -> Verdict:
         """PASS, FAIL for a regression, INVALID or INCONCLUSIVE."""
-        of_change: dict[str, Verdict] = {"REGRESSION": "FAIL", "NO_REGRESSION": "PASS"}
-        return of_change.get(self.change, "INVALID" if self.change == "INVALID" else "INCONCLUSIVE")
+        return _VERDICTS[self.change]
 
-    @cached_property
-    def change(self) -> ChangeVerdict | Literal["INVALID"]:
+    @property
+    def change(self) -> Change:
         """What is known of the change: REGRESSION, NO_REGRESSION beyond the margin, INCONCLUSIVE, INVALID."""
-        if self._invalid:
-            return "INVALID"
-        found = self._latency.comparison
-        if found is not None and found.verdict == "REGRESSION":
-            return "REGRESSION"
-        if found is None or self._latency.open:
-            return "INCONCLUSIVE"
-        return found.verdict
+        return self._conclusion.change
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        return self.change
+        return self._conclusion.headline
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Why the comparison does not pass, one line each, the gravest first; none for PASS."""
+        return self._conclusion.reasons
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What is worth knowing but changes no verdict, one line each."""
+        bound = failure_bound(self._errors)
+        return [*self._conclusion.improvements, *self._latency.notes, *([bound] if bound else []), *self._left_out]
+
+    @property
+    def further_runs(self) -> int | None:
+        """Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; None: nothing to go by."""
+        return self._conclusion.further_runs
+
+    @property
+    def improved(self) -> list[str]:
+        """Groups that are faster: of these too at most a share alpha of comparisons names one wrongly."""
+        found = self._latency.comparison
+        return [] if found is None else found.improved
+
+    @property
+    def slower(self) -> list[str]:
+        """Groups that are slower as a whole, or in a cell, and not shown to be within the margin."""
+        found = self._latency.comparison
+        return [] if found is None else found.slower
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -118,7 +145,10 @@ class SweepComparison:
 
     @cached_property
     def endpoints(self) -> pd.DataFrame:
-        """Latency, a row a group: its index over its cells. Columns: group, and those of `cells` from ratio to words."""
+        """Latency, a row a group: its index over its cells.
+
+        Columns: group, ratio, low, high, p_regression, p_adjusted, verdict, words, as in `cells`.
+        """
         return self._latency.endpoints
 
     @cached_property
@@ -128,12 +158,37 @@ class SweepComparison:
         Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
         clock, used, why (it isn't used; else empty).
         """
-        return self._figures.drop(columns="counts")
+        return self._figures.drop(columns=["counts", "median_beyond"])
 
-    @property
-    def further_runs(self) -> int | None:
-        """Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; None: nothing to go by."""
-        return further([self._latency.comparison]) if self.change == "INCONCLUSIVE" else None
+    @cached_property
+    def throughput(self) -> pd.DataFrame:
+        """Throughput, a row a user count and group.
+
+        Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs), ratio,
+        low, high, p_regression, p_adjusted, verdict, words. Verdicts: lower; lower, within the margin; within the
+        margin; higher; open; not assessable.
+        """
+        return self._throughput.cells
+
+    @cached_property
+    def throughput_groups(self) -> pd.DataFrame:
+        """Throughput, a row a group over its user counts: group, and the columns of `throughput` from ratio on."""
+        return self._throughput.groups
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """Error rates, a row a user count and group.
+
+        Columns: users, group, baseline_failed, baseline_requests, candidate_failed, candidate_requests, baseline_rate,
+        candidate_rate, low and high (bounds of the difference of the rates), p_regression, p_adjusted, verdict (more;
+        fewer; no more found; not assessable), words.
+        """
+        return self._errors.cells
+
+    @cached_property
+    def error_groups(self) -> pd.DataFrame:
+        """Error rates, a row a group over its user counts: the columns of `errors` without users."""
+        return self._errors.groups
 
     @cached_property
     def _sides(self) -> tuple[Side, Side]:
@@ -155,24 +210,51 @@ class SweepComparison:
 
     @cached_property
     def _figures(self) -> pd.DataFrame:
-        return pd.concat([run_figures(side, self._clocks) for side in self._sides], ignore_index=True)
+        return compared_figures(self._sides, self._clocks, paired=self._options.paired)
 
     @cached_property
     def _latency(self) -> Latency:
         return compare_latency(*self._sides, self._figures, self._clocks, self._options)
 
     @cached_property
-    def _invalid(self) -> list[str]:
-        """Why nothing can be said about a change, one line each."""
-        lines = []
+    def _throughput(self) -> Throughput:
+        return compare_throughput(*self._sides, self._options)
+
+    @cached_property
+    def _errors(self) -> Errors:
+        return compare_errors(*self._sides, self._options)
+
+    @cached_property
+    def _conclusion(self) -> Conclusion:
+        rounds = max((self._options.look or 0, *(side.most_runs for side in self._sides)))
+        return Conclusion(
+            latency=self._latency,
+            throughput=self._throughput,
+            errors=self._errors,
+            options=self._options,
+            rounds=rounds,
+            invalid=[*too_many_left_out(self._sides), *self._no_common_level],
+            open=self._levels_gone,
+        )
+
+    @cached_property
+    def _no_common_level(self) -> list[str]:
+        if common_levels(*self._sides):
+            return []
+        levels = [", ".join(map(str, sweep.user_counts)) for sweep in (self.baseline, self.candidate)]
+        return [f"they have no user count in common: the baseline has {levels[0]}, the candidate {levels[1]}"]
+
+    @cached_property
+    def _levels_gone(self) -> list[str]:
+        before, after = (set(side.runs["users"]) for side in self._sides)
+        return [f"{users} users: only the baseline has runs" for users in sorted(before - after)]
+
+    @cached_property
+    def _left_out(self) -> list[str]:
+        """Which runs do not count, and which levels there is nothing to compare with, one line each."""
+        before, after = (set(side.runs["users"]) for side in self._sides)
+        lines = [f"{users} users: only the candidate has runs" for users in sorted(after - before)]
         for side in self._sides:
-            for users, runs in side.runs.groupby("users"):
-                asked = runs[runs["why"] != "not of the rounds that are compared"]
-                left_out = asked[~asked["used"]]
-                if len(left_out) > MOST_LEFT_OUT * len(asked):
-                    why = left_out["why"].iloc[0]
-                    lines.append(
-                        f"{side.name} at {users} users: {len(left_out)} of {len(asked)} runs can't be used "
-                        f"({left_out['run'].iloc[0]}: {why})"
-                    )
+            left_out = side.runs[~side.runs["used"] & (side.runs["why"] != NOT_COMPARED)]
+            lines += [f"{row.run} of the {side.name} is left out: {row.why}" for row in left_out.itertuples()]
         return lines

@@ -32,6 +32,37 @@ def sentence(verdict: str, ratio: float, low: float, high: float, margin: float)
     return f"{known[verdict]}: {interval(ratio, low, high)}"
 
 
+def throughput_sentence(verdict: str, ratio: float, low: float, high: float, margin: float) -> str:
+    """Return what is known of the successful requests per second of one cell or group, with its interval."""
+    known = {
+        "lower": "fewer requests/s",
+        "lower, within the margin": f"fewer requests/s, but by less than the margin of {margin * 100:g} %",
+        "higher": "more requests/s",
+        "within the margin": f"no fewer requests/s than the margin of {margin * 100:g} % allows",
+        "open": f"may or may not be fewer requests/s by more than {margin * 100:g} %",
+    }
+    return f"{known[verdict]}: {interval(ratio, low, high)}"
+
+
+def rates_sentence(verdict: str, baseline: float, candidate: float, low: float, high: float) -> str:
+    """Return what is known of the error rates of one cell or group, with the bounds of their difference."""
+    rates = f"{percentage(baseline)} and {percentage(candidate)} failed"
+    if verdict == "not assessable":
+        return f"not assessable: it takes at least 2 runs on each side; {rates}"
+    known = {"more": "more requests fail", "fewer": "fewer requests fail", "no more found": "no more failures found"}
+    return f"{known[verdict]}: {rates} ({points(low)} to {points(high)} points)"
+
+
+def scatter_sentence(ratio: float, low: float, high: float) -> str:
+    """Return what single runs say, with the interval of their requests' scatter."""
+    return f"open: {interval(ratio, low, high)} by the scatter of requests alone, not of runs"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares in percentage points, such as +0.35."""
+    return f"{difference * 100:+.2g}"
+
+
 def interval(ratio: float, low: float, high: float) -> str:
     """Return a ratio with its bounds as a change; a bound that there is not is left out."""
     bounds = [f"{change(low)} to {change(high)}", f"at least {change(low)}", f"at most {change(high)}", "no bounds"]

@@ -1,0 +1,157 @@
+"""What latency, throughput and error rate come to together: the verdict, in a sentence and with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from perflab.analyse.comparison.compare_runs import ChangeVerdict, Comparison
+from perflab.analyse.comparison.errors import Errors
+from perflab.analyse.comparison.further import MOST_RUNS
+from perflab.analyse.comparison.latency import Latency
+from perflab.analyse.comparison.procedure import Options
+from perflab.analyse.comparison.throughput import Throughput
+from perflab.analyse.comparison.wording import names, percentage
+
+Change: TypeAlias = ChangeVerdict | Literal["INVALID"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The three parts, and what lies beyond them: why the comparison is `invalid`, and why it can't pass (`open`)."""
+
+    latency: Latency
+    throughput: Throughput
+    errors: Errors
+    options: Options
+    rounds: int
+    """The number of rounds, or of runs a side, that there are."""
+    invalid: Sequence[str]
+    open: Sequence[str]
+
+    @property
+    def change(self) -> Change:
+        """The verdict on the change."""
+        if self.invalid:
+            return "INVALID"
+        verdicts = {None if part is None else part.verdict for part in self._parts}
+        if "REGRESSION" in verdicts or self.errors.more:
+            return "REGRESSION"
+        return "NO_REGRESSION" if verdicts == {"NO_REGRESSION"} and not self._further_open else "INCONCLUSIVE"
+
+    @property
+    def further_runs(self) -> int | None:
+        """How many more would probably settle it; None: it is settled, hopeless, or there is nothing to go by."""
+        if self.change != "INCONCLUSIVE":
+            return None
+        needed = [part.further_runs for part in self._parts if part is not None and part.verdict == "INCONCLUSIVE"]
+        return None if None in needed else max((runs for runs in needed if runs is not None), default=None)
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence."""
+        if self.change == "INVALID":
+            return f"The two can't be compared: {self.invalid[0]}"
+        if self.change == "REGRESSION":
+            return f"The candidate is worse: {'; '.join(self._worse)}"
+        margin = f"{self.options.margin * 100:g} %"
+        if self.change == "NO_REGRESSION":
+            return f"The candidate is not slower by more than the margin of {margin}, in any cell"
+        advice = self._advice
+        return f"It can't be told whether the candidate is slower by more than {margin}" + (
+            f": {advice}" if advice else ""
+        )
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it does not pass, one line each, the gravest first; none for NO_REGRESSION."""
+        if self.change == "INVALID":
+            return list(self.invalid)
+        if self.change == "NO_REGRESSION":
+            return []
+        return [*self._worse, *self._further_open, *self._undecided]
+
+    @property
+    def improvements(self) -> list[str]:
+        """What has become better, one line each."""
+        lines = [
+            f"{row.group} is faster: {row.words.partition(': ')[2]}" for row in _with(self.latency.endpoints, "faster")
+        ]
+        lines += [f"{row.group}: {row.words}" for row in _with(self.throughput.groups, "higher")]
+        return lines + [f"{row.group}: {row.words}" for row in _with(self.errors.groups, "fewer")]
+
+    @property
+    def _parts(self) -> tuple[Comparison | None, Comparison | None]:
+        return self.latency.comparison, self.throughput.comparison
+
+    @property
+    def _further_open(self) -> list[str]:
+        return [*self.open, *self.latency.open, *self.throughput.open]
+
+    @property
+    def _worse(self) -> list[str]:
+        """What is worse, a phrase each: groups as a whole, and cells of groups that aren't."""
+        lines = []
+        for kind, groups, cells, verdict in (
+            ("is slower", self.latency.endpoints, self.latency.cells, "slower"),
+            ("serves fewer requests/s", self.throughput.groups, self.throughput.cells, "lower"),
+            ("fails more often", self.errors.groups, self.errors.cells, "more"),
+        ):
+            found = {row.group: row for row in _with(groups, verdict)}
+            lines += [f"{group} {kind}: {row.words.partition(': ')[2]}" for group, row in found.items()]
+            lines += [
+                f"{_name(row)} {kind}: {row.words.partition(': ')[2]}"
+                for row in _with(cells, verdict)
+                if row.group not in found
+            ]
+        return lines
+
+    @property
+    def _undecided(self) -> Iterator[str]:
+        """Which cells are open where that is the procedure's own verdict."""
+        margin = f"{self.options.margin * 100:g} %"
+        for part, cells, worse in (
+            (self._parts[0], self.latency.cells, "slower"),
+            (self._parts[1], self.throughput.cells, "lower in throughput"),
+        ):
+            if part is not None and part.verdict == "INCONCLUSIVE":
+                undecided = [_name(row) for row in _with(cells, "open")]
+                yield f"{len(undecided)} of {len(cells)} cells may be {worse} by more than {margin}: {names(undecided)}"
+
+    @property
+    def _advice(self) -> str:
+        runs = "rounds" if self.options.paired else "runs a side"
+        undecided = [part for part in self._parts if part is not None and part.verdict == "INCONCLUSIVE"]
+        if not undecided:
+            return self._further_open[0] if self._further_open else ""
+        looks = self.options.looks
+        if looks and self.rounds >= looks[-1]:
+            return "all looks are taken; begin a new comparison, with more or longer runs"
+        if self.further_runs is None:
+            most = looks[-1] if looks else MOST_RUNS
+            return f"not even {most} {runs} would probably do; make longer runs, or allow a wider margin"
+        return f"about {self.further_runs} more {runs} would probably settle it"
+
+
+def failure_bound(errors: Errors) -> str:
+    """Return how many more failures there may be where no more were found; empty if nothing was compared."""
+    unfound = errors.groups[errors.groups["verdict"] == "no more found"]
+    if unfound.empty:
+        return ""
+    worst = unfound.loc[unfound["high"].idxmax()]
+    return (
+        f"no more failures were found in {names(unfound['group'].tolist())}; "
+        f"up to {percentage(max(worst['high'], 0))} more of requests may fail ({worst['group']})"
+    )
+
+
+def _with(frame: pd.DataFrame, verdict: str) -> Iterator[Any]:
+    return frame[frame["verdict"] == verdict].itertuples()
+
+
+def _name(row: Any) -> str:
+    metric = f" {row.metric.removesuffix('_ms')}" if hasattr(row, "metric") else ""
+    return f"{row.group}{metric} at {row.users} users"

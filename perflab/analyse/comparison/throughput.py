@@ -1,0 +1,147 @@
+"""Throughput of two sweeps: successful requests per second by user count, in all and by group of endpoints.
+
+Compared by the procedure for latency, which takes figures of which more is worse: seconds per successful request. To
+pass, all requests together must be shown to be within the margin at each user count. How many of them go to a group
+is for the most part the users' chance, so a group may be found to have lost throughput, but need not be shown not to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.comparison import within_run
+from perflab.analyse.comparison.columns import FOUND, frame
+from perflab.analyse.comparison.compare_runs import Comparison
+from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compare_part
+from perflab.analyse.comparison.side import Cell, Side, common_cells
+from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
+
+_FIGURES = ("baseline", "candidate", *FOUND)
+_VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
+_TOTAL = ""
+
+# The runs of each cell: repeat, ok, seconds.
+_Runs = Mapping[Cell, pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """What was found: `totals`, `cells` and `groups` as in `SweepComparison`; `open` is why it can't pass."""
+
+    totals: pd.DataFrame
+    cells: pd.DataFrame
+    groups: pd.DataFrame
+    comparison: Comparison | None
+    """Of all requests together."""
+    by_group: Comparison | None
+    open: list[str]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether there are fewer requests per second in all, or in a group."""
+        return any(part is not None and part.verdict == "REGRESSION" for part in (self.comparison, self.by_group))
+
+
+def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Throughput:
+    """Compare the groups that both sides have requests of, at the user counts that both have."""
+    cells = list(common_cells(baseline, candidate))
+    sides = [_by_cell(side, cells) for side in (baseline, candidate)]
+    totals = list(dict.fromkeys((users, _TOTAL) for users, _ in cells))
+    in_all = [_total(runs) for runs in sides]
+    several = len({group for _, group in cells}) > 1
+    part = THROUGHPUT_PART / 2 if several else THROUGHPUT_PART
+    comparison, total_rows = _compare(totals, in_all, options, part)
+    by_group, rows = _compare(cells, sides, options, part)
+    names = (baseline.name, candidate.name)
+    groups = [] if by_group is None else by_group.endpoints.to_dict("records")
+    return Throughput(
+        frame(total_rows, ("users", *_FIGURES)),
+        frame(rows, ("users", "group", *_FIGURES)),
+        frame(
+            [{"group": row["endpoint"], **_inverted(row, options.margin)} for row in groups],
+            ("group", *FOUND),
+        ),
+        comparison,
+        by_group,
+        [line for cell in cells for name, runs in zip(names, sides, strict=True) for line in _idle(cell, name, runs)],
+    )
+
+
+def _by_cell(side: Side, cells: Sequence[Cell]) -> _Runs:
+    used = side.counts[side.counts["used"]]
+    rows = {(int(users), str(group)): of for (users, group), of in used.groupby(["users", "group"])}
+    return {cell: rows[cell][["repeat", "ok", "seconds"]] for cell in cells}
+
+
+def _total(runs: _Runs) -> _Runs:
+    by_users: dict[Cell, list[pd.DataFrame]] = {}
+    for (users, _), of in runs.items():
+        by_users.setdefault((users, _TOTAL), []).append(of)
+    return {
+        cell: pd.concat(parts).groupby("repeat", as_index=False).agg(ok=("ok", "sum"), seconds=("seconds", "first"))
+        for cell, parts in by_users.items()
+    }
+
+
+def _compare(
+    cells: Sequence[Cell], sides: Sequence[_Runs], options: Options, part: float
+) -> tuple[Comparison | None, list[dict[str, Any]]]:
+    """Return the comparison of the cells that have runs enough, and a row for each of all cells."""
+    runs = [{cell: of[cell][of[cell]["ok"] > 0] for cell in cells} for of in sides]
+    if options.paired:
+        for cell in cells:
+            rounds = {*runs[0][cell]["repeat"]} & {*runs[1][cell]["repeat"]}
+            for of in runs:
+                of[cell] = of[cell][of[cell]["repeat"].isin(rounds)]
+    tested = [cell for cell in cells if all(len(of[cell]) >= 2 for of in runs)]
+    comparison = compare_part(*(_figures(tested, of) for of in runs), options, part)
+    rows = {cell: _scatter(cell, [of[cell] for of in runs]) for cell in cells}
+    if comparison is not None:
+        for found in comparison.cells.to_dict("records"):
+            means = {"baseline": 1 / found["baseline"], "candidate": 1 / found["candidate"]}
+            rows[tested[int(found["cell"])]] |= {**means, **_inverted(found, options.margin)}
+    return comparison, list(rows.values())
+
+
+def _figures(cells: Sequence[Cell], runs: _Runs) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({"cell": number, "endpoint": cell[1], "run": of["repeat"], "value": of["seconds"] / of["ok"]})
+        for number, cell in enumerate(cells)
+        for of in (runs[cell],)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", "run"])
+
+
+def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
+    """Return what was found of seconds per request as found of requests per second."""
+    verdict = _VERDICTS.get(found["verdict"], found["verdict"])
+    ratio, low, high = 1 / found["ratio"], 1 / found["high"], 1 / found["low"]
+    p_values = {name: found[name] for name in ("p_regression", "p_adjusted")}
+    words = throughput_sentence(verdict, ratio, low, high, margin)
+    return {"ratio": ratio, "low": low, "high": high, **p_values, "verdict": verdict, "words": words}
+
+
+def _scatter(cell: Cell, sides: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """Return what the scatter of requests alone says of a cell."""
+    row: dict[str, Any] = {"users": cell[0], "group": cell[1]}
+    for name, runs in zip(("baseline", "candidate"), sides, strict=True):
+        row[name] = float(np.exp(np.log(runs["ok"] / runs["seconds"]).mean())) if len(runs) else 0.0
+    if any(runs.empty for runs in sides):
+        return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
+    rates = [[within_run.of_rate(run.ok, run.seconds) for run in runs.itertuples()] for runs in sides]
+    ratio, low, high = within_run.ratio(*rates)
+    words = scatter_sentence(ratio, low, high)
+    return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
+
+
+def _idle(cell: Cell, side: str, runs: _Runs) -> Iterator[str]:
+    without = int((runs[cell]["ok"] == 0).sum())
+    if without:
+        yield (
+            f"{cell[1]} at {cell[0]} users: {without} of {len(runs[cell])} runs of the {side} have no successful request"
+        )

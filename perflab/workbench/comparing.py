@@ -91,7 +91,7 @@ def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
             }
         rows.append(row)
     columns = ["id", "created", "design", "rounds", "baseline", "candidate", "status", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"rounds": "Int64"})
 
 
 def comparison_place(comparison: SweepComparison) -> ComparisonDir:

@@ -96,14 +96,14 @@ def _rows(comparison: SweepComparison) -> Iterator[tuple[str, ...]]:
             yield (str(users), escape(str(row.group)), "throughput", *figures, *_change(row), _result(row))
         for row in errors[errors["users"] == users].itertuples():
             rates = (_share(row.baseline_rate), _share(row.candidate_rate))
-            difference = _points(row.candidate_rate - row.baseline_rate)
-            bounds = _between(_points(row.low), _points(row.high))
+            difference, low, high = map(_points, (row.candidate_rate - row.baseline_rate, row.low, row.high))
+            bounds = _between(low, high)
             yield (str(users), escape(str(row.group)), "failed", *rates, difference, bounds, _result(row))
 
 
 def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
-    text = str(row.words if row.verdict == "not assessable" else row.verdict)
+    text = str(row.words).removeprefix("not assessable: ") if row.verdict == "not assessable" else str(row.verdict)
     style = _ROW_STYLES.get(str(row.verdict), "default")
     return f"[{style}]{escape(text)}[/]"
 
@@ -124,7 +124,8 @@ def _percent(ratio: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f} %" if math.isfinite(difference) else "-"
+    """Return a difference of two shares in percentage points."""
+    return f"{100 * difference:+.2f} pp" if math.isfinite(difference) else "-"
 
 
 def _share(rate: float) -> str:

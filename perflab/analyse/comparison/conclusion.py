@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from perflab.analyse.comparison.latency import Latency
 from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.throughput import Throughput
 from perflab.analyse.comparison.wording import names, percentage
+from perflab.analyse.document import records
 
 Change: TypeAlias = ChangeVerdict | Literal["INVALID"]
 
@@ -38,7 +39,7 @@ class Conclusion:
         if self.invalid:
             return "INVALID"
         verdicts = {None if part is None else part.verdict for part in self._parts}
-        if "REGRESSION" in verdicts or self.errors.more:
+        if "REGRESSION" in verdicts or self.throughput.regressed or self.errors.more:
             return "REGRESSION"
         return "NO_REGRESSION" if verdicts == {"NO_REGRESSION"} and not self._further_open else "INCONCLUSIVE"
 
@@ -77,11 +78,14 @@ class Conclusion:
     @property
     def improvements(self) -> list[str]:
         """What has become better, one line each."""
-        lines = [
-            f"{row.group} is faster: {row.words.partition(': ')[2]}" for row in _with(self.latency.endpoints, "faster")
+        found = (
+            ("faster", self.latency.endpoints, "faster"),
+            ("more requests/s", self.throughput.totals, "higher"),
+            ("fewer requests fail", self.errors.groups, "fewer"),
+        )
+        return [
+            f"{_name(row)}: {kind}, {_figures(row)}" for kind, rows, verdict in found for row in _with(rows, verdict)
         ]
-        lines += [f"{row.group}: {row.words}" for row in _with(self.throughput.groups, "higher")]
-        return lines + [f"{row.group}: {row.words}" for row in _with(self.errors.groups, "fewer")]
 
     @property
     def _parts(self) -> tuple[Comparison | None, Comparison | None]:
@@ -96,30 +100,27 @@ class Conclusion:
         """What is worse, a phrase each: groups as a whole, and cells of groups that aren't."""
         lines = []
         for kind, groups, cells, verdict in (
-            ("is slower", self.latency.endpoints, self.latency.cells, "slower"),
-            ("serves fewer requests/s", self.throughput.groups, self.throughput.cells, "lower"),
-            ("fails more often", self.errors.groups, self.errors.cells, "more"),
+            ("slower", self.latency.endpoints, self.latency.cells, "slower"),
+            ("fewer requests/s", None, self.throughput.totals, "lower"),
+            ("fewer requests/s", self.throughput.groups, self.throughput.cells, "lower"),
+            ("more requests fail", self.errors.groups, self.errors.cells, "more"),
         ):
-            found = {row.group: row for row in _with(groups, verdict)}
-            lines += [f"{group} {kind}: {row.words.partition(': ')[2]}" for group, row in found.items()]
-            lines += [
-                f"{_name(row)} {kind}: {row.words.partition(': ')[2]}"
-                for row in _with(cells, verdict)
-                if row.group not in found
-            ]
+            whole = [] if groups is None else _with(groups, verdict)
+            told = {row["group"] for row in whole}
+            parts = [row for row in _with(cells, verdict) if row.get("group") not in told]
+            lines += [f"{_name(row)}: {kind}, {_figures(row)}" for row in [*whole, *parts]]
         return lines
 
     @property
     def _undecided(self) -> Iterator[str]:
         """Which cells are open where that is the procedure's own verdict."""
-        margin = f"{self.options.margin * 100:g} %"
         for part, cells, worse in (
-            (self._parts[0], self.latency.cells, "slower"),
-            (self._parts[1], self.throughput.cells, "lower in throughput"),
+            (self._parts[0], self.latency.cells, "be slower"),
+            (self._parts[1], self.throughput.totals, "have lost throughput"),
         ):
             if part is not None and part.verdict == "INCONCLUSIVE":
                 undecided = [_name(row) for row in _with(cells, "open")]
-                yield f"{len(undecided)} of {len(cells)} cells may be {worse} by more than {margin}: {names(undecided)}"
+                yield f"may {worse} by more than {self.options.margin * 100:g} %: {names(undecided)}"
 
     @property
     def _advice(self) -> str:
@@ -138,20 +139,27 @@ class Conclusion:
 
 def failure_bound(errors: Errors) -> str:
     """Return how many more failures there may be where no more were found; empty if nothing was compared."""
-    unfound = errors.groups[errors.groups["verdict"] == "no more found"]
-    if unfound.empty:
+    unfound = _with(errors.groups, "no more found")
+    if not unfound:
         return ""
-    worst = unfound.loc[unfound["high"].idxmax()]
+    worst = max(unfound, key=lambda row: float(row["high"]))
     return (
-        f"no more failures were found in {names(unfound['group'].tolist())}; "
+        f"no more failures were found in {names([row['group'] for row in unfound])}; "
         f"up to {percentage(max(worst['high'], 0))} more of requests may fail ({worst['group']})"
     )
 
 
-def _with(frame: pd.DataFrame, verdict: str) -> Iterator[Any]:
-    return frame[frame["verdict"] == verdict].itertuples()
+def _with(rows: pd.DataFrame, verdict: str) -> list[dict[str, Any]]:
+    return records(rows[rows["verdict"] == verdict])
 
 
-def _name(row: Any) -> str:
-    metric = f" {row.metric.removesuffix('_ms')}" if hasattr(row, "metric") else ""
-    return f"{row.group}{metric} at {row.users} users"
+def _name(row: Mapping[str, Any]) -> str:
+    """Return what a row is about, such as payments p95 at 100 users."""
+    metric = str(row.get("metric", "")).removesuffix("_ms")
+    what = [row.get("group", "all requests"), metric, f"at {row['users']} users" if "users" in row else ""]
+    return " ".join(word for word in what if word)
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    """Return the figures in a row's words."""
+    return str(row["words"]).partition(": ")[2]

@@ -59,7 +59,7 @@ def compare_errors(baseline: Side, candidate: Side, options: Options) -> Errors:
 def _failures(side: Side, cells: Sequence[Cell]) -> Failures:
     """Return counts of shape (cells, runs), 0 where a cell has fewer runs."""
     used = side.counts[side.counts["used"]]
-    rows = {(int(users), str(group)): of for (users, group), of in used.groupby(["users", "group"])}
+    rows = dict(iter(used.groupby(["users", "group"])))
     most = max((len(rows[cell]) for cell in cells), default=0)
     failed, requests = np.zeros((len(cells), most)), np.zeros((len(cells), most))
     for at, cell in enumerate(cells):

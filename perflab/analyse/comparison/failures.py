@@ -38,7 +38,8 @@ class Failures:
     @property
     def runs(self) -> Ints:
         """The number of runs with requests."""
-        return (self.requests > 0).sum(axis=-1)
+        runs: Ints = (self.requests > 0).sum(axis=-1)
+        return runs
 
     @property
     def chi_square(self) -> Floats:

@@ -19,6 +19,7 @@ from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, reques
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
 from perflab.analyse.comparison.wording import names, scatter_sentence
+from perflab.analyse.document import records
 from perflab.analyse.summary import SortedSamples
 
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
@@ -102,18 +103,19 @@ def compare_latency(
     """Compare the `figures` of both sides (see `compared_figures`) at the user counts that both have."""
     cells = list(_cells(baseline, candidate, figures))
     tested = [cell for cell in cells if cell.state == "tested"]
-    runs = [_as_runs(tested, side.name) for side in (baseline, candidate)]
-    comparison = compare_part(*runs, options, LATENCY_PART)
+    before, after = (_as_runs(tested, side.name) for side in (baseline, candidate))
+    comparison = compare_part(before, after, options, LATENCY_PART)
     found: dict[_Cell, dict[str, Any]] = {}
+    endpoints: list[dict[str, Any]] = []
     if comparison is not None:
-        columns = comparison.cells.set_index("cell")[["baseline", "candidate", *FOUND]]
-        found |= {tested[int(number)]: row.to_dict() for number, row in columns.iterrows()}
+        columns = ["baseline", "candidate", *FOUND]
+        found |= dict(zip(tested, records(comparison.cells[columns]), strict=True))
+        endpoints = records(comparison.endpoints.rename(columns={"endpoint": "group"})[["group", *FOUND]])
     singles = [cell for cell in cells if cell.state == "single runs"]
     if singles:
         samples = {side.name: _Sorted.of(side, wire) for side in (baseline, candidate)}
         found |= {cell: _single(cell, samples) for cell in singles}
     rows = [{**_figures(cell), **found.get(cell, {})} for cell in cells]
-    endpoints = [] if comparison is None else comparison.endpoints.rename(columns={"endpoint": "group"})
     return Latency(
         frame(rows, COLUMNS), frame(endpoints, ("group", *FOUND)), comparison, list(_open(cells)), list(_notes(cells))
     )

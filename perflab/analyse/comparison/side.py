@@ -118,7 +118,9 @@ class Side:
         """Whether the latency of each cell can be read from the wire clock in all of its runs that count."""
         answered = self.counts[self.counts["used"] & (self.counts["ok"] > 0)]
         by_cell = answered.groupby(["users", "group"])["wire"].all()
-        return {(int(users), str(group)): bool(wire) for (users, group), wire in by_cell.items()}
+        cells = by_cell.reset_index()
+        keys = zip(cells["users"].tolist(), cells["group"].tolist(), strict=True)
+        return dict(zip(keys, cells["wire"].tolist(), strict=True))
 
 
 def common_levels(baseline: Side, candidate: Side) -> list[int]:

@@ -164,11 +164,19 @@ class SweepComparison:
     def throughput(self) -> pd.DataFrame:
         """Throughput, a row a user count and group.
 
-        Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs), ratio,
-        low, high, p_regression, p_adjusted, verdict, words. Verdicts: lower; lower, within the margin; within the
-        margin; higher; open; not assessable.
+        Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs),
+        ratio, low, high, p_regression, p_adjusted, verdict, words. Verdicts: lower; lower, within the margin; within
+        the margin; higher; open; not assessable.
         """
         return self._throughput.cells
+
+    @cached_property
+    def total_throughput(self) -> pd.DataFrame:
+        """Throughput of all requests together, a row a user count: the columns of `throughput` without group.
+
+        These must be within the margin for the comparison to pass; groups need only not be found to be lower.
+        """
+        return self._throughput.totals
 
     @cached_property
     def throughput_groups(self) -> pd.DataFrame:

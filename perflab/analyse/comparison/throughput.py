@@ -74,7 +74,7 @@ def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Thr
 
 def _by_cell(side: Side, cells: Sequence[Cell]) -> _Runs:
     used = side.counts[side.counts["used"]]
-    rows = {(int(users), str(group)): of for (users, group), of in used.groupby(["users", "group"])}
+    rows = dict(iter(used.groupby(["users", "group"])))
     return {cell: rows[cell][["repeat", "ok", "seconds"]] for cell in cells}
 
 
@@ -99,7 +99,7 @@ def _compare(
             for of in runs:
                 of[cell] = of[cell][of[cell]["repeat"].isin(rounds)]
     tested = [cell for cell in cells if all(len(of[cell]) >= 2 for of in runs)]
-    comparison = compare_part(*(_figures(tested, of) for of in runs), options, part)
+    comparison = compare_part(_figures(tested, runs[0]), _figures(tested, runs[1]), options, part)
     rows = {cell: _scatter(cell, [of[cell] for of in runs]) for cell in cells}
     if comparison is not None:
         for found in comparison.cells.to_dict("records"):
@@ -133,15 +133,14 @@ def _scatter(cell: Cell, sides: Sequence[pd.DataFrame]) -> dict[str, Any]:
         row[name] = float(np.exp(np.log(runs["ok"] / runs["seconds"]).mean())) if len(runs) else 0.0
     if any(runs.empty for runs in sides):
         return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
-    rates = [[within_run.of_rate(run.ok, run.seconds) for run in runs.itertuples()] for runs in sides]
+    rates = [list(map(within_run.of_rate, runs["ok"].tolist(), runs["seconds"].tolist())) for runs in sides]
     ratio, low, high = within_run.ratio(*rates)
     words = scatter_sentence(ratio, low, high)
     return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
 
 
 def _idle(cell: Cell, side: str, runs: _Runs) -> Iterator[str]:
-    without = int((runs[cell]["ok"] == 0).sum())
+    of = runs[cell]
+    without = int((of["ok"] == 0).sum())
     if without:
-        yield (
-            f"{cell[1]} at {cell[0]} users: {without} of {len(runs[cell])} runs of the {side} have no successful request"
-        )
+        yield f"{cell[1]} at {cell[0]} users: {without} of {len(of)} runs of the {side} have no successful request"

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from perflab.cli import baseline, calibrate, check, compare, doctor, report, run, show, sweep
+from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
 
@@ -38,6 +38,7 @@ app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.add_typer(baseline.baseline, name="baseline")
+app.command("ab")(ab.ab)
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
 

@@ -10,7 +10,14 @@ from perflab.cli import options
 
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
 
-baseline = typer.Typer(help="Choose the sweep that perflab check --baseline holds others against, or show it.")
+baseline = typer.Typer()
+
+
+@baseline.callback(invoke_without_command=True)
+def without_command(context: typer.Context) -> None:
+    """Choose the sweep that perflab check --baseline holds others against, or show it."""
+    if context.invoked_subcommand is None:
+        show()
 
 
 @baseline.command("set")
@@ -29,4 +36,4 @@ def show(runs_dir: options.RunsDir = None) -> None:
 
     sweep = workbench.open_baseline(runs_dir)
     complete = sum(run.status == "complete" for run in sweep.run_manifests)
-    typer.echo(f"baseline: {sweep.id} ({complete} complete runs, verdict {sweep.manifest.verdict or 'unknown'})")
+    typer.echo(f"baseline: {sweep.id} ({complete} complete {'run' if complete == 1 else 'runs'})")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,15 @@ from perflab.store.tables import (
 ROOT = Path(__file__).resolve().parent.parent
 START = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 OUTCOMES = ((500, "http_500", "Internal Server Error"), (503, "http_503", "Service Unavailable"))
+VERSIONS = {"python": "3.11.7", "perflab": "0.1.0", "locust": "2.47.0"}
+ENVIRONMENT: dict[str, Any] = {
+    **{"system": "Linux 6.18.5", "architecture": "x86_64", "processor": "AMD EPYC", "cores": 2, "memory_gb": 8.2},
+    **{"versions": VERSIONS, "variables": {}, "git_commit": "3a7bd3e2360a3d29eea436fcfb7e44c735d117c4"},
+}
+SUITE = {
+    "locustfile": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "users": {"PlatformUser": {"weight": 1, "fixed_count": 0, "tasks": {"browse": 3, "pay": 1}}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ def write_recorded_sweep(
             plan=plan,
             objectives=platform_objectives() if objectives is None else objectives,
             target=TargetInfo(host="http://127.0.0.1:8000", managed=True),
-            environment={"python": "3.11.7", "platform": "Linux", "cpu_count": 2},
+            environment=ENVIRONMENT,
             status="complete",
         ),
     )
@@ -193,7 +203,9 @@ def _write_run(
                 locust_total=recorded,
                 locust_exit_code=0,
             ),
-            versions={"perflab": "0.1.0", "locust": "2.47.0"},
+            suite=SUITE,
+            versions=VERSIONS,
+            git_commit=ENVIRONMENT["git_commit"],
         ),
     )
     return end

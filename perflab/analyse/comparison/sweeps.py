@@ -8,18 +8,21 @@ The procedure and its measured error rates are in docs/statistics.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 import pandas as pd
 
+from perflab.analyse.comparison.comparable import Difference, check_waived, differences, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
 from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
 from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
 from perflab.analyse.comparison.latency import Latency, compare_latency
 from perflab.analyse.comparison.procedure import Options
-from perflab.analyse.comparison.side import NOT_COMPARED, Cell, Side, common_levels, too_many_left_out
+from perflab.analyse.comparison.side import NOT_COMPARED, Cell, Side, too_many_left_out
+from perflab.analyse.comparison.spread import spread, spread_notes
 from perflab.analyse.comparison.throughput import Throughput, compare_throughput
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
@@ -61,6 +64,7 @@ def compare_sweeps(
     if design not in DESIGNS:
         raise UsageError(f"design is {design!r}: it is one of {', '.join(DESIGNS)}")
     check_options(margin, alpha)
+    check_waived(allow_different)
     options = Options(design != "separate", margin, alpha, tuple(looks) if looks else None, look)
     return SweepComparison(baseline, candidate, design, options, rounds, allow_different, history)
 
@@ -113,7 +117,19 @@ class SweepComparison:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         bound = failure_bound(self._errors)
-        return [*self._conclusion.improvements, *self._latency.notes, *([bound] if bound else []), *self._left_out]
+        unknown = unrecorded(self.baseline, self.candidate)
+        return [
+            *self._conclusion.improvements,
+            *spread_notes(self.spread),
+            *self._latency.notes,
+            *([bound] if bound else []),
+            *self._left_out,
+            *(
+                [f"not recorded of both, so it can't be told whether it differs: {', '.join(unknown)}"]
+                if unknown
+                else []
+            ),
+        ]
 
     @property
     def further_runs(self) -> int | None:
@@ -199,6 +215,26 @@ class SweepComparison:
         return self._errors.groups
 
     @cached_property
+    def comparability(self) -> pd.DataFrame:
+        """What differs: what, baseline, candidate (in words), kind (matters, waived, the change, listed)."""
+        rows = [asdict(one) for one in self._differences]
+        return pd.DataFrame(rows, columns=["what", "baseline", "candidate", "kind"], dtype="str")
+
+    @cached_property
+    def spread(self) -> pd.DataFrame:
+        """Where single runs lie among ten or more of the baseline's configuration; empty without so many.
+
+        Columns: users, group, metric, runs, low and high (ms: 99 % of such runs lie within), candidate (ms), inside.
+        """
+        ends = {self.baseline.dir.path, self.candidate.dir.path}
+        history = [sweep for sweep in self._history if sweep.dir.path not in ends]
+        return spread(self.cells, self.baseline, history, self._clocks)
+
+    @cached_property
+    def _differences(self) -> list[Difference]:
+        return differences(*self._sides, self._allow_different)
+
+    @cached_property
     def _sides(self) -> tuple[Side, Side]:
         sweeps = {"baseline": self.baseline, "candidate": self.candidate}
         sides = [
@@ -241,16 +277,23 @@ class SweepComparison:
             errors=self._errors,
             options=self._options,
             rounds=rounds,
-            invalid=[*too_many_left_out(self._sides), *self._no_common_level],
+            invalid=[*self._incomparable, *too_many_left_out(self._sides)],
             open=self._levels_gone,
         )
 
     @cached_property
-    def _no_common_level(self) -> list[str]:
-        if common_levels(*self._sides):
-            return []
-        levels = [", ".join(map(str, sweep.user_counts)) for sweep in (self.baseline, self.candidate)]
-        return [f"they have no user count in common: the baseline has {levels[0]}, the candidate {levels[1]}"]
+    def _incomparable(self) -> list[str]:
+        """Why the two are not comparable at all, one line each."""
+        lines = [
+            f"{one.what} differs: {one.baseline}, now {one.candidate} (--allow-different {one.what} waives it)"
+            for one in self._differences
+            if one.kind == "matters"
+        ]
+        levels = [sorted({*side.runs["users"]}) for side in self._sides]
+        if not {*levels[0]} & {*levels[1]}:
+            had, has = (", ".join(map(str, one)) or "none" for one in levels)
+            lines.append(f"they have no user count in common: the baseline has {had}, the candidate {has}")
+        return lines
 
     @cached_property
     def _levels_gone(self) -> list[str]:

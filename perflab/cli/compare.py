@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,29 +31,28 @@ def compare(
     """Tell whether a recorded sweep is slower than another, or whether it is just noise."""
     from perflab import workbench
 
+    waived = allow_different or ()
     comparison = workbench.compare(
-        baseline,
-        candidate,
-        runs_dir=runs_dir,
-        margin=margin,
-        alpha=alpha,
-        allow_different=allow_different or (),
+        baseline, candidate, runs_dir=runs_dir, margin=margin, alpha=alpha, allow_different=waived
     )
-    return conclude(comparison, report=not no_report, as_json=json)
+    return conclude(comparison, report=not no_report, as_json=json, waived=waived)
 
 
-def conclude(comparison: SweepComparison, *, report: bool, as_json: bool) -> int:
+def conclude(comparison: SweepComparison, *, report: bool, as_json: bool, waived: Sequence[str] = ()) -> int:
     """Show a comparison's verdict, write its results and its report; return the exit code."""
     from perflab.cli import output
 
     # The verdict first: a report that can't be written must not hide it.
     output.print_comparison(comparison, as_json=as_json)
-    write(comparison, report=report, as_json=as_json)
+    write(comparison, report=report, as_json=as_json, waived=waived)
     return output.exit_code(comparison.verdict)
 
 
-def write(comparison: SweepComparison, *, report: bool, as_json: bool) -> None:
-    """Write a comparison's results, and its report if that is wanted, and say where that lies."""
+def write(comparison: SweepComparison, *, report: bool, as_json: bool, waived: Sequence[str] = ()) -> None:
+    """Write a comparison's results, and its report if that is wanted, and say where that lies.
+
+    `waived` is what was allowed to differ.
+    """
     from perflab.cli import output
     from perflab.report import render_comparison, write_comparison
     from perflab.workbench import common_ab, comparison_place
@@ -70,6 +70,6 @@ def write(comparison: SweepComparison, *, report: bool, as_json: bool) -> None:
         baseline=baseline.id,
         candidate=candidate.id,
         runs_dir=candidate.dir.runs_dir,
-        parameters={**options, "allow_different": list(comparison.allow_different)},
+        parameters={**options, "allow_different": list(waived)},
     )
     output.print_report(page, as_json=as_json)

@@ -152,7 +152,8 @@ def _make_round(
     listen: Listener,
 ) -> None:
     plan = ab.plan
-    runs = ab.looks[-1] * len(plan.users)
+    # A round that can't be used is made again.
+    runs = max(ab.looks[-1], number) * len(plan.users)
     for at, users in enumerate(plan.users):
         lanes = [
             Lane(
@@ -178,11 +179,17 @@ def _make_round(
             run = together[0].run
             listen(RunStarted(run, users, number, done, runs))
             watcher = progress_watcher(run, plan, users, later_s, listen)
-            manifests = execute_run(together, environment, root, watcher)
-            for lane, manifest in zip(together, manifests, strict=True):
-                listen(RunFinished(lane.run, manifest))
+            listen(RunFinished(run, _as_one(execute_run(together, environment, root, watcher))))
     for sweep in _sweeps(place):
         _count_rounds(sweep, number)
+
+
+def _as_one(manifests: Sequence[RunManifest]) -> RunManifest:
+    """Return what to tell of the runs that one Locust has made: the worse one, with the requests of all."""
+    worse = min(manifests, key=lambda manifest: manifest.status == "complete")
+    requests = sum(manifest.evidence.requests_recorded for manifest in manifests)
+    evidence = worse.evidence.model_copy(update={"requests_recorded": requests})
+    return worse.model_copy(update={"evidence": evidence})
 
 
 def _count_rounds(sweep: SweepDir, number: int) -> None:

@@ -46,8 +46,14 @@ START = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 OUTCOMES = ((500, "http_500", "Internal Server Error"), (503, "http_503", "Service Unavailable"))
 VERSIONS = {"python": "3.11.7", "perflab": "0.1.0", "locust": "2.47.0"}
 ENVIRONMENT: dict[str, Any] = {
-    **{"system": "Linux 6.18.5", "architecture": "x86_64", "processor": "AMD EPYC", "cores": 2, "memory_gb": 8.2},
-    **{"versions": VERSIONS, "variables": {}, "git_commit": "3a7bd3e2360a3d29eea436fcfb7e44c735d117c4"},
+    "system": "Linux 6.18.5",
+    "architecture": "x86_64",
+    "processor": "AMD EPYC",
+    "cores": 2,
+    "memory_gb": 8.2,
+    "versions": VERSIONS,
+    "variables": {},
+    "git_commit": "3a7bd3e2360a3d29eea436fcfb7e44c735d117c4",
 }
 SUITE = {
     "locustfile": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -221,7 +227,8 @@ def _medians(load: Load, users: int, repeat: int) -> Floats:
     )
     effect = {group: load.run_cv * np.sqrt(0.5) * (shared + own[group]) for group in own}
     factors = [load.slowdown.get(group, 1.0) * np.exp(effect[group]) for group in groups]
-    return np.array([one.median_ms for one in ENDPOINTS]) * factors
+    medians: Floats = np.array([one.median_ms for one in ENDPOINTS]) * factors
+    return medians
 
 
 def _second(

@@ -121,7 +121,7 @@ def sort_judged(samples: Samples, cell: Ints, cells: int, wire: Bools) -> Sorted
 
     Judged are the successful ones, and the unanswered ones, which bound every percentile from above.
     """
-    judged = _judged(samples, cell, wire)
+    judged = judged_requests(samples, cell, wire)
     return SortedSamples(cell[judged], samples.latency_ms[judged], samples.count[judged], cells)
 
 
@@ -151,7 +151,7 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
     ok, failed = count_requests(samples, cell, cells)
     requests = ok + failed
     ordered = sort_judged(samples, cell, cells, wire)
-    judged = _judged(samples, cell, wire) & ~samples.unanswered
+    judged = judged_requests(samples, cell, wire) & ~samples.unanswered
     answered = _total(cell, samples.count, judged, cells)
     weighted = np.bincount(cell[judged], weights=samples.latency_ms[judged] * samples.count[judged], minlength=cells)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -171,7 +171,8 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
         }
 
 
-def _judged(samples: Samples, cell: Ints, wire: Bools) -> Bools:
+def judged_requests(samples: Samples, cell: Ints, wire: Bools) -> Bools:
+    """Return which samples are judged: of each cell's clock the successful ones, and the unanswered ones."""
     answered = np.logical_and(samples.ok, np.not_equal(samples.by_client, wire[cell]))
     return np.logical_or(answered, samples.unanswered & samples.by_client)
 

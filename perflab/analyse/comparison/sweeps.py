@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from perflab.analyse.comparison.comparable import Difference, check_waived, differences, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
 from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
+from perflab.analyse.comparison.details import by_quantile, contributions, curves, over_time
 from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
 from perflab.analyse.comparison.latency import Latency, compare_latency
@@ -24,6 +25,7 @@ from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.side import NOT_COMPARED, Cell, Side, too_many_left_out
 from perflab.analyse.comparison.spread import spread, spread_notes
 from perflab.analyse.comparison.throughput import Throughput, compare_throughput
+from perflab.analyse.document import records
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.store.manifest import Verdict
@@ -229,6 +231,55 @@ class SweepComparison:
         ends = {self.baseline.dir.path, self.candidate.dir.path}
         history = [sweep for sweep in self._history if sweep.dir.path not in ends]
         return spread(self.cells, self.baseline, history, self._clocks)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Percentile curves of all requests of the runs that count: side, users, group, q, latency_ms."""
+        return curves(*self._sides, self._clocks)
+
+    @cached_property
+    def by_quantile(self) -> pd.DataFrame:
+        """The change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high."""
+        return by_quantile(*self._sides, self._clocks, self._options)
+
+    @cached_property
+    def over_time(self) -> pd.DataFrame:
+        """When it began: users, group, second (middle of a block, since the planned window's start), ratio.
+
+        The ratio is that of the median latencies of all requests begun in the block.
+        """
+        return over_time(*self._sides, self._clocks)
+
+    @cached_property
+    def contributions(self) -> pd.DataFrame:
+        """What each endpoint adds to its group's change of mean latency, largest first at each user count.
+
+        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests),
+        contribution_ms (share times the change of its mean).
+        """
+        return contributions(*self._sides, self._clocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON; what there is not is None."""
+        frames = ("endpoints", "cells", "total_throughput", "throughput_groups", "throughput", "error_groups", "errors")
+        further = ("comparability", "spread", "runs", "by_quantile", "over_time", "contributions")
+        return {
+            "baseline": self.baseline.id,
+            "candidate": self.candidate.id,
+            "design": self.design,
+            "margin": self.margin,
+            "alpha": self.alpha,
+            "looks": list(self.looks) if self.looks else None,
+            "verdict": self.verdict,
+            "change": self.change,
+            "headline": self.headline,
+            "reasons": self.reasons,
+            "notes": self.notes,
+            "slower": self.slower,
+            "improved": self.improved,
+            "further_runs": self.further_runs,
+            **{name: records(getattr(self, name)) for name in (*frames, *further)},
+        }
 
     @cached_property
     def _differences(self) -> list[Difference]:

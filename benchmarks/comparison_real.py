@@ -14,7 +14,9 @@ import argparse
 import time
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -28,13 +30,16 @@ from perflab.drive.rounds import run_ab
 from perflab.objectives import load_objectives
 from perflab.settings import load_environment
 from perflab.store.ab import AbDir
-from perflab.store.layout import list_sweeps
+from perflab.store.layout import list_ab_folders
 
 ROOT = Path(__file__).resolve().parent.parent
 API = "python -m load_tests.platform_api --port {port}"
 QUANTILES = (0.5, 0.95)
 RESAMPLES = 200
 TOLERANCE = 0.10
+
+# Latencies in ms, ascending, by round and group.
+Requests: TypeAlias = dict[tuple[int, str], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,10 @@ def record(case: Case, folder: Path) -> None:
     for number in range(len(list_abs(place)), case.comparisons):
         begun = time.monotonic()
 
-        def go_on(_: AbDir, rounds: int) -> bool:
+        def go_on(ab: AbDir, rounds: int) -> bool:
+            if case.slowdown and rounds in LOOKS and rounds < case.rounds:
+                # As perflab ab does: once it is found, there is nothing more to look for.
+                return compare_rounds(ab, list(range(1, rounds + 1)), LOOKS)[0] == "INCONCLUSIVE"
             return rounds < case.rounds
 
         run_ab(
@@ -94,8 +102,7 @@ def record(case: Case, folder: Path) -> None:
             begun=lambda _: None,
             go_on=go_on,
         )
-        took = (time.monotonic() - begun) / case.rounds
-        print(f"{case.name} {number + 1}/{case.comparisons}: {case.rounds} rounds, {took:.1f} s each", flush=True)
+        print(f"{case.name} {number + 1}/{case.comparisons}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def show(folder: Path) -> None:
@@ -121,7 +128,7 @@ def show(folder: Path) -> None:
 def show_spread(ab: AbDir, case: Case) -> None:
     """Print how much the figures of a run, and the ratios of a pair of runs, vary, beside their sampling error."""
     head = f"{'clock':<8}{'group':<12}{'requests':>9}{'pairs':>6}"
-    print(head + "".join(f"{name:>11}" for q in QUANTILES for name in _spread_names(q)))
+    print(head + "".join(f"{name:>14}" for q in QUANTILES for name in _spread_names(q)))
     for clock in ("wire", "client"):
         sides = [requests_by_run(ab, name, clock) for name in ("baseline", "candidate")]
         for group in sorted({group for _, group in sides[0]}):
@@ -141,7 +148,7 @@ def show_spread(ab: AbDir, case: Case) -> None:
             print(
                 line
                 + "".join(
-                    f"{figure:>11.2f}" if at % 4 == 3 else f"{figure:>11.1%}" for at, figure in enumerate(figures)
+                    f"{figure:>14.2f}" if at % 4 == 3 else f"{figure:>14.1%}" for at, figure in enumerate(figures)
                 )
             )
 
@@ -175,63 +182,83 @@ def sampling_variance(sorted_ms: Floats, q: float, rng: np.random.Generator) -> 
     return float(np.log(drawn[:, rank]).var())
 
 
-def requests_by_run(ab: AbDir, side: str, clock: str) -> dict[tuple[int, str], Floats]:
+def requests_by_run(ab: AbDir, side: str, clock: str) -> Requests:
     """Return the latencies in ms of each round's and group's successful requests in the planned window, ascending."""
     sweep = Sweep.open(getattr(ab, side))
     windows = {run.repeat: run.window for run in sweep.run_manifests if run.status == "complete" and run.window}
     latency = sweep.latency
     chosen = latency[(latency["outcome"] == "ok") & (latency["measure"] == clock)]
-    found: dict[tuple[int, str], Floats] = {}
+    found: Requests = {}
     for (number, group), rows in chosen.groupby(["repeat", "group"], observed=True):
-        if (window := windows.get(number)) is not None:
+        if (window := windows.get(int(str(number)))) is not None:
             of_window = rows[(rows["second"] >= window.start) & (rows["second"] < window.end)]
-            found[int(number), str(group)] = np.sort(np.repeat(of_window["latency_ms"], of_window["count"]).to_numpy())
+            latencies = np.repeat(of_window["latency_ms"].to_numpy(), of_window["count"].to_numpy())
+            found[int(str(number)), str(group)] = np.sort(latencies)
     return found
 
 
 def show_false_alarms(ab: AbDir) -> None:
-    """Print how often each way to compare finds a difference between two equal systems."""
-    baseline, candidate = (requests_by_run(ab, side, "wire") for side in ("baseline", "candidate"))
-    groups = sorted({group for _, group in baseline})
-    numbers = sorted({number for number, _ in baseline} & {number for number, _ in candidate})
+    """Print how often each way to compare finds a difference between two equal systems.
+
+    "One after the other" holds five rounds of the baseline against the five rounds of the candidate that came next, as
+    two sweeps would be compared: what a round does to both sides then does not cancel.
+    """
+    sides = [requests_by_run(ab, side, "wire") for side in ("baseline", "candidate")]
+    groups = sorted({group for _, group in sides[0]})
+    numbers = sorted({number for number, _ in sides[0]} & {number for number, _ in sides[1]})
     fives = [numbers[at : at + 5] for at in range(0, len(numbers) - 4, 5)]
-    ours = [compare_rounds(ab, five, (5,)) for five in fives]
+    later = list(pairwise(fives))
     print(f"false alarms, {len(numbers)} rounds:")
-    _print_rate("perflab, 5 rounds each (promised: 1 %)", [one == "FAIL" for one, _ in ours])
-    counts = Counter(verdict for verdict, _ in ours)
-    print("    verdicts: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    _print_verdicts("perflab, 5 rounds, side by side", [compare_rounds(ab, five, (5,))[0] for five in fives])
+    _print_verdicts("perflab, 5 runs a side, one after the other", [compare_apart(ab, *pair) for pair in later])
     twenties = [numbers[at : at + 20] for at in range(0, len(numbers) - 19, 20)]
-    verdicts = [compare_looks(ab, twenty, LOOKS)[0] for twenty in twenties]
-    _print_rate("perflab, up to 20 rounds with looks (promised: 1 %)", [one == "FAIL" for one in verdicts])
-    print(f"    verdicts: {', '.join(verdicts)}")
-    for level in (0.05, 0.01):
-        alarms = [[pooled_test(baseline, candidate, five, group) < level for group in groups] for five in fives]
-        _print_rate(
-            f"Mann-Whitney over the requests of 5 rounds, p < {level:g}, any group", [any(one) for one in alarms]
-        )
-        _print_rate("    each group by itself", [alarm for one in alarms for alarm in one])
-    tolerated = [[ratio_of_p95(baseline, candidate, number, group) for group in groups] for number in numbers]
-    _print_rate("p95 of one run against one run, 10 %, any group", [max(one) > 1 + TOLERANCE for one in tolerated])
-    _print_rate("    each group by itself", [ratio > 1 + TOLERANCE for one in tolerated for ratio in one])
+    _print_verdicts("perflab, looks at 5 to 20 rounds", [compare_looks(ab, twenty, LOOKS)[0] for twenty in twenties])
+    for how, pairs in (("side by side", [(five, five) for five in fives]), ("one after the other", later)):
+        for level in (0.05, 0.01):
+            alarms = [[pooled_test(sides, pair, group) < level for group in groups] for pair in pairs]
+            _print_rates(f"Mann-Whitney over all requests of 5 runs, p < {level:g}, {how}", alarms)
+    for how, shift in (("side by side", 0), ("one after the other", 1)):
+        shifted = list(zip(numbers, numbers[shift:], strict=False))
+        alarms = [[ratio_of_p95(sides, pair, group) > 1 + TOLERANCE for group in groups] for pair in shifted]
+        _print_rates(f"p95 of one run against one run, 10 % allowed, {how}", alarms)
 
 
-def _print_rate(what: str, alarms: list[bool]) -> None:
-    print(f"  {what:<68}{sum(alarms):>4} of {len(alarms)}")
+def _print_verdicts(what: str, verdicts: list[str]) -> None:
+    counts = Counter(verdicts)
+    rest = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if verdict != "FAIL")
+    print(f"  {what:<78}{counts['FAIL']:>4} of {len(verdicts)} ({rest})")
 
 
-def pooled_test(
-    baseline: dict[tuple[int, str], Floats], candidate: dict[tuple[int, str], Floats], numbers: list[int], group: str
-) -> float:
-    """Return the two-sided p-value of a Mann-Whitney test over the requests of some rounds."""
-    pooled = [np.concatenate([side[number, group] for number in numbers]) for side in (baseline, candidate)]
+def _print_rates(what: str, alarms: list[list[bool]]) -> None:
+    """Print in how many comparisons some group gave an alarm, and how many of all groups did."""
+    each = [alarm for comparison in alarms for alarm in comparison]
+    print(f"  {what:<78}{sum(map(any, alarms)):>4} of {len(alarms)}; by group {sum(each)} of {len(each)}")
+
+
+def pooled_test(sides: list[Requests], numbers: tuple[list[int], list[int]], group: str) -> float:
+    """Return the two-sided p-value of a Mann-Whitney test over the requests of some rounds of each side."""
+    pooled = [
+        np.concatenate([side[one, group] for one in of_side]) for side, of_side in zip(sides, numbers, strict=True)
+    ]
     return float(stats.mannwhitneyu(*pooled).pvalue)
 
 
-def ratio_of_p95(
-    baseline: dict[tuple[int, str], Floats], candidate: dict[tuple[int, str], Floats], number: int, group: str
-) -> float:
-    """Return the candidate's p95 to the baseline's in one round."""
-    return percentile(candidate[number, group], 0.95) / percentile(baseline[number, group], 0.95)
+def ratio_of_p95(sides: list[Requests], numbers: tuple[int, int], group: str) -> float:
+    """Return the candidate's p95 in one round to the baseline's in one."""
+    baseline, candidate = (percentile(side[number, group], 0.95) for side, number in zip(sides, numbers, strict=True))
+    return candidate / baseline
+
+
+def compare_apart(ab: AbDir, baseline: list[int], candidate: list[int]) -> str:
+    """Return the verdict on some rounds of the baseline against others of the candidate."""
+    sides = []
+    for sweep_dir, numbers in ((ab.baseline, baseline), (ab.candidate, candidate)):
+        whole = Sweep.open(sweep_dir)
+        chosen = [
+            (run, one) for run, one in zip(sweep_dir.runs(), whole.run_manifests, strict=True) if one.repeat in numbers
+        ]
+        sides.append(Sweep(sweep_dir, whole.manifest, [run for run, _ in chosen], [one for _, one in chosen]))
+    return compare_sweeps(*sides).verdict
 
 
 def compare_rounds(ab: AbDir, numbers: list[int], looks: tuple[int, ...]) -> tuple[str, list[str]]:
@@ -245,16 +272,15 @@ def compare_looks(ab: AbDir, numbers: list[int], looks: tuple[int, ...]) -> tupl
     """Return the verdict as `perflab ab` reaches it, the groups it calls slower, and at how many rounds."""
     for look in looks:
         verdict, slower = compare_rounds(ab, numbers[:look], looks)
-        if verdict != "INCONCLUSIVE" or look == len(numbers):
-            return verdict, slower, look
-    return verdict, slower, look
+        if verdict != "INCONCLUSIVE" or look >= len(numbers):
+            break
+    return verdict, slower, min(look, len(numbers))
 
 
 def show_found(abs_: list[AbDir], case: Case) -> None:
     """Print in how many comparisons the slow-down was found, and in which group."""
     group = case.slowdown.partition("=")[0]
-    looks = tuple(look for look in LOOKS if look <= case.rounds)
-    found = [compare_looks(ab, list(range(1, case.rounds + 1)), looks) for ab in abs_]
+    found = [compare_looks(ab, [run.repeat for run in Sweep.open(ab.baseline).run_manifests], LOOKS) for ab in abs_]
     ratios: dict[float, list[float]] = {q: [] for q in QUANTILES}
     requests: list[float] = []
     for ab in abs_:
@@ -272,9 +298,8 @@ def show_found(abs_: list[AbDir], case: Case) -> None:
 
 
 def list_abs(folder: Path) -> list[AbDir]:
-    """Return the finished comparisons of a case."""
-    found = [AbDir(sweep.path) for sweep in list_sweeps(folder)] if folder.is_dir() else []
-    return [ab for ab in found if ab.manifest.is_file()]
+    """Return the recorded comparisons of a case."""
+    return [AbDir(path) for path in list_ab_folders(folder)]
 
 
 def main() -> None:

@@ -59,9 +59,8 @@ CASES = (
     Case("A-A", comparisons=1, rounds=100),
     Case("plus-20", comparisons=10, rounds=5, slowdown="generation=1.20"),
     Case("plus-10", comparisons=10, rounds=10, slowdown="generation=1.10"),
-    Case("separate-100", comparisons=1, rounds=20, design="separate", users=100),
-    Case("interleaved-100", comparisons=1, rounds=10, design="interleaved", users=100),
-    Case("duet-100", comparisons=1, rounds=10, users=100),
+    Case("interleaved-100", comparisons=1, rounds=15, design="interleaved", users=100),
+    Case("duet-100", comparisons=1, rounds=15, users=100),
     Case("plus-5", comparisons=10, rounds=20, slowdown="generation=1.05"),
 )
 
@@ -76,7 +75,7 @@ def record(case: Case, folder: Path) -> None:
         f"{API} --slowdown {case.slowdown}" if case.slowdown else API,
         environment=environment,
         root=ROOT,
-        design="interleaved" if case.design == "separate" else case.design,
+        design=case.design,
         users=case.users,
         duration=case.duration,
         rounds=case.rounds,
@@ -118,15 +117,20 @@ def show(folder: Path) -> None:
         if case.slowdown:
             show_found(abs_, case)
         elif case.name == "A-A":
-            show_spread(abs_[0], case)
+            show_spread(abs_[0])
             show_false_alarms(abs_[0])
         else:
-            show_spread(abs_[0], case)
+            show_spread(abs_[0])
+            print("the same runs, paired with others than those of their round:")
+            show_spread(abs_[0], apart=True)
         print(flush=True)
 
 
-def show_spread(ab: AbDir, case: Case) -> None:
-    """Print how much the figures of a run, and the ratios of a pair of runs, vary, beside their sampling error."""
+def show_spread(ab: AbDir, *, apart: bool = False) -> None:
+    """Print how much the figures of a run, and the ratios of a pair of runs, vary, beside their sampling error.
+
+    The pairs are those of a round, or runs that are `apart`.
+    """
     head = f"{'clock':<8}{'group':<12}{'requests':>9}{'pairs':>6}"
     print(head + "".join(f"{name:>14}" for q in QUANTILES for name in _spread_names(q)))
     for clock in ("wire", "client"):
@@ -138,10 +142,10 @@ def show_spread(ab: AbDir, case: Case) -> None:
                 if (runs := [side.get((number, group), np.zeros(0)) for side in sides])
                 and all(len(run) for run in runs)
             ]
-            if case.design == "separate":
-                # Runs one after the other, as if the two versions had been measured in two sweeps.
-                firsts = [first for first, _ in pairs]
-                pairs = list(zip(firsts[::2], firsts[1::2], strict=False))
+            if apart:
+                # A run of the baseline against one of the candidate at another time, as in two sweeps.
+                half = len(pairs) // 2
+                pairs = [(pairs[at][0], pairs[(at + half) % len(pairs)][1]) for at in range(len(pairs))]
             requests = float(np.mean([len(run) for pair in pairs for run in pair]))
             figures = [figure for q in QUANTILES for figure in spread(pairs, q)]
             line = f"{clock:<8}{group:<12}{requests:>9.0f}{len(pairs):>6}"

@@ -1,0 +1,232 @@
+"""What the charts of a comparison share: groups and their colours, a panel a group and user count, axes of change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from pandas import DataFrame
+
+from perflab.analyse.comparison.sweeps import SweepComparison
+from perflab.chart.style import INK, MUTED, SHADE, Chart, canvas, colours, number, short
+
+_INVALID = "the comparison is INVALID: these figures must not be used"
+_LINE = 0.15
+BASELINE_COLOUR = "#8a8a8a"
+# More would be too small to read.
+_MOST_LEVELS, _MOST_GROUPS, _MOST_COLUMNS = 4, 6, 3
+_QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of one group at one user count; `first` ones stand at the left edge, `last` ones at the bottom."""
+
+    axes: Axes
+    group: str
+    users: int
+    first: bool
+    last: bool
+
+
+def compared_groups(comparison: SweepComparison) -> list[str]:
+    """Return all groups in the order, and so in the colours, that the sweeps' own reports use."""
+    sweeps = (comparison.candidate, comparison.baseline)
+    measured = set(comparison.runs["group"])
+    stated = [group.name for sweep in sweeps for group in sweep.manifest.objectives.groups if group.name in measured]
+    return list(dict.fromkeys([*stated, *sorted(measured)]))
+
+
+def compared_colours(comparison: SweepComparison) -> dict[str, str]:
+    """Return each group's colour."""
+    return colours(compared_groups(comparison))
+
+
+def caption(comparison: SweepComparison, *lines: str) -> tuple[str, float]:
+    """Return a subtitle of these lines, and how many inches it takes below its first; an INVALID one says so."""
+    said = [line for line in (*lines, _INVALID if comparison.verdict == "INVALID" else "") if line]
+    return "\n".join(said), _LINE * (len(said) - 1)
+
+
+def small_multiples(
+    comparison: SweepComparison, frame: DataFrame, title: str, *subtitle: str, unit: str
+) -> tuple[Chart, list[Panel]]:
+    """Return a chart with a panel for each group and user count that `frame` has, at most 6 by 4 of them.
+
+    A row is a group and a column a user count; with one user count, groups stand side by side. `subtitle` are lines.
+    """
+    shown = set(frame["group"])
+    groups = [group for group in compared_groups(comparison) if group in shown]
+    most = sorted(groups, key=lambda group: group not in comparison.slower)[:_MOST_GROUPS]
+    kept = [group for group in groups if group in most]
+    all_levels = sorted(int(users) for users in frame["users"].unique())
+    levels = all_levels[-_MOST_LEVELS:]
+    left_out = [f"the {len(levels)} highest of {len(all_levels)} user counts"] if len(levels) < len(all_levels) else []
+    left_out += [f"{len(kept)} of {len(groups)} groups"] if len(kept) < len(groups) else []
+    side_by_side = len(levels) == 1
+    columns = min(_MOST_COLUMNS, len(kept)) if side_by_side else len(levels)
+    rows = -(-len(kept) // columns) if side_by_side else len(kept)
+    told, lines = caption(comparison, *subtitle, f"shown: {' and '.join(left_out)}" if left_out else "")
+    chart, grid = canvas(
+        title,
+        told,
+        panel_height=1.9 if side_by_side else 1.35,
+        rows=rows,
+        columns=columns,
+        left=0.8,
+        right=0.3,
+        gap_x=0.55,
+        gap_y=0.7,
+        head=0.5 + lines,
+    )
+    palette = compared_colours(comparison)
+    cells = [(group, users) for group in kept for users in levels]
+    panels = []
+    for at, ((group, users), axes) in enumerate(zip(cells, (axes for row in grid for axes in row), strict=False)):
+        first = at % columns == 0
+        name_panel(axes, f"{number(users)} users")
+        if side_by_side or first:
+            axes.annotate(
+                short(group, 30),
+                (0, 1),
+                xycoords="axes fraction",
+                xytext=(0, 19),
+                textcoords="offset points",
+                size=9.5,
+                weight="bold",
+                color=palette[group],
+            )
+        if first:
+            axes.set_ylabel(unit)
+        panels.append(Panel(axes, group, users, first, at + columns >= len(cells)))
+    for axes in [axes for row in grid for axes in row][len(cells) :]:
+        axes.set_visible(False)
+    return chart, panels
+
+
+def name_panel(axes: Axes, text: str) -> None:
+    """Say above a panel what it shows of its group."""
+    axes.set_title(text, loc="left", size=8.5, color=MUTED, pad=6)
+
+
+def of_panel(frame: DataFrame, panel: Panel) -> DataFrame:
+    """Return the rows of a panel's group and user count."""
+    return frame[(frame["group"] == panel.group) & (frame["users"] == panel.users)]
+
+
+def row_text(axes: Axes, edge: float, at: float, points: float, text: str, **style: Any) -> None:
+    """Write beside row `at`: `points` from the left (0) or right (1) `edge` of the panel."""
+    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (points, 0), "textcoords": "offset points"}
+    axes.annotate(text, (edge, at), va="center", **place, **({"size": 8.5} | style))
+
+
+def nothing(title: str, told: str) -> Chart:
+    """Return a chart that has nothing to show, and says why."""
+    chart, [[axes]] = canvas(title, "", panel_height=0.3, left=0.02, head=-0.25)
+    axes.set_axis_off()
+    axes.text(0, 0.5, told, transform=axes.transAxes, va="center", size=9.5, color=MUTED)
+    chart.alt = f"{title}: {told}"
+    return chart
+
+
+def change(ratio: float) -> float:
+    """Return a ratio as a change in per cent."""
+    return 100 * (ratio - 1)
+
+
+def changes(ratios: Iterable[float]) -> list[float]:
+    """Return ratios as changes in per cent, those that are not finite as gaps in a line."""
+    return finite([change(ratio) for ratio in ratios])
+
+
+def percent(value: float) -> str:
+    """Return a change in per cent as people read it, with its sign."""
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
+    # Without -0.0.
+    return f"{round(value, 1) + 0.0:+.1f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def change_limits(
+    changes: Iterable[float], bounds: Iterable[float], margin_percent: float, *, room: float = 3.0
+) -> tuple[float, float]:
+    """Return the limits of an axis of change in per cent.
+
+    All `changes` are within, and `bounds` up to `room` times as far out, so that they leave the changes readable.
+    """
+    points = [value for value in changes if np.isfinite(value)]
+    reach = room * max([2 * margin_percent, 1.0, *map(abs, points)])
+    ends = [float(np.clip(value, -reach, reach)) for value in bounds if not np.isnan(value)]
+    low = min([-margin_percent, *points, *ends])
+    high = max([2 * margin_percent, *points, *ends])
+    edge = 0.05 * (high - low)
+    return low - edge, high + edge
+
+
+def change_band(axes: Axes, margin_percent: float, *, upright: bool) -> None:
+    """Draw no change as a line and the margin as a band beside it; `upright` is for changes along the x axis."""
+    span, line = (axes.axvspan, axes.axvline) if upright else (axes.axhspan, axes.axhline)
+    span(0, margin_percent, color=SHADE, linewidth=0, zorder=0)
+    line(0, color=INK, linewidth=0.8, zorder=2.5)
+
+
+def change_y_axis(panels: Sequence[Panel], limits: tuple[float, float], margin_percent: float) -> None:
+    """Give all panels the same y axis of change in per cent, with the margin."""
+    for panel in panels:
+        change_band(panel.axes, margin_percent, upright=False)
+        panel.axes.set_ylim(*limits)
+        panel.axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        panel.axes.yaxis.set_major_formatter(FuncFormatter(change_tick))
+
+
+def change_tick(value: float, _: object = None) -> str:
+    """Return the label of a tick of change."""
+    return f"{value:+g}".replace("-", "\N{MINUS SIGN}") if round(value, 9) else "0"
+
+
+def tail(q: Iterable[float]) -> list[float]:
+    """Return where shares of requests lie on the axis of the tail: one in how many requests is slower."""
+    return [1 / (1 - one) for one in q]
+
+
+def tail_axis(panels: Sequence[Panel], q: Iterable[float]) -> None:
+    """Give all panels a logarithmic x axis of the tail: each step to the right is ten times rarer."""
+    last = max(q)
+    ticks = [one for one in _QUANTILES if one <= last + 1e-9]
+    for panel in panels:
+        panel.axes.set_xscale("log")
+        panel.axes.set_xlim(*tail([_QUANTILES[0], last]))
+        _share_ticks(panel, tail(ticks), ticks)
+
+
+def share_axis(panels: Sequence[Panel], q: Iterable[float]) -> None:
+    """Give all panels an x axis of shares of requests, stretched towards both of its ends."""
+    shown = sorted(q)
+    ticks = [one for one in (0.1, *_QUANTILES) if one <= shown[-1] + 1e-9]
+    for panel in panels:
+        panel.axes.set_xscale("logit")
+        panel.axes.set_xlim(shown[0], shown[-1])
+        _share_ticks(panel, ticks, ticks)
+
+
+def _share_ticks(panel: Panel, places: Sequence[float], shares: Sequence[float]) -> None:
+    panel.axes.xaxis.set_major_locator(FixedLocator(places))
+    panel.axes.xaxis.set_major_formatter(FixedFormatter([f"p{100 * one:g}" for one in shares]))
+    panel.axes.xaxis.set_minor_locator(NullLocator())
+    if panel.last:
+        panel.axes.set_xlabel("percentile")
+
+
+def finite(values: Iterable[float]) -> list[float]:
+    """Return the values, those that are not finite as gaps in a line."""
+    return [value if np.isfinite(value) else np.nan for value in values]
+
+
+def shown_rows(frame: DataFrame, panels: Sequence[Panel]) -> Iterator[tuple[Panel, DataFrame]]:
+    """Yield each panel with its rows."""
+    for panel in panels:
+        yield panel, of_panel(frame, panel)

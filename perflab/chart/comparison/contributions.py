@@ -5,7 +5,12 @@ from __future__ import annotations
 from pandas import DataFrame
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import caption, compared_colours, nothing, row_text
+from perflab.chart.comparison.panels import (
+    caption,
+    compared_colours,
+    nothing,
+    row_text,
+)
 from perflab.chart.style import INK, MUTED, Chart, canvas, number, short, styled
 
 _TITLE = "What each endpoint adds"

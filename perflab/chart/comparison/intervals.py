@@ -12,16 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import (
-    caption,
+from perflab.chart.comparison.axes import (
     change,
     change_band,
     change_limits,
     change_tick,
+    percent,
+)
+from perflab.chart.comparison.panels import (
+    caption,
     compared_colours,
     compared_groups,
     nothing,
-    percent,
     row_text,
 )
 from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, number, short, size_inches, styled

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import (
+from perflab.chart.comparison.axes import (
     change_limits,
     change_y_axis,
     changes,
+)
+from perflab.chart.comparison.panels import (
     compared_colours,
     nothing,
     shown_rows,

@@ -1,25 +1,22 @@
-"""What the charts of a comparison share: groups and their colours, a panel a group and user count, axes of change."""
+"""What the charts of a comparison share: groups and their colours, and a panel a group and user count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from pandas import DataFrame
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.style import INK, MUTED, SHADE, Chart, canvas, colours, number, short
+from perflab.chart.style import MUTED, Chart, canvas, colours, number, short
 
 _INVALID = "the comparison is INVALID: these figures must not be used"
 _LINE = 0.15
 BASELINE_COLOUR = "#8a8a8a"
 # More would be too small to read.
 _MOST_LEVELS, _MOST_GROUPS, _MOST_COLUMNS = 4, 6, 3
-_QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,99 +128,6 @@ def nothing(title: str, told: str) -> Chart:
     axes.text(0, 0.5, told, transform=axes.transAxes, va="center", size=9.5, color=MUTED)
     chart.alt = f"{title}: {told}"
     return chart
-
-
-def change(ratio: float) -> float:
-    """Return a ratio as a change in per cent."""
-    return 100 * (ratio - 1)
-
-
-def changes(ratios: Iterable[float]) -> list[float]:
-    """Return ratios as changes in per cent, those that are not finite as gaps in a line."""
-    return finite([change(ratio) for ratio in ratios])
-
-
-def percent(value: float) -> str:
-    """Return a change in per cent as people read it, with its sign."""
-    if not np.isfinite(value):
-        return "\N{EN DASH}"
-    # Without -0.0.
-    return f"{round(value, 1) + 0.0:+.1f} %".replace("-", "\N{MINUS SIGN}")
-
-
-def change_limits(
-    changes: Iterable[float], bounds: Iterable[float], margin_percent: float, *, room: float = 3.0
-) -> tuple[float, float]:
-    """Return the limits of an axis of change in per cent.
-
-    All `changes` are within, and `bounds` up to `room` times as far out, so that they leave the changes readable.
-    """
-    points = [value for value in changes if np.isfinite(value)]
-    reach = room * max([2 * margin_percent, 1.0, *map(abs, points)])
-    ends = [float(np.clip(value, -reach, reach)) for value in bounds if not np.isnan(value)]
-    low = min([-margin_percent, *points, *ends])
-    high = max([2 * margin_percent, *points, *ends])
-    edge = 0.05 * (high - low)
-    return low - edge, high + edge
-
-
-def change_band(axes: Axes, margin_percent: float, *, upright: bool) -> None:
-    """Draw no change as a line and the margin as a band beside it; `upright` is for changes along the x axis."""
-    span, line = (axes.axvspan, axes.axvline) if upright else (axes.axhspan, axes.axhline)
-    span(0, margin_percent, color=SHADE, linewidth=0, zorder=0)
-    line(0, color=INK, linewidth=0.8, zorder=2.5)
-
-
-def change_y_axis(panels: Sequence[Panel], limits: tuple[float, float], margin_percent: float) -> None:
-    """Give all panels the same y axis of change in per cent, with the margin."""
-    for panel in panels:
-        change_band(panel.axes, margin_percent, upright=False)
-        panel.axes.set_ylim(*limits)
-        panel.axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        panel.axes.yaxis.set_major_formatter(FuncFormatter(change_tick))
-
-
-def change_tick(value: float, _: object = None) -> str:
-    """Return the label of a tick of change."""
-    return f"{value:+g}".replace("-", "\N{MINUS SIGN}") if round(value, 9) else "0"
-
-
-def tail(q: Iterable[float]) -> list[float]:
-    """Return where shares of requests lie on the axis of the tail: one in how many requests is slower."""
-    return [1 / (1 - one) for one in q]
-
-
-def tail_axis(panels: Sequence[Panel], q: Iterable[float]) -> None:
-    """Give all panels a logarithmic x axis of the tail: each step to the right is ten times rarer."""
-    last = max(q)
-    ticks = [one for one in _QUANTILES if one <= last + 1e-9]
-    for panel in panels:
-        panel.axes.set_xscale("log")
-        panel.axes.set_xlim(*tail([_QUANTILES[0], last]))
-        _share_ticks(panel, tail(ticks), ticks)
-
-
-def share_axis(panels: Sequence[Panel], q: Iterable[float]) -> None:
-    """Give all panels an x axis of shares of requests, stretched towards both of its ends."""
-    shown = sorted(q)
-    ticks = [one for one in (0.1, *_QUANTILES) if one <= shown[-1] + 1e-9]
-    for panel in panels:
-        panel.axes.set_xscale("logit")
-        panel.axes.set_xlim(shown[0], shown[-1])
-        _share_ticks(panel, ticks, ticks)
-
-
-def _share_ticks(panel: Panel, places: Sequence[float], shares: Sequence[float]) -> None:
-    panel.axes.xaxis.set_major_locator(FixedLocator(places))
-    panel.axes.xaxis.set_major_formatter(FixedFormatter([f"p{100 * one:g}" for one in shares]))
-    panel.axes.xaxis.set_minor_locator(NullLocator())
-    if panel.last:
-        panel.axes.set_xlabel("percentile")
-
-
-def finite(values: Iterable[float]) -> list[float]:
-    """Return the values, those that are not finite as gaps in a line."""
-    return [value if np.isfinite(value) else np.nan for value in values]
 
 
 def shown_rows(frame: DataFrame, panels: Sequence[Panel]) -> Iterator[tuple[Panel, DataFrame]]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import (
-    BASELINE_COLOUR,
+from perflab.chart.comparison.axes import (
     change_limits,
     change_y_axis,
     changes,
-    compared_colours,
     finite,
-    nothing,
     share_axis,
-    shown_rows,
-    small_multiples,
     tail,
     tail_axis,
+)
+from perflab.chart.comparison.panels import (
+    BASELINE_COLOUR,
+    compared_colours,
+    nothing,
+    shown_rows,
+    small_multiples,
 )
 from perflab.chart.style import Chart, latency_axis, styled
 

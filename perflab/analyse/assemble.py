@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from perflab.analyse.samples import Reading, Table, read_table
+from perflab.analyse.samples import Reading, Table, read_table, read_together
 from perflab.analyse.window import whole_seconds
 from perflab.errors import StoreError
 from perflab.objectives import Objectives
@@ -18,6 +18,16 @@ from perflab.store.manifest import RunManifest, Window
 
 OTHER = "other"
 ALL = "all"
+
+
+def read_run_tables(
+    runs: Sequence[RunDir], manifests: Sequence[RunManifest], filename: str, table: Table
+) -> list[tuple[Reading, list[str]]]:
+    """Read one table of all runs and what is to be noted about it; raises StoreError."""
+    together = read_together([run.path / filename for run in runs], table)
+    if together is not None:
+        return [(Reading(frame, torn=False), []) for frame in together]
+    return [read_run_table(run, manifest, filename, table) for run, manifest in zip(runs, manifests, strict=True)]
 
 
 def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Table) -> tuple[Reading, list[str]]:
@@ -92,7 +102,10 @@ def endpoint_codes(latency: pd.DataFrame) -> tuple[np.ndarray[Any, np.dtype[np.i
     method, name = latency["method"].cat, latency["name"].cat
     names = max(len(name.categories), 1)
     pair = method.codes.to_numpy().astype("int64") * names + name.codes.to_numpy()
-    codes, pairs = pd.factorize(pair, sort=True)
+    present = np.zeros(len(method.categories) * names, "bool")
+    present[pair] = True
+    pairs = np.flatnonzero(present)
+    codes = (np.cumsum(present) - 1)[pair]
     return codes, [(str(method.categories[p // names]), str(name.categories[p % names])) for p in pairs.tolist()]
 
 

@@ -41,14 +41,16 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     if manifest.window is None or not planned or manifest.status != "complete":
         return JudgedWindow(manifest.window, None)
     measure, ok = latency["measure"], (latency["outcome"] == "ok").to_numpy()
-    on_wire = measure.isin(["wire", "stand_in"]).to_numpy() & ok
+    on_wire = ((measure == "wire") | (measure == "stand_in")).to_numpy() & ok
     client = (measure == "client").to_numpy()
     # One row a request: of a successful one its judged clock, of a failed one the only clock that it has.
     rows = (on_wire | (client & ~ok)) if on_wire.any() else client
-    chosen = latency[rows]
+    second = latency["second"].to_numpy()
+    rows = rows & (second >= planned.start) & (second < planned.stop)
+    chosen = latency.loc[rows, ["method", "name", "latency_ms", "count"]]
     endpoint, _ = endpoint_codes(chosen)
     series = second_by_second(
-        chosen["second"].to_numpy().astype("int64"),
+        second[rows].astype("int64"),
         endpoint,
         chosen["latency_ms"].to_numpy(),
         chosen["count"].to_numpy(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.assemble import join_runs, read_run_table, with_groups
+from perflab.analyse.assemble import join_runs, read_run_tables, with_groups
 from perflab.analyse.document import document
 from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.partition import Steady, timeline
@@ -192,10 +192,7 @@ class Sweep:
 
     def _read(self, filename: str, table: Table) -> list[tuple[Reading, list[str]]]:
         if filename not in self._readings:
-            self._readings[filename] = [
-                read_run_table(run, manifest, filename, table)
-                for run, manifest in zip(self._runs, self.run_manifests, strict=True)
-            ]
+            self._readings[filename] = read_run_tables(self._runs, self.run_manifests, filename, table)
         return self._readings[filename]
 
     def _joined(self, filename: str, table: Table) -> pd.DataFrame:

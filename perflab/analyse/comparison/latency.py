@@ -20,8 +20,9 @@ from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
 from perflab.analyse.comparison.wording import names, scatter_sentence
 from perflab.analyse.document import records
-from perflab.analyse.summary import SortedSamples
+from perflab.analyse.summary import Bools, Floats, Ints, SortedSamples
 
+Texts: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
 _State: TypeAlias = Literal["tested", "single runs", "no value", "too few requests", "one-sided"]
 
@@ -43,48 +44,65 @@ class Latency:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The figures of one side's runs that count, in one cell."""
+
+    name: Texts
+    repeat: Ints
+    value: Floats
+    samples: Ints
+    clock: Texts
+    used: Bools
+    why: Texts
+
+    def __len__(self) -> int:
+        return len(self.used)
+
+    def mean(self, chosen: Bools) -> float:
+        """Return the geometric mean of the chosen runs' values; NaN if there are none."""
+        values = self.value[chosen]
+        return float(np.exp(np.log(values).mean())) if len(values) else float("nan")
+
+
 @dataclass(frozen=True, eq=False)
 class _Cell:
-    """A cell with the figures of the runs that count, by side."""
+    """A cell with the figures of both sides, by name, and its number of samples beyond in the median run."""
 
     users: int
     group: str
     metric: str
-    runs: Mapping[str, pd.DataFrame]
+    runs: Mapping[str, _Runs]
+    beyond: float
 
     @property
     def name(self) -> str:
         """What it is called."""
         return f"{self.group} {self.metric.removesuffix('_ms')} at {self.users} users"
 
-    @cached_property
-    def values(self) -> dict[str, pd.DataFrame]:
-        """The figures that are used, by side."""
-        return {side: runs[runs["used"]] for side, runs in self.runs.items()}
-
     @property
     def absent(self) -> str:
         """The side that has no such request at all; empty if both have."""
-        return next((side for side, runs in self.runs.items() if runs.empty), "")
+        return next((side for side, runs in self.runs.items() if not len(runs)), "")
 
     @cached_property
     def state(self) -> _State:
         """What can be made of it."""
         if self.absent:
             return "one-sided"
-        if next(iter(self.runs.values()))["median_beyond"].iloc[0] < LEAST_BEYOND:
+        if self.beyond < LEAST_BEYOND:
             return "too few requests"
-        fewest = min(len(values) for values in self.values.values())
+        fewest = min(int(runs.used.sum()) for runs in self.runs.values())
         return "tested" if fewest > 1 else "single runs" if fewest else "no value"
 
     @property
     def lacking(self) -> Iterator[str]:
         """Why runs that count have no value, a phrase a side."""
         for side, runs in self.runs.items():
-            without = runs[~runs["used"]]
-            if not without.empty:
-                run, why = without[["run", "why"]].iloc[0]
-                yield f"{len(without)} of {len(runs)} runs of the {side} have no value ({run}: {why})"
+            without = np.flatnonzero(~runs.used)
+            if len(without):
+                first = f"{runs.name[without[0]]}: {runs.why[without[0]]}"
+                yield f"{len(without)} of {len(runs)} runs of the {side} have no value ({first})"
 
     @property
     def why_not(self) -> str:
@@ -92,7 +110,7 @@ class _Cell:
         if self.absent:
             return f"the {self.absent} has no such request"
         if self.state == "too few requests":
-            median = float(pd.concat([runs["samples"] for runs in self.runs.values()]).median())
+            median = np.median(np.concatenate([runs.samples for runs in self.runs.values()]))
             return f"it takes {requests_needed(self.metric)} requests a run, there were {median:.0f}"
         return next(self.lacking, "")
 
@@ -123,35 +141,44 @@ def compare_latency(
 
 def _cells(baseline: Side, candidate: Side, figures: pd.DataFrame) -> Iterator[_Cell]:
     counting = figures[figures["counts"]]
-    rows = dict(iter(counting.groupby(["side", "users", "group", "metric"])))
-    nothing, sides = counting.iloc[:0], (baseline.name, candidate.name)
+    columns = [counting[name].to_numpy() for name in ("run", "repeat", "value", "samples", "clock", "used", "why")]
+    beyond = counting["median_beyond"].to_numpy()
+    at = counting.groupby(["side", "users", "group", "metric"]).indices
+    nothing = np.zeros(0, "int64")
     for users in common_levels(baseline, candidate):
         for group in group_order(baseline, candidate):
             for metric in PERCENTILES:
-                runs = {side: rows.get((side, users, group, metric), nothing) for side in sides}
-                if any(not of_side.empty for of_side in runs.values()):
-                    yield _Cell(users, group, metric, runs)
+                rows = {side.name: at.get((side.name, users, group, metric), nothing) for side in (baseline, candidate)}
+                every = np.concatenate(list(rows.values()))
+                if len(every):
+                    runs = {side: _Runs(*(column[own] for column in columns)) for side, own in rows.items()}
+                    yield _Cell(users, group, metric, runs, float(beyond[every[0]]))
 
 
 def _as_runs(cells: Sequence[_Cell], side: str) -> pd.DataFrame:
-    frames = [
-        pd.DataFrame({"cell": number, "endpoint": cell.group, "run": values["repeat"], "value": values["value"]})
-        for number, cell in enumerate(cells)
-        for values in (cell.values[side],)
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["cell", "run"])
+    """Return the values of these cells as `compare_runs` takes them."""
+    runs = [cell.runs[side] for cell in cells]
+    numbers = [int(of.used.sum()) for of in runs]
+    nothing = np.zeros(0)
+    return pd.DataFrame(
+        {
+            "cell": np.repeat(np.arange(len(cells)), numbers),
+            "endpoint": np.repeat(np.array([cell.group for cell in cells], "object"), numbers),
+            "run": np.concatenate([nothing.astype("int64"), *(of.repeat[of.used] for of in runs)]),
+            "value": np.concatenate([nothing, *(of.value[of.used] for of in runs)]),
+        }
+    )
 
 
 def _figures(cell: _Cell) -> dict[str, Any]:
     """Return what is known of a cell without a test."""
     row: dict[str, Any] = {"users": cell.users, "group": cell.group, "metric": cell.metric}
-    # A figure of too few requests is no evidence, but worth a look.
-    values = cell.runs if cell.state == "too few requests" else cell.values
-    for side, runs in values.items():
-        logs = np.log(runs["value"].dropna())
-        row[f"{side}_runs"] = len(logs)
-        row[side] = float(np.exp(logs.mean())) if len(logs) else np.nan
-    clocks = dict.fromkeys(clock for runs in cell.runs.values() for clock in runs.loc[runs["samples"] > 0, "clock"])
+    for side, runs in cell.runs.items():
+        # A figure of too few requests is no evidence, but worth a look.
+        shown = np.isfinite(runs.value) if cell.state == "too few requests" else runs.used
+        row[f"{side}_runs"] = int(shown.sum())
+        row[side] = runs.mean(shown)
+    clocks = {clock for runs in cell.runs.values() for clock in runs.clock[runs.samples > 0]}
     row["clock"] = next(iter(clocks)) if len(clocks) == 1 else "wire and client"
     return {**row, "verdict": "not assessable", "words": f"not assessable: {cell.why_not}"}
 
@@ -173,13 +200,11 @@ class _Sorted:
 def _single(cell: _Cell, sides: Mapping[str, _Sorted]) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell that has but one run on some side."""
     q = PERCENTILES[cell.metric]
-    logs = [
-        [
-            within_run.of_percentile(sides[side].samples.cell(sides[side].at[run, cell.group]), q)
-            for run in values["run"]
-        ]
-        for side, values in cell.values.items()
-    ]
+    logs = []
+    for side, runs in cell.runs.items():
+        ordered, at = sides[side].samples, sides[side].at
+        used = runs.name[runs.used]
+        logs.append([within_run.of_percentile(ordered.cell(at[str(run), cell.group]), q) for run in used])
     ratio, low, high = within_run.ratio(*logs)
     return {"ratio": ratio, "low": low, "high": high, "verdict": "open", "words": scatter_sentence(ratio, low, high)}
 

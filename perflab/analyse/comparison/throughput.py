@@ -8,7 +8,7 @@ is for the most part the users' chance, so a group may be found to have lost thr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,32 @@ from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_cells
 from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
+from perflab.analyse.summary import Bools, Floats, Ints
 
 _FIGURES = ("baseline", "candidate", *FOUND)
 _VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
 _TOTAL = ""
 
-# The runs of each cell: repeat, ok, seconds.
-_Runs = Mapping[Cell, pd.DataFrame]
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Successful requests and observed seconds of one side's runs that count, in one cell; ordered by repeat."""
+
+    repeat: Ints
+    ok: Ints
+    seconds: Floats
+
+    def __getitem__(self, chosen: Bools) -> _Runs:
+        return _Runs(self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
+
+    def __len__(self) -> int:
+        return len(self.repeat)
+
+    @property
+    def rates(self) -> Floats:
+        """Successful requests per second of each run."""
+        rates: Floats = self.ok / self.seconds
+        return rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +87,38 @@ def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Thr
         ),
         comparison,
         by_group,
-        [line for cell in cells for name, runs in zip(names, sides, strict=True) for line in _idle(cell, name, runs)],
+        [line for cell in cells for name, of in zip(names, sides, strict=True) for line in _idle(cell, name, of[cell])],
     )
 
 
-def _by_cell(side: Side, cells: Sequence[Cell]) -> _Runs:
-    used = side.counts[side.counts["used"]]
-    rows = dict(iter(used.groupby(["users", "group"])))
-    return {cell: rows[cell][["repeat", "ok", "seconds"]] for cell in cells}
+def _by_cell(side: Side, cells: Sequence[Cell]) -> dict[Cell, _Runs]:
+    used = side.counts[side.counts["used"]].sort_values("repeat", kind="stable")
+    every = _Runs(*(used[name].to_numpy() for name in ("repeat", "ok", "seconds")))
+    at = used.groupby(["users", "group"]).indices
+    return {cell: every[at[cell]] for cell in cells}
 
 
-def _total(runs: _Runs) -> _Runs:
-    by_users: dict[Cell, list[pd.DataFrame]] = {}
+def _total(runs: Mapping[Cell, _Runs]) -> dict[Cell, _Runs]:
+    """Return the same of all groups together; each has all runs of its user count."""
+    totals: dict[Cell, _Runs] = {}
     for (users, _), of in runs.items():
-        by_users.setdefault((users, _TOTAL), []).append(of)
-    return {
-        cell: pd.concat(parts).groupby("repeat", as_index=False).agg(ok=("ok", "sum"), seconds=("seconds", "first"))
-        for cell, parts in by_users.items()
-    }
+        so_far = totals.get((users, _TOTAL))
+        totals[users, _TOTAL] = of if so_far is None else replace(so_far, ok=so_far.ok + of.ok)
+    return totals
 
 
 def _compare(
-    cells: Sequence[Cell], sides: Sequence[_Runs], options: Options, part: float
+    cells: Sequence[Cell], sides: Sequence[Mapping[Cell, _Runs]], options: Options, part: float
 ) -> tuple[Comparison | None, list[dict[str, Any]]]:
     """Return the comparison of the cells that have runs enough, and a row for each of all cells."""
-    runs = [{cell: of[cell][of[cell]["ok"] > 0] for cell in cells} for of in sides]
+    runs = {cell: [of[cell][of[cell].ok > 0] for of in sides] for cell in cells}
     if options.paired:
-        for cell in cells:
-            rounds = {*runs[0][cell]["repeat"]} & {*runs[1][cell]["repeat"]}
-            for of in runs:
-                of[cell] = of[cell][of[cell]["repeat"].isin(rounds)]
-    tested = [cell for cell in cells if all(len(of[cell]) >= 2 for of in runs)]
-    comparison = compare_part(_figures(tested, runs[0]), _figures(tested, runs[1]), options, part)
-    rows = {cell: _scatter(cell, [of[cell] for of in runs]) for cell in cells}
+        for cell, (before, after) in runs.items():
+            runs[cell] = [before[np.isin(before.repeat, after.repeat)], after[np.isin(after.repeat, before.repeat)]]
+    tested = [cell for cell in cells if min(map(len, runs[cell])) >= 2]
+    before, after = (_figures(tested, [runs[cell][side] for cell in tested]) for side in (0, 1))
+    comparison = compare_part(before, after, options, part)
+    rows = {cell: _scatter(cell, runs[cell]) for cell in cells}
     if comparison is not None:
         for found in comparison.cells.to_dict("records"):
             means = {"baseline": 1 / found["baseline"], "candidate": 1 / found["candidate"]}
@@ -108,13 +126,17 @@ def _compare(
     return comparison, list(rows.values())
 
 
-def _figures(cells: Sequence[Cell], runs: _Runs) -> pd.DataFrame:
-    parts = [
-        pd.DataFrame({"cell": number, "endpoint": cell[1], "run": of["repeat"], "value": of["seconds"] / of["ok"]})
-        for number, cell in enumerate(cells)
-        for of in (runs[cell],)
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", "run"])
+def _figures(cells: Sequence[Cell], runs: Sequence[_Runs]) -> pd.DataFrame:
+    """Return seconds per request as `compare_runs` takes them."""
+    numbers = [len(of) for of in runs]
+    return pd.DataFrame(
+        {
+            "cell": np.repeat(np.arange(len(cells)), numbers),
+            "endpoint": np.repeat(np.array([group for _, group in cells], "object"), numbers),
+            "run": np.concatenate([np.zeros(0, "int64"), *(of.repeat for of in runs)]),
+            "value": np.concatenate([np.zeros(0), *(1 / of.rates for of in runs)]),
+        }
+    )
 
 
 def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
@@ -126,21 +148,20 @@ def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
     return {"ratio": ratio, "low": low, "high": high, **p_values, "verdict": verdict, "words": words}
 
 
-def _scatter(cell: Cell, sides: Sequence[pd.DataFrame]) -> dict[str, Any]:
+def _scatter(cell: Cell, sides: Sequence[_Runs]) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell."""
     row: dict[str, Any] = {"users": cell[0], "group": cell[1]}
     for name, runs in zip(("baseline", "candidate"), sides, strict=True):
-        row[name] = float(np.exp(np.log(runs["ok"] / runs["seconds"]).mean())) if len(runs) else 0.0
-    if any(runs.empty for runs in sides):
+        row[name] = float(np.exp(np.log(runs.rates).mean())) if len(runs) else 0.0
+    if not all(map(len, sides)):
         return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
-    rates = [list(map(within_run.of_rate, runs["ok"].tolist(), runs["seconds"].tolist())) for runs in sides]
+    rates = [list(map(within_run.of_rate, runs.ok.tolist(), runs.seconds.tolist())) for runs in sides]
     ratio, low, high = within_run.ratio(*rates)
     words = scatter_sentence(ratio, low, high)
     return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
 
 
 def _idle(cell: Cell, side: str, runs: _Runs) -> Iterator[str]:
-    of = runs[cell]
-    without = int((of["ok"] == 0).sum())
+    without = int((runs.ok == 0).sum())
     if without:
-        yield f"{cell[1]} at {cell[0]} users: {without} of {len(of)} runs of the {side} have no successful request"
+        yield f"{cell[1]} at {cell[0]} users: {without} of {len(runs)} runs of the {side} have no successful request"

@@ -58,7 +58,6 @@ def write(comparison: SweepComparison, *, report: bool, as_json: bool, waived: S
     from perflab.workbench import common_ab, comparison_place
 
     place = comparison_place(comparison)
-    place.path.mkdir(exist_ok=True)
     write_comparison(comparison, place, report=report)
     if not report:
         return

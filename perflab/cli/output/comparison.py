@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -81,24 +81,40 @@ def print_check(check: Check, *, as_json: bool) -> None:
     )
 
 
-def _rows(comparison: SweepComparison) -> Iterator[tuple[str, ...]]:
-    """Yield the table's rows: each group as a whole, then level by level latency, throughput and failures."""
-    for row in comparison.endpoints.itertuples():
-        yield ("all", escape(str(row.group)), "latency", "", "", *_change(row), _result(row))
-    cells, throughput, errors = comparison.cells, comparison.throughput, comparison.errors
-    for users in sorted({*cells["users"], *throughput["users"], *errors["users"]}):
-        for row in cells[cells["users"] == users].itertuples():
-            figures = (_figure(row.baseline, "ms"), _figure(row.candidate, "ms"))
-            name = str(row.metric).removesuffix("_ms")
-            yield (str(users), escape(str(row.group)), name, *figures, *_change(row), _result(row))
-        for row in throughput[throughput["users"] == users].itertuples():
-            figures = (_figure(row.baseline, "/s"), _figure(row.candidate, "/s"))
-            yield (str(users), escape(str(row.group)), "throughput", *figures, *_change(row), _result(row))
-        for row in errors[errors["users"] == users].itertuples():
-            rates = (_share(row.baseline_rate), _share(row.candidate_rate))
-            difference, low, high = map(_points, (row.candidate_rate - row.baseline_rate, row.low, row.high))
-            bounds = _between(low, high)
-            yield (str(users), escape(str(row.group)), "failed", *rates, difference, bounds, _result(row))
+def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
+    """Yield the table's rows: each group over all user counts, then level by level latency, throughput and failures."""
+    yield from (_ratio_row("all", row, "latency") for row in comparison.endpoints.itertuples())
+    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_groups.itertuples())
+    yield from (_difference_row("all", row) for row in comparison.error_groups.itertuples())
+    cells, totals = comparison.cells, comparison.total_throughput
+    throughput, errors = comparison.throughput, comparison.errors
+    for users in sorted({*cells["users"], *totals["users"], *throughput["users"], *errors["users"]}):
+        latency, total, rates, failed = (
+            frame[frame["users"] == users] for frame in (cells, totals, throughput, errors)
+        )
+        for row in latency.itertuples():
+            yield _ratio_row(str(users), row, str(row.metric).removesuffix("_ms"), "ms")
+        for row in (*total.itertuples(), *rates.itertuples()):
+            yield _ratio_row(str(users), row, "throughput", "/s")
+        for row in failed.itertuples():
+            yield _difference_row(str(users), row)
+
+
+def _ratio_row(users: str, row: Any, figure: str, unit: str = "") -> Sequence[str]:
+    """Return a row whose change is a ratio; without a `unit` it is of several user counts and has but that."""
+    figures = (_figure(row.baseline, unit), _figure(row.candidate, unit)) if unit else ("", "")
+    bounds = _between(_percent(row.low), _percent(row.high))
+    return (users, _group(row), figure, *figures, _percent(row.ratio), bounds, _result(row))
+
+
+def _difference_row(users: str, row: Any) -> Sequence[str]:
+    difference, low, high = map(_points, (row.candidate_rate - row.baseline_rate, row.low, row.high))
+    rates = (_share(row.baseline_rate), _share(row.candidate_rate))
+    return (users, _group(row), "failed", *rates, difference, _between(low, high), _result(row))
+
+
+def _group(row: Any) -> str:
+    return escape(str(getattr(row, "group", "all")))
 
 
 def _result(row: Any) -> str:
@@ -106,10 +122,6 @@ def _result(row: Any) -> str:
     text = str(row.words).removeprefix("not assessable: ") if row.verdict == "not assessable" else str(row.verdict)
     style = _ROW_STYLES.get(str(row.verdict), "default")
     return f"[{style}]{escape(text)}[/]"
-
-
-def _change(row: Any) -> tuple[str, str]:
-    return _percent(row.ratio), _between(_percent(row.low), _percent(row.high))
 
 
 def _between(low: str, high: str) -> str:
@@ -120,12 +132,17 @@ def _between(low: str, high: str) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f} %" if math.isfinite(ratio) and ratio > 0 else "-"
+    return f"{_rounded(100 * (ratio - 1), 1):+.1f} %" if math.isfinite(ratio) and ratio > 0 else "-"
 
 
 def _points(difference: float) -> str:
     """Return a difference of two shares in percentage points."""
-    return f"{100 * difference:+.2f} pp" if math.isfinite(difference) else "-"
+    return f"{_rounded(100 * difference, 2):+.2f} pp" if math.isfinite(difference) else "-"
+
+
+def _rounded(value: float, digits: int) -> float:
+    # Without the zero a minus sign would be left of what rounds to nothing.
+    return round(value, digits) + 0.0
 
 
 def _share(rate: float) -> str:

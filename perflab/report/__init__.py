@@ -8,36 +8,53 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from perflab.report.comparison.tables import (
+    comparison_changes,
+    comparison_comparability,
+    comparison_reading,
+    comparison_spread,
+)
+from perflab.report.comparison.verdict import comparison_verdict
 from perflab.report.parameters import check_parameters
 from perflab.report.tables import endpoints, failures, generator, how_measured, runs
 from perflab.report.verdicts import verdicts
 
 if TYPE_CHECKING:
+    from perflab.report.comparison.results import write_comparison
     from perflab.report.export import export_html
-    from perflab.report.render import find_notebook, render_report
+    from perflab.report.render import find_notebook, render_comparison, render_report
     from perflab.report.results import write_results
     from perflab.report.runner import run_notebook
 
 __all__ = [
     "check_parameters",
+    "comparison_changes",
+    "comparison_comparability",
+    "comparison_reading",
+    "comparison_spread",
+    "comparison_verdict",
     "endpoints",
     "export_html",
     "failures",
     "find_notebook",
     "generator",
     "how_measured",
+    "render_comparison",
     "render_report",
     "run_notebook",
     "runs",
     "verdicts",
+    "write_comparison",
     "write_results",
 ]
 
 _HOMES = {
     "export_html": "perflab.report.export",
     "find_notebook": "perflab.report.render",
+    "render_comparison": "perflab.report.render",
     "render_report": "perflab.report.render",
     "run_notebook": "perflab.report.runner",
+    "write_comparison": "perflab.report.comparison.results",
     "write_results": "perflab.report.results",
 }
 

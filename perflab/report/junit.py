@@ -25,6 +25,11 @@ def junit_xml(metrics: Metrics) -> bytes:
     root = JUnitXml(f"perflab {label}")
     for key, level in metrics.levels.items():
         root.add_testsuite(_suite(metrics, f"users-{key}", level))
+    return to_bytes(root)
+
+
+def to_bytes(root: JUnitXml) -> bytes:
+    """Return a document with its counts in UTF-8."""
     root.update_statistics()  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
     root.write(buffer, pretty=True)
@@ -39,7 +44,7 @@ def _suite(metrics: Metrics, name: str, level: Level) -> TestSuite:
     # Ant's schema knows no time zone; CI servers take it for UTC.
     suite.timestamp = f"{begun:%Y-%m-%dT%H:%M:%S}"
     for key, value in _properties(metrics).items():
-        suite.add_property(key, _text(value))
+        suite.add_property(key, xml_text(value))
     seconds = sum((run.end - run.start).total_seconds() for run in runs if run.start and run.end)
     suite.add_testcases(
         [
@@ -74,8 +79,8 @@ def _of_objective(objective: Objective, classname: str) -> TestCase:
 
 
 def _case(name: str, classname: str, seconds: float, verdict: Verdict, said: list[str]) -> TestCase:
-    case = TestCase(_text(name), classname, round(seconds, 3))
-    lines = [_text(line) for line in said]
+    case = TestCase(xml_text(name), classname, round(seconds, 3))
+    lines = [xml_text(line) for line in said]
     text = "\n".join(lines)
     if verdict == "PASS":
         case.system_out = text
@@ -86,6 +91,6 @@ def _case(name: str, classname: str, seconds: float, verdict: Verdict, said: lis
     return case
 
 
-def _text(text: str) -> str:
-    """Return `text` without the characters that no XML may hold, escaped or not."""
+def xml_text(text: str) -> str:
+    """Return `text` on one line, without the characters that no XML may hold, escaped or not."""
     return one_line(text, LONGEST)

@@ -251,7 +251,7 @@ class Metrics(Part):
 
     def to_json(self) -> str:
         """Return the document as text that a line-by-line diff reads well: sorted keys, one value a line."""
-        return _to_json(self.model_dump(mode="json"))
+        return to_json(self.model_dump(mode="json"))
 
 
 class _Plain(GenerateJsonSchema):
@@ -263,11 +263,17 @@ class _Plain(GenerateJsonSchema):
 
 def schema() -> str:
     """Return the JSON Schema (Draft 2020-12) of ``metrics.json`` as text."""
-    described = Metrics.model_json_schema(mode="serialization", schema_generator=_Plain)
-    return _to_json({"$schema": GenerateJsonSchema.schema_dialect, **described})
+    return schema_of(Metrics)
 
 
-def _to_json(document: dict[str, Any]) -> str:
+def schema_of(document: type[Part]) -> str:
+    """Return the JSON Schema (Draft 2020-12) of a document as text."""
+    described = document.model_json_schema(mode="serialization", schema_generator=_Plain)
+    return to_json({"$schema": GenerateJsonSchema.schema_dialect, **described})
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """Return a document as text that a line-by-line diff reads well: sorted keys, one value a line."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A recorded sweep's report: ``report.ipynb`` and ``report.html`` in its folder."""
+"""The reports of a recorded sweep and of a comparison: ``report.ipynb`` and ``report.html`` in their folders."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 from perflab.errors import PerflabError, UsageError
 from perflab.report.export import export_html
 from perflab.report.runner import NotebookError, run_notebook
-from perflab.store.layout import SweepDir
+from perflab.store.layout import ComparisonDir, SweepDir
 
 _PACKAGE = Path(__file__).parent.parent
-_OWN = ("sweep_id", "runs_dir")
 
 
 def find_notebook(name: str = "sweep.ipynb") -> Path:
@@ -36,25 +35,57 @@ def render_report(
     `notebook` must have the parameters sweep_id and runs_dir. Raises UsageError for an unknown parameter, and
     NotebookError when a cell fails: what there is then lies in ``report-failed.html`` and ``.ipynb``.
     """
+    own = {"sweep_id": sweep_dir.id, "runs_dir": str(SweepDir(sweep_dir.path.absolute()).runs_dir)}
+    given = _with_own(parameters, own, "choose the sweep by its id")
+    _render(sweep_dir.path, notebook or find_notebook(), given, title=f"Load sweep {sweep_dir.id}")
+    return sweep_dir.report_html
+
+
+def render_comparison(
+    place: ComparisonDir,
+    *,
+    baseline: str,
+    candidate: str,
+    runs_dir: Path,
+    parameters: Mapping[str, Any] | None = None,
+    notebook: Path | None = None,
+) -> Path:
+    """Write the report of two sweeps' comparison, given by id, and return the path of ``report.html``.
+
+    `notebook` must have the parameters baseline, candidate and runs_dir; `parameters` are further ones, such as margin.
+    Raises as `render_report`.
+    """
+    own = {"baseline": baseline, "candidate": candidate, "runs_dir": str(runs_dir.absolute())}
+    given = _with_own(parameters, own, "choose the sweeps by their ids")
+    place.path.mkdir(parents=True, exist_ok=True)
+    title = f"{candidate} against {baseline}"
+    _render(place.path, notebook or find_notebook("compare.ipynb"), given, title=title)
+    return place.report_html
+
+
+def _with_own(parameters: Mapping[str, Any] | None, own: Mapping[str, str], way_out: str) -> dict[str, Any]:
     given = dict(parameters or {})
-    for name in _OWN:
+    for name in own:
         if name in given:
-            raise UsageError(f"notebook parameter {name!r} is set by the report itself: choose the sweep by its id")
-    place = sweep_dir.path.absolute()
-    given |= {"sweep_id": sweep_dir.id, "runs_dir": str(SweepDir(place).runs_dir)}
+            raise UsageError(f"notebook parameter {name!r} is set by the report itself: {way_out}")
+    return given | dict(own)
+
+
+def _render(folder: Path, notebook: Path, parameters: Mapping[str, Any], *, title: str) -> None:
+    """Run `notebook` and put its page and itself into `folder`, both or, if a cell fails, neither."""
+    place = folder.absolute()
     with tempfile.TemporaryDirectory(prefix=".report-", dir=place) as beside:
         made = Path(beside, "report.ipynb")
         page = made.with_suffix(".html")
         try:
-            run_notebook(notebook or find_notebook(), made, given)
+            run_notebook(notebook, made, parameters)
         except NotebookError as error:
             kept = place / "report-failed.html"
             made.replace(kept.with_suffix(".ipynb"))
             page.replace(kept)
             raise NotebookError(str(error).replace(str(page), str(kept))) from None
-        export_html(made, page, title=f"Load sweep {sweep_dir.id}")
+        export_html(made, page, title=title)
         made.replace(place / "report.ipynb")
         page.replace(place / "report.html")
     for name in ("report-failed.html", "report-failed.ipynb"):
         (place / name).unlink(missing_ok=True)
-    return sweep_dir.report_html

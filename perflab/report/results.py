@@ -20,12 +20,13 @@ def write_results(sweep: Sweep, *, report: bool) -> None:
     metrics, place = collect(sweep), sweep.dir
     # Where runs lie is nobody's business: the folder and the id are enough to find it.
     named = f"{SweepDir(place.path.absolute()).runs_dir.name}/{place.id}/{place.report_html.name}" if report else None
-    _write(place.metrics_json, metrics.to_json().encode())
-    _write(place.junit_xml, junit_xml(metrics))
-    _write(place.summary_md, summary_md(metrics, named).encode())
+    write_whole(place.metrics_json, metrics.to_json().encode())
+    write_whole(place.junit_xml, junit_xml(metrics))
+    write_whole(place.summary_md, summary_md(metrics, named).encode())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a kill at any moment leaves the old or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(content)
     beside.replace(path)

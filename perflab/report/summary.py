@@ -2,67 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from perflab.report import phrases
+from perflab.report.markdown import code, items, marked, table, text
 from perflab.report.metrics import Level, Metrics, Objective
-from perflab.store.tables import one_line
 
-SYMBOLS = {"PASS": "✅", "FAIL": "❌", "INVALID": "⛔", "INCONCLUSIVE": "❔"}
-MOST_REASONS = 10
 MOST_FAILURES = 5
-LONGEST = 500
-
-# Written as entities, which Markdown takes for text wherever they stand: what is markup anywhere, underscores at the
-# edge of a word, what makes a link of an address, and what makes a list at the beginning of a line.
-_MARKUP = re.compile(
-    r"[&<>|`*~\[\]\\#$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+=]|^\d(?=\d*\.)", re.IGNORECASE
-)
 
 
 def summary_md(metrics: Metrics, report: str | None = None) -> str:
     """Return the summary; `report` is where the whole report lies, None if there is none."""
     blocks = [
-        f"## {_marked(metrics.verdict)}: load sweep {_text(metrics.metadata.label)}",
+        f"## {marked(metrics.verdict)}: load sweep {text(metrics.metadata.label)}",
         phrases.sentence(metrics),
-        _list(metrics.reasons),
+        items(metrics.reasons),
         _objectives(list(metrics.levels.values())),
         _max_sustainable(metrics),
         _failures(metrics),
-        f"Report: {_code(report)}" if report else "",
+        f"Report: {code(report)}" if report else "",
         f"<sub>{_how_measured(metrics)}</sub>",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _list(reasons: list[str]) -> str:
-    hidden = len(reasons) - MOST_REASONS
-    more = [f"- and {hidden} more"] if hidden > 0 else []
-    return "\n".join([*(f"- {_text(reason)}" for reason in reasons[:MOST_REASONS]), *more])
-
-
 def _objectives(levels: list[Level]) -> str:
     """Return a row an objective and a column a user count; without objectives the levels' verdicts alone."""
-    head = [f"{phrases.count(level.users)} users<br>{_marked(level.verdict)}" for level in levels]
+    head = [f"{phrases.count(level.users)} users<br>{marked(level.verdict)}" for level in levels]
     stated = {key: objective for level in levels for key, objective in level.objectives.items()}
     groups = list(dict.fromkeys(objective.group for objective in stated.values()))
     ordered = sorted(stated.items(), key=lambda item: groups.index(item[1].group))
     rows = [
         [
-            f"**{_text(objective.group)}** {_text(phrases.what(objective))}",
+            f"**{text(objective.group)}** {text(phrases.what(objective))}",
             phrases.limit(objective),
             *(_cell(level.objectives.get(key)) for level in levels),
         ]
         for key, objective in ordered
     ]
-    return _table(["objective", "limit", *head], rows) if rows else _table(head, [["" for _ in head]])
+    return table(["objective", "limit", *head], rows) if rows else table(head, [["" for _ in head]])
 
 
 def _cell(objective: Objective | None) -> str:
     if objective is None:
         return "not judged"
-    measured = f"{_marked(objective.verdict)} **{phrases.measured(objective)}**"
+    measured = f"{marked(objective.verdict)} **{phrases.measured(objective)}**"
     return "<br>".join([measured, *phrases.evidence(objective)])
 
 
@@ -83,12 +67,12 @@ def _failures(metrics: Metrics) -> str:
     for level in metrics.levels.values():
         for failure in level.failures:
             counts[f"{failure.method} {failure.name}", failure.outcome, failure.message] += failure.count
-    rows = [[*map(_text, kind), phrases.count(count)] for kind, count in counts.most_common(MOST_FAILURES)]
+    rows = [[*map(text, kind), phrases.count(count)] for kind, count in counts.most_common(MOST_FAILURES)]
     if not rows:
         return ""
     hidden = len(counts) - len(rows)
     more = f", {hidden} rarer kinds not shown" if hidden else ""
-    return f"Most frequent failures in the steady windows{more}:\n\n" + _table(
+    return f"Most frequent failures in the steady windows{more}:\n\n" + table(
         ["endpoint", "outcome", "message", "requests"], rows
     )
 
@@ -105,22 +89,4 @@ def _how_measured(metrics: Metrics) -> str:
         *(f"latency by the {clock} clock" for clock in sorted(map(str, clocks))),
         "bounds: one-sided 95 %",
     ]
-    return _text("; ".join(facts))
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---" for _ in head], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _marked(verdict: str) -> str:
-    return f"{SYMBOLS[verdict]} {verdict}"
-
-
-def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"
-
-
-def _text(text: str) -> str:
-    """Return `text` on one line so that nothing in it is markup."""
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text, LONGEST).strip())
+    return text("; ".join(facts))

@@ -1,0 +1,89 @@
+"""A comparison's verdict, figures and changes in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "\N{EN DASH}"
+CHANGES = {
+    "REGRESSION": "REGRESSION",
+    "NO_REGRESSION": "NO REGRESSION",
+    "INCONCLUSIVE": "INCONCLUSIVE",
+    "INVALID": "INVALID",
+}
+DESIGNS = {
+    "separate": "runs apart from each other",
+    "interleaved": "both in the same rounds, one after the other in random order",
+    "duet": "both in the same rounds, at the same moment",
+}
+KINDS = {
+    "matters": "matters: it would be taken for a change",
+    "waived": "would matter, but is allowed to differ",
+    "the change": "what the comparison is about",
+    "listed": "not expected to matter",
+}
+WORSE = frozenset({"slower", "lower", "more"})
+BETTER = frozenset({"faster", "higher", "fewer"})
+
+
+def result(row: Mapping[Any, Any]) -> str:
+    """Return what is known of a row without its figures, or why nothing is."""
+    words = str(row["words"])
+    if row["verdict"] == "not assessable":
+        return words
+    phrase, _, figures = words.partition(": ")
+    # What one run against one run says is no interval of a change, and must not look like one.
+    return words if phrase == "open" and figures.endswith("not of runs") else phrase
+
+
+def change(ratio: float | None) -> str:
+    """Return a ratio as a change in per cent, such as +4.1 %; a dash for none."""
+    return f"{_signed(100 * (ratio - 1), 1)} %" if ratio and math.isfinite(ratio) else NOTHING
+
+
+def bounds(low: float | None, high: float | None) -> str:
+    """Return the bounds of a ratio as changes in per cent."""
+    lower, upper = (_signed(100 * (one - 1), 1) if one and math.isfinite(one) else "" for one in (low, high))
+    return _between(lower, upper, "%")
+
+
+def points(low: float | None, high: float | None) -> str:
+    """Return the bounds of a difference of shares in percentage points."""
+    lower, upper = ("" if one is None or math.isnan(one) else _signed(100 * one, 2) for one in (low, high))
+    return _between(lower, upper, "points")
+
+
+def difference(baseline: float, candidate: float) -> str:
+    """Return the difference of two shares in percentage points; a dash where one is unknown."""
+    found = candidate - baseline
+    return NOTHING if math.isnan(found) else f"{_signed(100 * found, 2)} points"
+
+
+def share(rate: float | None) -> str:
+    """Return a share in per cent; a dash for none."""
+    if rate is None or math.isnan(rate):
+        return NOTHING
+    return "0 %" if rate == 0 else f"{100 * rate:.2f} %" if rate >= 0.0001 else "< 0.01 %"
+
+
+def percentage(fraction: float) -> str:
+    """Return a fraction that somebody has set, such as 5 %."""
+    return f"{100 * fraction:g} %"
+
+
+def promise(alpha: float) -> str:
+    """Return the error rate that a comparison keeps to."""
+    return f"two equal systems are called a regression in at most {percentage(alpha)} of comparisons"
+
+
+def _between(low: str, high: str, unit: str) -> str:
+    if low and high:
+        return f"{low} to {high} {unit}"
+    return f"at least {low} {unit}" if low else f"at most {high} {unit}" if high else "no bounds"
+
+
+def _signed(value: float, digits: int) -> str:
+    # Without -0.0.
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

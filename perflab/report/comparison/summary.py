@@ -1,0 +1,108 @@
+"""A comparison's ``summary.md`` in GitHub-flavoured Markdown, for the page of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from perflab.report.comparison import phrases
+from perflab.report.comparison.document import Change, ComparisonDocument, ErrorRates, Latency, Throughput
+from perflab.report.markdown import SYMBOLS, code, items, table, text
+
+_MOST_ROWS = 12
+
+# What stands in a row of its own.
+Figure: TypeAlias = Latency | Throughput | ErrorRates
+
+
+def comparison_summary(document: ComparisonDocument, report: str | None = None) -> str:
+    """Return the summary; `report` is where the whole report lies, None if there is none."""
+    # The headline names the gravest one already.
+    reasons = [reason for reason in document.reasons if reason not in document.headline]
+    blocks = [
+        f"## {SYMBOLS[document.verdict]} {phrases.CHANGES[document.change]}: "
+        f"{text(document.candidate.label)} against {text(document.baseline.label)}",
+        text(document.headline),
+        items(reasons),
+        _groups(document),
+        _not_fine(document),
+        f"Report: {code(report)}" if report else "",
+        f"<sub>{text(_how_to_read(document))}</sub>",
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _groups(document: ComparisonDocument) -> str:
+    rows = [
+        [f"**{text(name)}**", _marked(group.latency), _marked(group.throughput), _rates(group.errors)]
+        for name, group in document.groups.items()
+        if group.latency or group.throughput or group.errors
+    ]
+    return table(["group", "latency", "throughput", "failed requests"], rows) if rows else ""
+
+
+def _not_fine(document: ComparisonDocument) -> str:
+    """Return what is not fine, what is worse first."""
+    found = sorted(_figures(document), key=lambda row: row[2].verdict not in phrases.WORSE)
+    rows = [
+        [users, text(figure), text(_sides(one)), text(phrases.result({"verdict": one.verdict, "words": one.words}))]
+        for users, figure, one in found[:_MOST_ROWS]
+    ]
+    if not rows:
+        return ""
+    hidden = len(found) - _MOST_ROWS
+    more = f"\n\nand {hidden} more" if hidden > 0 else ""
+    return table(["users", "figure", "baseline → candidate", "in words"], rows) + more
+
+
+def _figures(document: ComparisonDocument) -> Iterator[tuple[str, str, Figure]]:
+    """Yield the figures that are worse, and those that are open and so keep the comparison from passing."""
+    for level in document.levels.values():
+        deciding: list[tuple[str, Figure | None]] = [("all requests: throughput", level.throughput)]
+        further: list[tuple[str, Figure | None]] = []
+        for name, group in level.groups.items():
+            deciding += [(f"{name}: {percentile}", one) for percentile, one in group.latency.items()]
+            further += [(f"{name}: throughput", group.throughput), (f"{name}: failed requests", group.errors)]
+        for found, shown in ((deciding, {*phrases.WORSE, "open"}), (further, phrases.WORSE)):
+            for figure, one in found:
+                if one is not None and one.verdict in shown:
+                    yield f"{level.users}", figure, one
+
+
+def _marked(found: Change | None) -> str:
+    if found is None:
+        return ""
+    return f"{_symbol(found.verdict)} **{phrases.change(found.ratio)}** ({phrases.bounds(found.low, found.high)})"
+
+
+def _rates(found: ErrorRates | None) -> str:
+    return "" if found is None else f"{_symbol(found.verdict)} {_sides(found)}"
+
+
+def _symbol(verdict: str) -> str:
+    if verdict in phrases.WORSE:
+        return SYMBOLS["FAIL"]
+    return SYMBOLS["INCONCLUSIVE" if verdict in ("open", "not assessable") else "PASS"]
+
+
+def _sides(found: Figure) -> str:
+    """Return what a figure was and is."""
+    if isinstance(found, ErrorRates):
+        return f"{phrases.share(found.baseline.rate)} → {phrases.share(found.candidate.rate)}"
+    unit = "requests/s" if isinstance(found, Throughput) else "ms"
+    before, after = (
+        phrases.NOTHING if value is None else f"{value:.4g}" for value in (found.baseline, found.candidate)
+    )
+    return f"{before} → {after} {unit}, {phrases.change(found.ratio)} ({phrases.bounds(found.low, found.high)})"
+
+
+def _how_to_read(document: ComparisonDocument) -> str:
+    procedure = document.procedure
+    facts = [
+        f"baseline {document.baseline.sweep_id}, candidate {document.candidate.sweep_id}",
+        phrases.DESIGNS[procedure.design],
+        f"margin {phrases.percentage(procedure.margin)}",
+        phrases.promise(procedure.alpha),
+        "in brackets one-sided 95 % bounds, each of its figure by itself",
+    ]
+    return "; ".join(facts)

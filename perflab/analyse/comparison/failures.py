@@ -118,7 +118,7 @@ class _Cells:
 
         def total(values: Floats) -> Floats:
             values = np.where(np.isfinite(self.freedom), values, 0.0)
-            return np.stack([values[..., of_group].sum(axis=-1) for of_group in members], axis=-1)
+            return np.array([values[of_group].sum() for of_group in members], "float64")
 
         failed = (total(self.failed[0]), total(self.failed[1]))
         requests = (total(self.requests[0]), total(self.requests[1]))

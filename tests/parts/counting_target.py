@@ -1,4 +1,4 @@
-"""A server that tells whom it has served: ``python counting_target.py PORT NAME FILE [FAILING_SHARE]``.
+"""A server that tells whom it has served: ``python counting_target.py PORT NAME FILE [FAILING_SHARE [MS]]``.
 
 At its end it appends a line of JSON to FILE: its name, and requests by user as the header X-User names them.
 """
@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 PORT, NAME, FILE, *REST = sys.argv[1:]
 failing = float(REST[0]) if REST else 0.0
+delay_s = float(REST[1]) / 1000 if len(REST) > 1 else 0.0
 served: Counter[str] = Counter()
 number = itertools.count()
 
@@ -32,6 +33,7 @@ async def health(request: Request) -> Response:
 
 async def count(request: Request) -> Response:
     served[request.headers["x-user"]] += 1
+    await asyncio.sleep(delay_s)
     return PlainTextResponse("no", status_code=503) if next(number) % 10 < 10 * failing else PlainTextResponse("ok")
 
 

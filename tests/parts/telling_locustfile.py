@@ -18,7 +18,7 @@ def identity(user: User) -> dict[str, str]:
 
 class Fast(FastHttpUser):
     weight = 2
-    wait_time = constant(0.05)
+    wait_time = constant(0.03)
 
     @task
     def ask(self) -> None:
@@ -26,7 +26,7 @@ class Fast(FastHttpUser):
 
 
 class Plain(HttpUser):
-    wait_time = constant(0.05)
+    wait_time = constant(0.03)
 
     @task
     def ask(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perflab.analyse.comparison.compare_runs import compare_runs
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.workbench import compare, list_sweeps, open_sweep, sweep
+    from perflab.workbench import ab, compare, list_sweeps, open_sweep, sweep
 
 __all__ = [
     "LocustfileError",
@@ -29,6 +29,7 @@ __all__ = [
     "Sweep",
     "TargetError",
     "UsageError",
+    "ab",
     "compare",
     "compare_runs",
     "list_sweeps",
@@ -38,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "Sweep": "perflab.analyse.sweep",
+    "ab": "perflab.workbench",
     "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",
     "list_sweeps": "perflab.workbench",

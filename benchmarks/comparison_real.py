@@ -53,11 +53,13 @@ class Case:
     users: int | None = None
     duration: str | None = None
     slowdown: str = ""
+    looks: tuple[int, ...] = LOOKS
+    """Where a slow-down is looked for: up to 20 rounds with looks, or `--rounds` of a fixed number."""
 
 
 CASES = (
     Case("A-A", comparisons=1, rounds=100),
-    Case("plus-20", comparisons=10, rounds=5, slowdown="generation=1.20"),
+    Case("plus-20", comparisons=10, rounds=5, slowdown="generation=1.20", looks=(5,)),
     Case("plus-10", comparisons=10, rounds=10, slowdown="generation=1.10"),
     Case("interleaved-100", comparisons=1, rounds=15, design="interleaved", users=100),
     Case("duet-100", comparisons=1, rounds=15, users=100),
@@ -85,9 +87,9 @@ def record(case: Case, folder: Path) -> None:
         begun = time.monotonic()
 
         def go_on(ab: AbDir, rounds: int) -> bool:
-            if case.slowdown and rounds in LOOKS and rounds < case.rounds:
+            if case.slowdown and rounds in case.looks and rounds < case.rounds:
                 # As perflab ab does: once it is found, there is nothing more to look for.
-                return compare_rounds(ab, list(range(1, rounds + 1)), LOOKS)[0] == "INCONCLUSIVE"
+                return compare_rounds(ab, list(range(1, rounds + 1)), case.looks)[0] == "INCONCLUSIVE"
             return rounds < case.rounds
 
         run_ab(
@@ -284,7 +286,9 @@ def compare_looks(ab: AbDir, numbers: list[int], looks: tuple[int, ...]) -> tupl
 def show_found(abs_: list[AbDir], case: Case) -> None:
     """Print in how many comparisons the slow-down was found, and in which group."""
     group = case.slowdown.partition("=")[0]
-    found = [compare_looks(ab, [run.repeat for run in Sweep.open(ab.baseline).run_manifests], LOOKS) for ab in abs_]
+    found = [
+        compare_looks(ab, [run.repeat for run in Sweep.open(ab.baseline).run_manifests], case.looks) for ab in abs_
+    ]
     ratios: dict[float, list[float]] = {q: [] for q in QUANTILES}
     requests: list[float] = []
     for ab in abs_:

@@ -24,7 +24,7 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
     groups = [group for group in comparison.slower if group in set(frame["group"])]
     of_groups = frame[frame["group"].isin(groups)] if groups else frame
     if of_groups.empty:
-        return nothing(_TITLE, "there is no endpoint that both have.")
+        return nothing(_TITLE, "There is no endpoint that both have.")
     users = _level(comparison, of_groups)
     of_groups = of_groups[of_groups["users"] == users]
     largest = of_groups["contribution_ms"].abs().nlargest(_MOST_BARS).index

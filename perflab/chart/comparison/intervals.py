@@ -60,7 +60,7 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
     """Change in % with its interval: a row a group as a whole, then a row a group, user count and percentile."""
     rows = list(_rows(comparison))
     if not rows:
-        return nothing(_TITLE, "there is no latency that both have.")
+        return nothing(_TITLE, "There is no latency that both have.")
     margin = 100 * comparison.margin
     invalid = comparison.verdict == "INVALID"
     height = rows[-1].at + 0.5
@@ -68,6 +68,9 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
         comparison,
         "candidate against baseline; lines: one-sided 95 % bounds of each row by itself; "
         f"grey: the margin, up to +{margin:g} %",
+        "a side has one run: there, bounds of the scatter of requests alone, not of runs"
+        if _single(comparison)
+        else "",
     )
     chart, [[axes]] = canvas(_TITLE, told, panel_height=_ROW * (height + 0.5), left=_LEFT, right=_RIGHT, head=lines)
     known = [row for row in rows if np.isfinite(row.change)]
@@ -97,6 +100,11 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
     whole = [f"{row.group} {percent(row.change)} ({row.verdict})" for row in rows if row.users is None]
     chart.alt = f"Interval chart of the change of latency. Groups as a whole: {', '.join(whole) or 'none'}."
     return chart
+
+
+def _single(comparison: SweepComparison) -> bool:
+    cells = comparison.cells
+    return bool(((cells["verdict"] == "open") & cells["p_regression"].isna()).any())
 
 
 def _rows(comparison: SweepComparison) -> Iterator[_Row]:

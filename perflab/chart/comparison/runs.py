@@ -31,7 +31,7 @@ def comparison_runs(comparison: SweepComparison) -> Chart:
     """Each run's p95 latency in ms (p50, where that alone is assessable), a panel a group and user count."""
     cells, runs = comparison.cells, comparison.runs.dropna(subset=["value"])
     if cells.empty or runs.empty:
-        return nothing(_TITLE, "there is no latency that both have.")
+        return nothing(_TITLE, "There is no latency that both have.")
     paired = comparison.design != "separate"
     order = "lines join the two of a round" if paired else "from left to right in order of repeats"
     chart, panels = small_multiples(

@@ -29,7 +29,7 @@ def comparison_percentiles(comparison: SweepComparison) -> Chart:
     """Latency in ms by percentile on a logarithmic tail axis, baseline and candidate, a panel a group and users."""
     curves = comparison.curves[comparison.curves["q"] >= _MEDIAN]
     if curves.empty:
-        return nothing("Latency by percentile", "there is no latency that both have.")
+        return nothing("Latency by percentile", "There is no latency that both have.")
     chart, panels = small_multiples(
         comparison,
         curves,
@@ -55,7 +55,7 @@ def comparison_quantiles(comparison: SweepComparison) -> Chart:
     """Change of latency in % by percentile with its interval, a panel a group and user count."""
     frame, margin = comparison.by_quantile, 100 * comparison.margin
     if frame.empty:
-        return nothing("Change by percentile", "there are too few requests.")
+        return nothing("Change by percentile", "There are too few requests.")
     known = frame["low"].notna().any()
     bounds_are = (
         "shaded: one-sided 95 % bounds at each percentile by itself" if known else "a side has one run: no bounds"

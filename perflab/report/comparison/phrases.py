@@ -32,26 +32,27 @@ def result(row: Mapping[Any, Any]) -> str:
     """Return what is known of a row without its figures, or why nothing is."""
     words = str(row["words"])
     if row["verdict"] == "not assessable":
-        return words
-    phrase, _, figures = words.partition(": ")
-    # What one run against one run says is no interval of a change, and must not look like one.
-    return words if phrase == "open" and figures.endswith("not of runs") else phrase
+        # Of failures, the figures follow.
+        return words.partition("; ")[0]
+    if row["verdict"] == "open" and not _known(row["p_regression"]):
+        return "open: bounds of the scatter of requests alone, not of runs"
+    return words.partition(": ")[0]
 
 
 def change(ratio: float | None) -> str:
     """Return a ratio as a change in per cent, such as +4.1 %; a dash for none."""
-    return f"{_signed(100 * (ratio - 1), 1)} %" if ratio and math.isfinite(ratio) else NOTHING
+    return f"{_signed(100 * (ratio - 1), 1)} %" if ratio and _known(ratio) else NOTHING
 
 
 def bounds(low: float | None, high: float | None) -> str:
     """Return the bounds of a ratio as changes in per cent."""
-    lower, upper = (_signed(100 * (one - 1), 1) if one and math.isfinite(one) else "" for one in (low, high))
+    lower, upper = (_signed(100 * (one - 1), 1) if one and _known(one) else "" for one in (low, high))
     return _between(lower, upper, "%")
 
 
 def points(low: float | None, high: float | None) -> str:
     """Return the bounds of a difference of shares in percentage points."""
-    lower, upper = ("" if one is None or math.isnan(one) else _signed(100 * one, 2) for one in (low, high))
+    lower, upper = (_signed(100 * one, 2) if one is not None and _known(one) else "" for one in (low, high))
     return _between(lower, upper, "points")
 
 
@@ -87,3 +88,7 @@ def _between(low: str, high: str, unit: str) -> str:
 def _signed(value: float, digits: int) -> str:
     # Without -0.0.
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

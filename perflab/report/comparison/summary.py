@@ -45,7 +45,7 @@ def _not_fine(document: ComparisonDocument) -> str:
     """Return what is not fine, what is worse first."""
     found = sorted(_figures(document), key=lambda row: row[2].verdict not in phrases.WORSE)
     rows = [
-        [users, text(figure), text(_sides(one)), text(phrases.result({"verdict": one.verdict, "words": one.words}))]
+        [users, text(figure), text(_sides(one)), text(phrases.result(one.model_dump()))]
         for users, figure, one in found[:_MOST_ROWS]
     ]
     if not rows:

@@ -41,14 +41,19 @@ def comparison_comparability(comparison: SweepComparison) -> Html:
 def comparison_changes(comparison: SweepComparison) -> Html:
     """Every figure that is compared: each group as a whole, then by user count latency, throughput and failures."""
     rows = list(_rows(comparison))
-    notes = join(Markup("<li>{}</li>").format(note) for note in comparison.notes)
-    note = (
-        "Figures are geometric means over runs, of the steady window; latency of successful requests by the wire clock"
-        f"{_other_clocks(comparison)}. Bounds: one-sided 95 % each, of the row by itself; of failures, of the "
-        "difference of the shares. Whether a row counts as slower stands in its words."
-    )
-    body = table(_HEAD, rows, caption="Changes", numeric=_NUMERIC, note=note)
-    if notes:
+    body = Markup("")
+    if rows:
+        note = (
+            "Figures are geometric means over runs, of the steady window; latency of successful requests by "
+            f"{_clock(comparison)}. Bounds: one-sided 95 % each, of the row by itself; of failures, of the difference "
+            "of the shares. Whether a row counts as slower stands in its words."
+        )
+        if comparison.verdict == "INVALID":
+            note = f"The comparison is INVALID: these figures must not be used. {note}"
+        filled = table(_HEAD, rows, caption="Changes", numeric=_NUMERIC, note=note)
+        body += Markup('<div class="changes">{}</div>').format(filled)
+    if comparison.notes:
+        notes = join(Markup("<li>{}</li>").format(note) for note in comparison.notes)
         body += Markup('<p class="note">Notes:</p><ul class="notes">{}</ul>').format(notes)
     frames = (comparison.endpoints, comparison.cells, comparison.throughput, comparison.errors)
     return Html(body, "\n\n".join(frame.drop(columns="words").to_string(index=False) for frame in frames))
@@ -95,7 +100,7 @@ def comparison_reading(comparison: SweepComparison) -> Html:
         "question is whether the two sides differ by more than runs of one side do.",
         "Bounds": "each is missed in at most 5 % of comparisons, for its row alone. Among many rows some lie beside "
         "zero by chance; the words tell whether that counts.",
-        "It can't tell": "why something is slower; what a difference marked above as allowed has done; what another "
+        "It can't tell": "why something is slower; what a difference that is allowed above has done; what another "
         "machine or another load would show; or a rare stall in one run out of many.",
     }
     listed = join(Markup("<dt>{}</dt><dd>{}</dd>").format(name, text) for name, text in items.items())
@@ -118,7 +123,7 @@ def _rows(comparison: SweepComparison) -> Iterator[Markup]:
     for users in sorted({found["users"] for rows in parts.values() for found in rows}):
         yield section_row(f"{number(int(users))} users" if users else "All user counts together", len(_HEAD))
         if users in totals:
-            yield _row("all requests", "throughput", totals[users], "#222")
+            yield _row("all requests", "throughput", totals[users], "#222", first=True)
         for group in groups:
             of_group = [
                 (kind, found)
@@ -151,12 +156,12 @@ def _row(name: str, kind: str, found: Row, colour: str, *, first: bool = False) 
     )
 
 
-def _other_clocks(comparison: SweepComparison) -> str:
+def _clock(comparison: SweepComparison) -> str:
+    """Return whose time latencies are."""
     cells = comparison.cells
-    other = cells[(cells["clock"] != "wire") & (cells["clock"] != "")]
-    if other.empty:
-        return ""
-    if len(other) == len(cells):
-        return ", where it was recorded, else the client's: here " + " and ".join(sorted(set(other["clock"])))
-    where = sorted({f"{found['group']} at {found['users']} users" for found in other.to_dict("records")})
-    return f" (not of {', '.join(where[:5])}{' and more' if len(where) > 5 else ''}: the client's)"
+    other = cells[cells["clock"] == "client"]
+    if len(other) == len(cells[cells["clock"] != ""]):
+        return "the client's clock"
+    where = list(dict.fromkeys(f"{found['group']} at {found['users']} users" for found in other.to_dict("records")))
+    more = f" and {len(where) - 5} more" if len(where) > 5 else ""
+    return "the wire clock" + (f", of {', '.join(where[:5])}{more} by the client's" if where else "")

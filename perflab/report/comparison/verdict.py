@@ -12,6 +12,7 @@ from perflab.report.comparison import phrases
 from perflab.report.html import SYMBOLS, Html, join
 
 _MOST_REASONS = 6
+_SIDES = ("baseline", "candidate")
 
 
 def comparison_verdict(comparison: SweepComparison) -> Html:
@@ -69,10 +70,8 @@ def _runs(comparison: SweepComparison) -> str:
     if comparison.design != "separate":
         return f"{_range(repeats.tolist())} rounds"
     sides = [_range(repeats[repeats.index.get_level_values("side") == side].tolist()) for side in _SIDES]
-    return f"{sides[0]} runs of the baseline and {sides[1]} of the candidate at each user count"
-
-
-_SIDES = ("baseline", "candidate")
+    runs = "run" if sides[0] == "1" else "runs"
+    return f"{sides[0]} {runs} of the baseline and {sides[1]} of the candidate at each user count"
 
 
 def _range(counts: list[int]) -> str:

@@ -144,7 +144,7 @@ def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], lengt
         [numbers.get((int(users), group), -1) if is_used else -1 for group in side.groups]
         for users, is_used in zip(side.runs["users"], used, strict=True)
     ]
-    cell = np.array(of_run, "int64").reshape(len(used), -1)[run, latency["group"].cat.codes.to_numpy()]
+    cell = np.array(of_run, "int64").reshape(len(used), len(side.groups))[run, latency["group"].cat.codes.to_numpy()]
     since = second - planned[run]
     inside = (second >= bounds[run, 0]) & (second < bounds[run, 1]) & (since < length) & (cell >= 0)
     on_wire = latency["measure"].isin(["wire", "stand_in"]).to_numpy()

@@ -20,7 +20,7 @@ from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_cells
 from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
-from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.analyse.summary import Floats, Ints
 
 _FIGURES = ("baseline", "candidate", *FOUND)
 _VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
@@ -35,7 +35,7 @@ class _Runs:
     ok: Ints
     seconds: Floats
 
-    def __getitem__(self, chosen: Bools) -> _Runs:
+    def __getitem__(self, chosen: Any) -> _Runs:
         return _Runs(self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
 
     def __len__(self) -> int:
@@ -113,8 +113,8 @@ def _compare(
     """Return the comparison of the cells that have runs enough, and a row for each of all cells."""
     runs = {cell: [of[cell][of[cell].ok > 0] for of in sides] for cell in cells}
     if options.paired:
-        for cell, (before, after) in runs.items():
-            runs[cell] = [before[np.isin(before.repeat, after.repeat)], after[np.isin(after.repeat, before.repeat)]]
+        for cell, (one, other) in runs.items():
+            runs[cell] = [one[np.isin(one.repeat, other.repeat)], other[np.isin(other.repeat, one.repeat)]]
     tested = [cell for cell in cells if min(map(len, runs[cell])) >= 2]
     before, after = (_figures(tested, [runs[cell][side] for cell in tested]) for side in (0, 1))
     comparison = compare_part(before, after, options, part)

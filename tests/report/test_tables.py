@@ -98,7 +98,7 @@ def test_the_reasons_of_a_missed_objective_stand_in_the_banner(tmp_path: Path) -
 
 
 def test_a_rate_just_below_its_limit_never_looks_like_the_limit() -> None:
-    from perflab.report.verdicts import _amount
+    from perflab.report.banner import _amount
 
     assert _amount("success_rate", 0.98996) == "98.996 %"
     assert _amount("p95_ms", 200.4) == "200.4 ms"

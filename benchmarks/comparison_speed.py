@@ -25,8 +25,11 @@ SPAWN_RATE = 100.0
 
 COMPARE = """
 import sys
-from perflab.cli.app import run_command
-assert run_command(sys.argv[1:]) == 1, "the candidate's payments are slower: that is a FAIL"
+from perflab.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 1, "the candidate's payments are slower: that is a FAIL"
 """
 
 

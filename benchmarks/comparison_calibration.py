@@ -6,7 +6,8 @@
 24 cells: 3 endpoints, each at 4 user counts and 2 percentiles. Run-to-run CV 5 %, correlation .5 between the cells of a
 run, lognormal. Paired, the two runs of a round share half of each cell's variance. "Correlated": every cell's deviation
 follows an AR(1) process of .3 over the rounds, on each side by itself; paired, in what a round shares too. "Outliers":
-3 % of runs are 1.5 times as slow in all cells. Every comparison is decided by the code that `compare_runs` calls.
+3 % of runs are 1.5 times as slow in all cells. Every comparison is decided by the code that `compare_runs` calls. "Of
+sweeps": with the part of alpha that `perflab compare` has for latency. Error rates: see benchmarks.failure_calibration.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from benchmarks.analysis_speed import machine
 from perflab.analyse.comparison.decision import LOOKS, Rules, decide
+from perflab.analyse.comparison.procedure import LATENCY_PART
 from perflab.analyse.intervals import rate_bounds
 from perflab.analyse.summary import Floats
 
@@ -31,6 +33,7 @@ SHARED_BY_CELLS = 0.5
 SHARED_BY_PAIRS = 0.5
 OUTLIER = 1.5
 MOST_ROUNDS = 160
+ALPHA = 0.01
 OUTCOMES = ("REGRESSION", "NO_REGRESSION", "INCONCLUSIVE")
 
 
@@ -54,11 +57,13 @@ class Case:
     cv: float = 0.05
     allowed_for: float | None = None
     """The serial correlation that the test allows for; None: as it does by default."""
+    part: float = 1.0
+    """What part of alpha there is for latency."""
 
     @property
     def rules(self) -> Rules:
         """The rules by which it is decided."""
-        rules = Rules(paired=self.paired, margin=self.margin, looks=len(self.looks) or 1)
+        rules = Rules(self.paired, self.margin, alpha=ALPHA * self.part, looks=len(self.looks) or 1)
         return rules if self.allowed_for is None else replace(rules, serial_correlation=self.allowed_for)
 
 
@@ -108,6 +113,15 @@ def _cases() -> Iterator[Case]:
     for rounds in (5, 20):
         yield Case(f"A/A, both, {rounds} rounds", at_most=0.015, rounds=rounds, serial=0.3, outliers=0.03)
     yield Case("A/A, both, looks", at_most=0.015, serial=0.3, outliers=0.03, rounds=LOOKS[-1], looks=LOOKS)
+    sweeps = Case("", part=LATENCY_PART)
+    for rounds in (5, 10, 20):
+        yield replace(sweeps, name=f"of sweeps: A/A, {rounds} rounds", at_most=0.01, rounds=rounds)
+    looked = replace(sweeps, rounds=LOOKS[-1], looks=LOOKS)
+    yield replace(looked, name="of sweeps: A/A, looks", at_most=0.01)
+    yield replace(looked, name="of sweeps: A/A, correlated, looks", at_most=0.015, serial=0.3)
+    yield replace(looked, name="of sweeps: A/A, both, looks", at_most=0.015, serial=0.3, outliers=0.03)
+    yield replace(sweeps, name="of sweeps: +20 %, 5 rounds", at_least=0.95, slower=0.20)
+    yield replace(looked, name="of sweeps: +10 %, looks", at_least=0.98, slower=0.10)
     # No requirement: what the allowance for correlation is good for, what it costs, and what can be found.
     yield Case("not allowed for: A/A, looks", allowed_for=0.0, rounds=LOOKS[-1], looks=LOOKS)
     yield Case("not allowed for: A/A, correlated, looks", allowed_for=0.0, serial=0.3, rounds=LOOKS[-1], looks=LOOKS)

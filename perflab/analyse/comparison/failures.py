@@ -118,7 +118,8 @@ class _Cells:
 
         def total(values: Floats) -> Floats:
             values = np.where(np.isfinite(self.freedom), values, 0.0)
-            return np.array([values[of_group].sum() for of_group in members], "float64")
+            sums = [values[..., of_group].sum(axis=-1) for of_group in members]
+            return np.stack(sums, axis=-1) if sums else np.zeros((*values.shape[:-1], 0))
 
         failed = (total(self.failed[0]), total(self.failed[1]))
         requests = (total(self.requests[0]), total(self.requests[1]))

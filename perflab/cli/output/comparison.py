@@ -60,6 +60,9 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
     console.print(
         f"  baseline {escape(comparison.baseline.id)}, candidate {escape(comparison.candidate.id)}", soft_wrap=True
     )
+    differ = comparison.comparability[["what", "kind"]].itertuples(index=False, name=None)
+    if named := ", ".join(what if kind == "listed" else f"{what} ({kind})" for what, kind in differ):
+        console.print(f"  in what they differ: {escape(named)}", soft_wrap=True)
     for reason in [*comparison.reasons, *(f"note: {note}" for note in comparison.notes)]:
         console.print(f"  {escape(reason)}", soft_wrap=True)
 
@@ -94,7 +97,8 @@ def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
         )
         for row in latency.itertuples():
             yield _ratio_row(str(users), row, str(row.metric).removesuffix("_ms"), "ms")
-        for row in (*total.itertuples(), *rates.itertuples()):
+        # A single group is all requests.
+        for row in (*(total.itertuples() if len(rates) > 1 else ()), *rates.itertuples()):
             yield _ratio_row(str(users), row, "throughput", "/s")
         for row in failed.itertuples():
             yield _difference_row(str(users), row)
@@ -114,7 +118,7 @@ def _difference_row(users: str, row: Any) -> Sequence[str]:
 
 
 def _group(row: Any) -> str:
-    return escape(str(getattr(row, "group", "all")))
+    return escape(str(getattr(row, "group", "all requests")))
 
 
 def _result(row: Any) -> str:

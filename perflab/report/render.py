@@ -58,7 +58,10 @@ def render_comparison(
     own = {"baseline": baseline, "candidate": candidate, "runs_dir": str(runs_dir.absolute())}
     given = _with_own(parameters, own, "choose the sweeps by their ids")
     place.path.mkdir(parents=True, exist_ok=True)
-    title = f"{candidate} against {baseline}"
+    # The two sides of one A/B comparison have its id before a slash.
+    of_candidate, of_baseline = candidate.partition("/")[0], baseline.partition("/")[0]
+    same = of_candidate == of_baseline
+    title = f"A/B comparison {of_candidate}" if same else f"{candidate} against {baseline}"
     _render(place.path, notebook or find_notebook("compare.ipynb"), given, title=title)
     return place.report_html
 

@@ -132,23 +132,49 @@ def test_the_margin_is_a_band_from_no_change_to_the_margin(comparison_of: Compar
 
 
 def test_runs_show_every_run_and_the_means(comparison_of: Compared) -> None:
-    comparison = comparison_of("duet")
-    drawn = chart.comparison_runs(comparison)
-    for axes, (group, users) in zip(panels(drawn), by_group_and_users(comparison), strict=True):
+    comparison = comparison_of("four levels")
+    drawn = panels(chart.comparison_runs(comparison))
+    for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
         metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
-        runs = where(comparison.runs, group=group, users=users, metric=metric, used=True)
+        made = where(comparison.runs, group=group, users=users, metric=metric)
+        runs = where(made, used=True)
         cell = where(comparison.cells, group=group, users=users, metric=metric).iloc[0]
-        rounds = runs.pivot(index="repeat", columns="side", values="value")
-        assert len(rounds) == 5
-        for row in records(rounds):
-            assert has_line(axes, [0, 1], [row["baseline"], row["candidate"]])
+        dots = [points(line) for line in axes.lines if line.get_marker() == "o"]
+        for side, of_side in zip(("baseline", "candidate"), dots, strict=True):
+            assert [y for _, y in of_side] == where(runs, side=side).sort_values("repeat")["value"].tolist()
+            assert len(of_side) == (0 if cell.verdict == "not assessable" else 3)
         means = sorted(y for y, *_ in spans(axes))
         assert means == pytest.approx(sorted([cell.baseline, cell.candidate]))
         low, high = axes.get_ylim()
-        assert low < runs.value.min()
-        assert runs.value.max() < high
-    ratios = [np.divide(*axes.get_ylim()) for axes in panels(drawn)]
+        assert low < made.value.min()
+        assert made.value.max() < high
+    ratios = [np.divide(*axes.get_ylim()) for axes in drawn]
     assert ratios == pytest.approx([ratios[0]] * len(ratios)), "the same change has the same height everywhere"
+
+
+def test_a_run_that_is_not_used_is_a_cross(comparison_of: Compared) -> None:
+    comparison = copy.copy(comparison_of("hostile"))
+    runs = comparison.runs.copy()
+    runs.loc[(runs["side"] == "candidate") & (runs["repeat"] == 2), "used"] = False
+    comparison.__dict__ |= {"runs": runs}
+    for axes in panels(chart.comparison_runs(comparison)):
+        drawn = {marker: [len(points(one)) for one in axes.lines if one.get_marker() == marker] for marker in "ox"}
+        assert drawn == {"o": [5, 4], "x": [0, 1]}
+
+
+def test_rounds_show_the_change_of_every_round_and_the_change_found(comparison_of: Compared) -> None:
+    comparison = comparison_of("duet")
+    drawn = panels(chart.comparison_runs(comparison))
+    for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
+        metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
+        runs = where(comparison.runs, group=group, users=users, metric=metric, used=True)
+        sides = [where(runs, side=side).set_index("repeat")["value"] for side in ("candidate", "baseline")]
+        wanted = 100 * (sides[0] / sides[1] - 1)
+        assert len(wanted) == 5
+        assert has_line(axes, wanted.index, wanted)
+        cell = where(comparison.cells, group=group, users=users, metric=metric).iloc[0]
+        assert has_line(axes, [0, 1], [100 * (cell.ratio - 1)] * 2)
+    assert len({axes.get_ylim() for axes in drawn}) == 1
 
 
 def test_p95_is_shown_where_it_is_assessable_and_p50_elsewhere(comparison_of: Compared) -> None:

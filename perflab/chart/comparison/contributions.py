@@ -67,5 +67,5 @@ def _level(comparison: SweepComparison, contributions: DataFrame) -> int:
 
 
 def _signed(value: float) -> str:
-    text = f"{round(value, 2) + 0.0:+.2f}" if abs(value) < 10 else f"{value:+.0f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    digits = 0 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -14,6 +14,7 @@ from perflab.chart.style import MUTED, Chart, canvas, colours, number, short
 
 _INVALID = "the comparison is INVALID: these figures must not be used"
 _LINE = 0.15
+_TELLING = ("p95_ms", "p50_ms")
 BASELINE_COLOUR = "#8a8a8a"
 # More would be too small to read.
 _MOST_LEVELS, _MOST_GROUPS, _MOST_COLUMNS = 4, 6, 3
@@ -119,6 +120,15 @@ def row_text(axes: Axes, edge: float, at: float, points: float, text: str, **sty
     """Write beside row `at`: `points` from the left (0) or right (1) `edge` of the panel."""
     place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (points, 0), "textcoords": "offset points"}
     axes.annotate(text, (edge, at), va="center", **place, **({"size": 8.5} | style))
+
+
+def telling(cells: DataFrame, panel: Panel) -> dict[Any, Any]:
+    """Return a panel's cell of p95, or of p50 where that alone is assessable, and name the panel by it."""
+    by_metric = {row["metric"]: row for row in of_panel(cells, panel).to_dict("records")}
+    assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != "not assessable")
+    cell = by_metric[next(assessable, _TELLING[-1])]
+    name_panel(panel.axes, f"{number(panel.users)} users, {cell['metric'].removesuffix('_ms')}")
+    return dict(cell)
 
 
 def nothing(title: str, told: str) -> Chart:

@@ -53,8 +53,7 @@ def _facts(comparison: SweepComparison) -> Iterator[tuple[str, str]]:
 def _side(sweep: Sweep) -> str:
     first = next(iter(sweep.run_manifests), None)
     commit = first.git_commit if first else None
-    target = sweep.manifest.target
-    parts = [sweep.id, "started by perflab" if target.managed else target.host]
+    parts = [sweep.id, sweep.manifest.plan.launch or sweep.manifest.target.host]
     return " · ".join([*parts, *([f"commit {_short(commit)}"] if commit else [])])
 
 

@@ -11,7 +11,6 @@ from load_tests.platform_api.errors import ApiError
 from load_tests.platform_api.settings import GROUPS, Group, Settings
 from load_tests.platform_api.web import error_answer
 
-
 # What is left to wait by turns of the loop: a timer may be late by as much.
 _TIMER_S = 0.002
 

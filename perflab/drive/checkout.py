@@ -33,16 +33,18 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
     except (OSError, subprocess.SubprocessError):
         raise UsageError(f"{str(root)!r} is not in a git repository, so {ref!r} can't be checked out there") from None
     try:
-        commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
+        found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except subprocess.SubprocessError:
         raise UsageError(f"git ref {ref!r} is not known in {str(top)!r}: git branch -a and git log show some") from None
+    commit = found.decode().strip()
     with tempfile.TemporaryDirectory(prefix="perflab-checkout-") as place:
         # An archive and not a worktree: a kill leaves nothing behind in the repository.
         with tarfile.open(fileobj=io.BytesIO(_git(top, "archive", commit))) as archive:
             archive.extractall(place, filter="data")
         folder = Path(place) / root.resolve().relative_to(top.resolve())
         if not folder.is_dir():
-            raise UsageError(f"git ref {ref!r} has no folder {str(folder.relative_to(place))!r}: run it where it has one")
+            inner = str(folder.relative_to(place))
+            raise UsageError(f"git ref {ref!r} has no folder {inner!r}: run perflab where both refs have one")
         yield Checkout(folder, commit)
 
 

@@ -98,9 +98,7 @@ def _open_targets(sides: Sequence[_Side], environment: Mapping[str, str], number
     """Start both targets at the same time; in odd rounds the candidate is the first."""
     order = list(range(len(sides)))[:: -1 if number % 2 else 1]
     with contextlib.ExitStack() as stack:
-        ready = {
-            at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order
-        }
+        ready = {at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order}
         yield [ready[at]() for at in range(len(sides))]
 
 

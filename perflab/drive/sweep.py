@@ -100,6 +100,7 @@ def _run_levels(
 
 def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
     """Return what tells `listen` how far a run has come; `later_s` is what comes after it, in seconds."""
+
     def watch(tail: RunTail, answer: Answer | None) -> None:
         start = answer.start if answer else None
         elapsed = time.time() - start if start is not None else 0.0

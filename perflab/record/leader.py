@@ -12,8 +12,8 @@ from locust.env import Environment
 
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 from perflab.record.source import Source
-from perflab.record.ticking import Ticking
 from perflab.record.suite import describe_suite
+from perflab.record.ticking import Ticking
 from perflab.record.writer import open_writer
 from perflab.store.handover import Order
 

@@ -104,6 +104,8 @@ class Parting:
             unanswered[side] += _count(row for row in rows if row[4] == "client" and row[3] == UNANSWERED)
             unstamped[side] += _count(row for row in rows if row[4] == "stand_in")
         missing = batch.finished + batch.unanswered - sum(recorded)
+        uncounted = batch.locust_finished - batch.finished
+        finished = [recorded[side] - unanswered[side] + missing for side in range(self._sides)]
         return [
             Parcel(
                 source,
@@ -113,8 +115,8 @@ class Parting:
                     latency=latency[side],
                     failures=failures[side],
                     generator=batch.generator,
-                    finished=recorded[side] - unanswered[side] + missing,
-                    locust_finished=recorded[side] - unanswered[side] + missing + batch.locust_finished - batch.finished,
+                    finished=finished[side],
+                    locust_finished=finished[side] + uncounted,
                     unanswered=unanswered[side],
                     unstamped=unstamped[side],
                     task_exceptions=batch.task_exceptions,

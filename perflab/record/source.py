@@ -22,9 +22,7 @@ NO_ANSWER = "no answer until the run was over"
 class Source:
     """Listens to the requests of this process; `take_batch` hands over what there is."""
 
-    def __init__(
-        self, environment: Environment, in_flight: InFlight, lost: LostTime, duet: Duet | None = None
-    ) -> None:
+    def __init__(self, environment: Environment, in_flight: InFlight, lost: LostTime, duet: Duet | None = None) -> None:
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost

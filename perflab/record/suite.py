@@ -22,9 +22,10 @@ def describe_suite(environment: Environment) -> dict[str, Any]:
     those of a task set stand under its name.
     """
     named = str(getattr(environment.parsed_options, "locustfile", "") or "")
+    users = sorted(environment.user_classes, key=lambda user: user.__name__)
     return {
         "locustfile": _digest(Path(named.split(",")[0])) if named else "",
-        "users": {user.__name__: _user(user) for user in sorted(environment.user_classes, key=lambda one: one.__name__)},
+        "users": {user.__name__: _user(user) for user in users},
     }
 
 

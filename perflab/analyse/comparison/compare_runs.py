@@ -18,7 +18,7 @@ from perflab.analyse.comparison.decision import SERIAL_CORRELATION, Decision, Ru
 from perflab.analyse.comparison.effects import indices
 from perflab.analyse.comparison.frames import Sides, read_sides
 from perflab.analyse.comparison.further import MOST_RUNS, further_runs
-from perflab.analyse.comparison.wording import names, sentence
+from perflab.analyse.comparison.wording import all_taken, names, sentence
 from perflab.analyse.summary import Floats
 from perflab.errors import UsageError
 
@@ -46,7 +46,10 @@ class Comparison:
     """Cells that can't be compared, because the candidate has none of them."""
     candidate_only: list[Any]
     further_runs: int | None
-    """Runs a side that would probably settle an INCONCLUSIVE comparison; None: hopeless, or nothing to go by."""
+    """Further runs a side that would probably settle an INCONCLUSIVE comparison; None: hopeless, or nothing to go by.
+
+    After the last look they would be those of a new comparison beyond the number of this one.
+    """
 
     @property
     def improved(self) -> list[Any]:
@@ -100,7 +103,8 @@ def compare_runs(
         verdict = "NO_REGRESSION"
     further = None
     if verdict == "INCONCLUSIVE":
-        further = further_runs(decision, rules, look or sides.runs, to_come)
+        # After the last look there is nothing more to come, but how many a new comparison would take is worth knowing.
+        further = further_runs(decision, rules, look or sides.runs, to_come or None)
     means = [indices(side, decision.members) for side in (sides.baseline, sides.candidate)]
     endpoints = _frame(decision.endpoints, means[0], means[1], rules)
     endpoints.insert(0, "endpoint", pd.Series(sides.endpoints))
@@ -216,7 +220,7 @@ def _advice(decision: Decision, further: int | None, to_come: list[int] | None) 
     if not decision.cells.effects.assessable.all():
         return "some cells have fewer than 2 runs on a side, and one run against one run tells nothing about a change"
     if to_come == []:
-        return "all looks are taken; begin a new comparison, with more or longer runs"
+        return all_taken(further, "runs a side")
     if further is None and to_come:
         return f"{to_come[-1]} runs a side will probably not do; make longer runs, or allow a wider margin"
     if further is None:

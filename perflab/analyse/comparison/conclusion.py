@@ -14,7 +14,7 @@ from perflab.analyse.comparison.further import MOST_RUNS
 from perflab.analyse.comparison.latency import Latency
 from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.throughput import Throughput
-from perflab.analyse.comparison.wording import names, percentage
+from perflab.analyse.comparison.wording import all_taken, names, percentage
 from perflab.analyse.document import records
 
 Change: TypeAlias = ChangeVerdict | Literal["INVALID"]
@@ -130,7 +130,7 @@ class Conclusion:
             return self._further_open[0] if self._further_open else ""
         looks = self.options.looks
         if looks and self.rounds >= looks[-1]:
-            return "all looks are taken; begin a new comparison, with more or longer runs"
+            return all_taken(self.further_runs, runs)
         if self.further_runs is None:
             most = looks[-1] if looks else MOST_RUNS
             return f"not even {most} {runs} would probably do; make longer runs, or allow a wider margin"

@@ -69,6 +69,13 @@ def interval(ratio: float, low: float, high: float) -> str:
     return f"{change(ratio)} ({bounds[2 * (not low > 0) + (not np.isfinite(high))]})"
 
 
+def all_taken(further: int | None, runs: str) -> str:
+    """Return what to do after the last look; `further` is how many more of the `runs` would have settled it."""
+    if further is None:
+        return "all looks are taken, and a new comparison takes longer runs, or a wider margin"
+    return f"all looks are taken; about {further} more {runs} would probably have settled it: begin a new comparison"
+
+
 def names(what: Sequence[Any]) -> str:
     """Return names as a list in words, the first five of them."""
     listed = ", ".join(str(one) for one in what[:5])

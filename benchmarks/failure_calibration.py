@@ -65,15 +65,24 @@ def draw(case: ErrorCase, repetitions: int, factor: Floats, rng: np.random.Gener
     if case.dispersion > 1:
         # Of a beta-binomial, the variance is 1 + (n - 1) rho times the binomial's; a + b is 1 / rho - 1.
         total = (REQUESTS - 1) / (case.dispersion - 1) - 1
-        if case.serial:
-            deviation = rng.standard_normal(shape)
-            for run in range(1, case.runs):
-                own = np.sqrt(1 - case.serial**2) * deviation[..., run]
-                deviation[..., run] = case.serial * deviation[..., run - 1] + own
-            rate = special.betaincinv(rate * total, (1 - rate) * total, special.ndtr(deviation))
-        else:
-            rate = rng.beta(rate * total, (1 - rate) * total)
+        rate = correlated(case, rate, total, rng) if case.serial else rng.beta(rate * total, (1 - rate) * total)
     return Failures(rng.binomial(REQUESTS, rate).astype("float64"), np.full(shape, float(REQUESTS)))
+
+
+def correlated(case: ErrorCase, rate: Floats, total: float, rng: np.random.Generator) -> Floats:
+    """Return beta-distributed rates with these means, of which successive ones are correlated (a Gaussian copula)."""
+    deviation = rng.standard_normal(rate.shape)
+    for run in range(1, case.runs):
+        own = np.sqrt(1 - case.serial**2) * deviation[..., run]
+        deviation[..., run] = case.serial * deviation[..., run - 1] + own
+    # The beta quantile is slow; its logarithm at some thousand points is smooth enough to be interpolated.
+    points = np.linspace(-6, 6, 3001)
+    drawn = np.empty(rate.shape)
+    for mean in np.unique(rate):
+        quantiles = special.betaincinv(mean * total, (1 - mean) * total, special.ndtr(points))
+        of_mean = rate == mean
+        drawn[of_mean] = np.exp(np.interp(deviation[of_mean], points, np.log(np.maximum(quantiles, 1e-300))))
+    return drawn
 
 
 def measure_errors(case: ErrorCase, repetitions: int, rng: np.random.Generator) -> Found:

@@ -14,7 +14,7 @@ LONGEST = 500
 # Written as entities, which Markdown takes for text wherever they stand: what is markup anywhere, underscores at the
 # edge of a word, what makes a link of an address, and what makes a list at the beginning of a line.
 _MARKUP = re.compile(
-    r"[&<>|`*~\[\]\\#$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+=]|^\d(?=\d*\.)", re.IGNORECASE
+    r"[&<>|`*~\[\]\\#$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+=]|^\d(?=\d*[.)](?:\s|$))", re.IGNORECASE
 )
 
 

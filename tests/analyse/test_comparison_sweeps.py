@@ -521,6 +521,17 @@ def test_hostile_group_names_reach_every_frame_unchanged(record: Record) -> None
         assert "_a" in set(getattr(comparison, frame)["group"])
 
 
+def test_groups_of_one_name_hold_the_same_endpoints_on_both_sides(record: Record) -> None:
+    """Else "shop" of the one, slow endpoints, would be compared with "shop" of the other, fast ones."""
+    slow, fast = (
+        Objectives(groups=(Group(name="shop", endpoints=(pattern,)),)) for pattern in ("/api/v1/auth/*", "/api/v1/gen*")
+    )
+    comparison = compare_sweeps(record(slow), record(fast), margin=0.5)
+    assert comparison.change == "NO_REGRESSION"
+    assert cell(comparison.comparability, what="objectives")["kind"] == "listed"
+    assert cell(comparison.cells, group="shop", metric="p50_ms")["ratio"] == pytest.approx(1, abs=0.1)
+
+
 def test_without_objectives_all_requests_are_one_group(record: Record) -> None:
     comparison = compare_sweeps(record(Objectives()), record(Objectives()))
     assert set(comparison.cells["group"]) == {"all"}

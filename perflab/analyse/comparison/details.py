@@ -133,7 +133,7 @@ def over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.
 
 def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], length: int, blocks: int) -> Floats:
     """Return the median latency of each cell and block, cell by cell."""
-    latency = side.sweep.latency
+    latency = side.latency
     run = latency["run"].cat.codes.to_numpy().astype("int64")
     bounds = np.array([(window.start, window.stop) for window in side.windows], "int64").reshape(-1, 2)
     planned = np.array([whole_seconds(manifest.window).start for manifest in side.sweep.run_manifests], "int64")

@@ -9,10 +9,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from perflab.analyse.assemble import with_groups
 from perflab.analyse.partition import Steady
 from perflab.analyse.summary import Bools, Ints, count_requests, wire_cells
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
+from perflab.objectives import Objectives
 
 # A cell is one user count and one group.
 Cell = tuple[int, str]
@@ -25,36 +27,48 @@ MOST_LEFT_OUT = 0.2
 class Side:
     """A sweep as one side of a comparison, `name` baseline or candidate.
 
-    `requests` holds those of each run's window, each run a level of its own. `why` tells of each run why it does not
+    `latency` is the sweep's frame, with the groups of the comparison; `requests` holds those of each run's window, each run a level of its own. `why` tells of each run why it does not
     count; it is empty where it does.
     """
 
     name: str
     sweep: Sweep
+    latency: pd.DataFrame
     windows: Sequence[range]
     requests: Steady
     why: Sequence[str]
 
     @classmethod
-    def of(cls, name: str, sweep: Sweep, *, planned: bool, repeats: Collection[int] | None = None) -> Side:
+    def of(
+        cls,
+        name: str,
+        sweep: Sweep,
+        objectives: Objectives,
+        *,
+        planned: bool,
+        repeats: Collection[int] | None = None,
+    ) -> Side:
         """Return a sweep's side, with these `repeats` of it only if they are given.
 
+        Groups are those of `objectives`: if both sides had their own, groups of one name could hold other endpoints.
         `planned` windows are taken as they are: both sides were loaded at the same moment, so what is not steady hits
         both. Otherwise the windows are those that the sweep is judged by.
         """
-        manifests = sweep.run_manifests
+        manifests, latency = sweep.run_manifests, sweep.latency
+        if sweep.manifest.objectives.groups != objectives.groups:
+            latency = with_groups(latency.drop(columns="group"), objectives)
         windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
-        run = sweep.latency["run"].cat.codes.to_numpy().astype("int64")
+        run = latency["run"].cat.codes.to_numpy().astype("int64")
         bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
-        second = sweep.latency["second"].to_numpy()
+        second = latency["second"].to_numpy()
         inside: Bools = (second >= bounds[run, 0]) & (second < bounds[run, 1])
         seconds = (bounds[:, 1] - bounds[:, 0]).astype("float64")
-        requests = Steady.of(sweep.latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
+        requests = Steady.of(latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
         why = [
             NOT_COMPARED if repeats is not None and manifest.repeat not in repeats else reasons
             for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
         ]
-        return cls(name, sweep, windows, requests, why)
+        return cls(name, sweep, latency, windows, requests, why)
 
     def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
         """Return the side with these runs, as (users, repeat), left out too."""

@@ -13,6 +13,7 @@ from perflab.analyse.comparison.columns import frame
 from perflab.analyse.comparison.figures import compared_figures
 from perflab.analyse.comparison.side import Cell, Side
 from perflab.analyse.sweep import Sweep
+from perflab.objectives import Objectives
 
 LEAST_RUNS = 10
 # How often a further run of the same configuration lies within the interval.
@@ -20,16 +21,22 @@ COVERAGE = 0.99
 COLUMNS = ("users", "group", "metric", "runs", "low", "high", "candidate", "inside")
 
 
-def spread(cells: pd.DataFrame, baseline: Sweep, history: Iterable[Sweep], wire: Mapping[Cell, bool]) -> pd.DataFrame:
+def spread(
+    cells: pd.DataFrame,
+    baseline: Sweep,
+    history: Iterable[Sweep],
+    wire: Mapping[Cell, bool],
+    objectives: Objectives,
+) -> pd.DataFrame:
     """Return a row for each of `cells` that has one run on some side and at least ten runs to be compared with.
 
-    `history` are sweeps of the baseline's configuration, whose runs count with the baseline's own. Columns: users,
+    Groups are those of `objectives`. `history` are sweeps of the baseline's configuration, whose runs count with the baseline's own. Columns: users,
     group, metric, runs, low and high (ms, a 99 % prediction interval by t on the logarithms), candidate (ms), inside.
     """
     asked = cells[(cells[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (cells["verdict"] == "open")]
     if asked.empty:
         return frame([], COLUMNS)
-    known = _figures([baseline, *history], wire)
+    known = _figures([baseline, *history], wire, objectives)
     rows = []
     for cell in asked.to_dict("records"):
         own = (
@@ -59,11 +66,11 @@ def spread_notes(found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _figures(sweeps: Sequence[Sweep], wire: Mapping[Cell, bool]) -> pd.DataFrame:
+def _figures(sweeps: Sequence[Sweep], wire: Mapping[Cell, bool], objectives: Objectives) -> pd.DataFrame:
     """Return the figures of all sweeps by the same clocks; a cell that lacks its clock in a sweep is left out."""
     parts = []
     for sweep in sweeps:
-        side = Side.of("history", sweep, planned=False)
+        side = Side.of("history", sweep, objectives, planned=False)
         lacking = {cell for cell, is_wire in wire.items() if is_wire and not side.wire.get(cell, False)}
         figures = compared_figures([side], wire, paired=False)
         cells = zip(figures["users"].tolist(), figures["group"].tolist(), strict=True)

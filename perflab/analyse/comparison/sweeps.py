@@ -72,7 +72,10 @@ def compare_sweeps(
 
 
 class SweepComparison:
-    """Candidate against baseline. Latencies are in ms, ratios candidate to baseline; don't change the frames."""
+    """Candidate against baseline. Latencies are in ms, ratios candidate to baseline; don't change the frames.
+
+    Groups are those of the candidate's objectives, on both sides.
+    """
 
     def __init__(
         self,
@@ -230,7 +233,7 @@ class SweepComparison:
         """
         ends = {self.baseline.dir.path, self.candidate.dir.path}
         history = [sweep for sweep in self._history if sweep.dir.path not in ends]
-        return spread(self.cells, self.baseline, history, self._clocks)
+        return spread(self.cells, self.baseline, history, self._clocks, self.candidate.manifest.objectives)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -288,8 +291,9 @@ class SweepComparison:
     @cached_property
     def _sides(self) -> tuple[Side, Side]:
         sweeps = {"baseline": self.baseline, "candidate": self.candidate}
+        objectives, planned = self.candidate.manifest.objectives, self.design == "duet"
         sides = [
-            Side.of(name, sweep, planned=self.design == "duet", repeats=self._rounds) for name, sweep in sweeps.items()
+            Side.of(name, sweep, objectives, planned=planned, repeats=self._rounds) for name, sweep in sweeps.items()
         ]
         if self._options.paired:
             used = [

@@ -15,9 +15,9 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.user.task import TaskSet
 from locust.user.users import User
 
+from perflab.record.duet import user_tag
 from perflab.record.exchange import Exchange
 from perflab.record.health import LostTime
-from perflab.record.sides import user_tag
 from perflab.redact import redact_values
 
 # The event loop's timers have a resolution of a millisecond: to be woken within it is no delay.

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from perflab.record.counts import UNANSWERED
 from perflab.record.delivery import Parcel
+from perflab.record.sides import MARK
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -74,7 +75,8 @@ class LoadTest(Collector):
         for _, method, name, outcome, measure, latency_ms, _, user_class, count in parcel.batch.latency:
             if measure == "connect":
                 continue
-            labels: Labels = (str(method), str(name), str(user_class), str(outcome))
+            # Which side a duet's user belongs to is left to chance, round by round.
+            labels: Labels = (str(method), str(name), str(user_class).partition(MARK)[0], str(outcome))
             into = (by_client if measure == "client" else judged)[labels]
             into[_float(latency_ms)] = into.get(_float(latency_ms), 0) + int(_float(count))
         for labels, latencies in by_client.items():

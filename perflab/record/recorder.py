@@ -12,10 +12,10 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from perflab.record import discretion, wire
 from perflab.record.clients import InFlight, watch_sleepers
+from perflab.record.duet import Duet
 from perflab.record.health import LostTime
 from perflab.record.leader import Alone
 from perflab.record.master import Master
-from perflab.record.sides import Duet
 from perflab.record.source import Source
 from perflab.record.worker import Worker
 from perflab.store.handover import Order

@@ -1,81 +1,18 @@
-"""A duet: two targets loaded at the same moment by one Locust, its users split evenly and alternately between them.
+"""The rows of a duet's requests, parted by side: each side is then recorded as if it had been alone.
 
-Each user belongs to a side and keeps to its host. Whatever disturbs the machine then disturbs both sides alike. The
-side travels with the name of the user's class, which every row of a request carries; the writer takes it off again.
+The side travels behind the name of the user's class, which every row of a request carries, and is taken off here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any
-
-from gevent import getcurrent
-from locust import events
-from locust.user.users import User
+from collections.abc import Iterable, Sequence
 
 from perflab.record.counts import UNANSWERED, Row
 from perflab.record.delivery import Batch, Parcel
-from perflab.store.handover import Side
 
 # No class of Python has it in its name.
 MARK = "@"
 _USER_CLASS, _FAILED_USER_CLASS = 7, 6
-
-
-class Duet:
-    """Gives each new user of this process a side, and counts requests that went to the other side's host."""
-
-    def __init__(self, sides: Sequence[Side], first: int = 0) -> None:
-        """`first` is the side of the first user, so that a number of workers with a user each are split too."""
-        self._sides = sides
-        self._first = first
-        self._users: Counter[tuple[int, str]] = Counter()
-        self.strayed = 0
-
-    def install(self) -> None:
-        """Split the users that are made from now on."""
-        User.__init__ = self._sided(User.__init__)  # type: ignore[method-assign]
-        if len({side.host for side in self._sides}) > 1:
-            events.request.add_listener(self._on_request)
-
-    def choose(self, user_class: str) -> int:
-        """Return the side of the next user of a class: the one with fewer of the class, then of all users."""
-
-        def crowd(side: int) -> tuple[int, int, int]:
-            of_side = sum(count for (one, _), count in self._users.items() if one == side)
-            return self._users[side, user_class], of_side, (side - self._first) % len(self._sides)
-
-        chosen = min(range(len(self._sides)), key=crowd)
-        self._users[chosen, user_class] += 1
-        return chosen
-
-    def _sided(self, make: Callable[..., None]) -> Callable[..., None]:
-        @wraps(make)
-        def made(user: Any, *args: Any, **kwargs: Any) -> None:
-            side = self.choose(type(user).__name__)
-            user.perflab_side = side
-            # Before the user's client is made, which asks for it.
-            user.host = self._sides[side].host
-            make(user, *args, **kwargs)
-
-        return made
-
-    def _on_request(self, url: object = None, **_further: Any) -> None:
-        tag = str(getattr(getcurrent(), "perflab_user_class", ""))
-        _, marked, side = tag.partition(MARK)
-        if marked and isinstance(url, str):
-            others = (other.host for number, other in enumerate(self._sides) if number != int(side))
-            if any(url.startswith(host) for host in others) and not url.startswith(self._sides[int(side)].host):
-                self.strayed += 1
-
-
-def user_tag(user: User) -> str:
-    """Return the name of a user's class, with the user's side behind it in a duet."""
-    side = getattr(user, "perflab_side", None)
-    name = type(user).__name__
-    return name if side is None else f"{name}{MARK}{side}"
 
 
 class Parting:
@@ -142,5 +79,5 @@ def _split(rows: Sequence[Row], column: int, sides: int) -> list[list[Row]]:
     return parts
 
 
-def _count(rows: Any) -> int:
-    return sum(int(row[8]) for row in rows)
+def _count(rows: Iterable[Row]) -> int:
+    return sum(int(str(row[8])) for row in rows)

@@ -11,10 +11,10 @@ from locust.env import Environment
 from perflab.record.clients import InFlight, current_user_class
 from perflab.record.counts import UNANSWERED, Counts, Row
 from perflab.record.delivery import Batch
+from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
 from perflab.record.outcome import classify, message_of
-from perflab.record.sides import Duet
 
 NO_ANSWER = "no answer until the run was over"
 

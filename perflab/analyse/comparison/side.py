@@ -27,8 +27,8 @@ MOST_LEFT_OUT = 0.2
 class Side:
     """A sweep as one side of a comparison, `name` baseline or candidate.
 
-    `latency` is the sweep's frame, with the groups of the comparison; `requests` holds those of each run's window, each run a level of its own. `why` tells of each run why it does not
-    count; it is empty where it does.
+    `latency` is the sweep's frame, with the groups of the comparison. `requests` holds those of each run's window, each
+    run a level of its own. `why` tells of each run why it does not count; it is empty where it does.
     """
 
     name: str

@@ -30,8 +30,9 @@ def spread(
 ) -> pd.DataFrame:
     """Return a row for each of `cells` that has one run on some side and at least ten runs to be compared with.
 
-    Groups are those of `objectives`. `history` are sweeps of the baseline's configuration, whose runs count with the baseline's own. Columns: users,
-    group, metric, runs, low and high (ms, a 99 % prediction interval by t on the logarithms), candidate (ms), inside.
+    Groups are those of `objectives`. `history` are sweeps of the baseline's configuration, whose runs count with the
+    baseline's own. Columns: users, group, metric, runs, low and high (ms, a 99 % prediction interval by t on the
+    logarithms), candidate (ms), inside.
     """
     asked = cells[(cells[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (cells["verdict"] == "open")]
     if asked.empty:

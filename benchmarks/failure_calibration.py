@@ -71,7 +71,7 @@ def draw(case: ErrorCase, repetitions: int, factor: Floats, rng: np.random.Gener
 
 def correlated(case: ErrorCase, rate: Floats, total: float, rng: np.random.Generator) -> Floats:
     """Return beta-distributed rates with these means, of which successive ones are correlated (a Gaussian copula)."""
-    deviation = rng.standard_normal(rate.shape)
+    deviation: Floats = np.asarray(rng.standard_normal(rate.shape))
     for run in range(1, case.runs):
         own = np.sqrt(1 - case.serial**2) * deviation[..., run]
         deviation[..., run] = case.serial * deviation[..., run - 1] + own

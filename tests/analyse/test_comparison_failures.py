@@ -95,13 +95,8 @@ def test_cells_without_failures_are_no_hypotheses() -> None:
     candidate = Failures(np.zeros((5, 5)), np.full((5, 5), 1000.0))
     candidate.failed[0] = 20
     many = compare_failures(baseline, candidate, np.arange(5), alpha=0.01, part=0.1, looks=1)[0]
-    alone = compare_failures(
-        *(Failures(side.failed[:1], side.requests[:1]) for side in (baseline, candidate)),
-        ONE,
-        alpha=0.01,
-        part=0.1,
-        looks=1,
-    )[0]
+    first, second = (Failures(side.failed[:1], side.requests[:1]) for side in (baseline, candidate))
+    alone = compare_failures(first, second, ONE, alpha=0.01, part=0.1, looks=1)[0]
     assert many.p_adjusted[0] == alone.p_adjusted[0]
     assert many.p_adjusted[1:].tolist() == [1.0] * 4
 

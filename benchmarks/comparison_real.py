@@ -61,8 +61,8 @@ CASES = (
     Case("A-A", comparisons=1, rounds=100),
     Case("plus-20", comparisons=10, rounds=5, slowdown="generation=1.20", looks=(5,)),
     Case("plus-10", comparisons=10, rounds=10, slowdown="generation=1.10"),
-    Case("interleaved-100", comparisons=1, rounds=15, design="interleaved", users=100),
-    Case("duet-100", comparisons=1, rounds=15, users=100),
+    Case("interleaved-100", comparisons=1, rounds=10, design="interleaved", users=100),
+    Case("duet-100", comparisons=1, rounds=10, users=100),
     Case("plus-5", comparisons=10, rounds=20, slowdown="generation=1.05"),
 )
 

@@ -118,32 +118,28 @@ def show(folder: Path) -> None:
         print(title)
         if case.slowdown:
             show_found(abs_, case)
+            show_spread(abs_, without=case.slowdown.partition("=")[0])
         elif case.name == "A-A":
-            show_spread(abs_[0])
+            show_spread(abs_)
             show_false_alarms(abs_[0])
         else:
-            show_spread(abs_[0])
+            show_spread(abs_)
             print("the same runs, paired with others than those of their round:")
-            show_spread(abs_[0], apart=True)
+            show_spread(abs_, apart=True)
         print(flush=True)
 
 
-def show_spread(ab: AbDir, *, apart: bool = False) -> None:
+def show_spread(abs_: list[AbDir], *, apart: bool = False, without: str = "") -> None:
     """Print how much the figures of a run, and the ratios of a pair of runs, vary, beside their sampling error.
 
-    The pairs are those of a round, or runs that are `apart`.
+    The pairs are those of a round, or runs that are `apart`. The group that was made slower is left out.
     """
     head = f"{'clock':<8}{'group':<12}{'requests':>9}{'pairs':>6}"
     print(head + "".join(f"{name:>14}" for q in QUANTILES for name in _spread_names(q)))
     for clock in ("wire", "client"):
-        sides = [requests_by_run(ab, name, clock) for name in ("baseline", "candidate")]
-        for group in sorted({group for _, group in sides[0]}):
-            pairs = [
-                (runs[0], runs[1])
-                for number in sorted({number for number, _ in sides[0]})
-                if (runs := [side.get((number, group), np.zeros(0)) for side in sides])
-                and all(len(run) for run in runs)
-            ]
+        sides = [(requests_by_run(ab, "baseline", clock), requests_by_run(ab, "candidate", clock)) for ab in abs_]
+        for group in sorted({group for _, group in sides[0][0]} - {without}):
+            pairs = [(before[key], after[key]) for before, after in sides for key in before if key[1] == group]
             if apart:
                 # A run of the baseline against one of the candidate at another time, as in two sweeps.
                 half = len(pairs) // 2

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from perflab.analyse.samples import Reading, Table, read_table, read_together
+from perflab.analyse.samples import Reading, Table, batches, read_table, read_together
 from perflab.analyse.window import whole_seconds
 from perflab.errors import StoreError
 from perflab.objectives import Objectives
@@ -24,10 +24,15 @@ def read_run_tables(
     runs: Sequence[RunDir], manifests: Sequence[RunManifest], filename: str, table: Table
 ) -> list[tuple[Reading, list[str]]]:
     """Read one table of all runs and what is to be noted about it; raises StoreError."""
-    together = read_together([run.path / filename for run in runs], table)
-    if together is not None:
-        return [(Reading(frame, torn=False), []) for frame in together]
-    return [read_run_table(run, manifest, filename, table) for run, manifest in zip(runs, manifests, strict=True)]
+    readings: list[tuple[Reading, list[str]]] = []
+    for first, last in batches([run.path / filename for run in runs]):
+        together = read_together([run.path / filename for run in runs[first:last]], table)
+        if together is not None:
+            readings += [(Reading(frame, torn=False), []) for frame in together]
+        else:
+            some = zip(runs[first:last], manifests[first:last], strict=True)
+            readings += [read_run_table(run, manifest, filename, table) for run, manifest in some]
+    return readings
 
 
 def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Table) -> tuple[Reading, list[str]]:

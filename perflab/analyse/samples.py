@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -65,7 +65,8 @@ _DTYPES: dict[Kind, Any] = {
 }
 _READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "int": "int64"}
 
-SMALL_BYTES = 4_000_000
+# Read at once: enough that what a call of the parser costs is little beside it, and little beside the memory.
+BATCH_BYTES = 16_000_000
 
 LATENCY = Table.of(LATENCY_COLUMNS)
 GENERATOR = Table.of(GENERATOR_COLUMNS)
@@ -112,15 +113,26 @@ def read_table(path: Path, table: Table) -> Reading:
     return Reading(frame, torn=torn)
 
 
+def batches(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of groups of files to be read together: as many as have `BATCH_BYTES`, or one that has more."""
+    first, size = 0, 0
+    for at, path in enumerate(paths):
+        own = path.stat().st_size if path.is_file() else 0
+        if at > first and size + own > BATCH_BYTES:
+            yield first, at
+            first, size = at, 0
+        size += own
+    if first < len(paths):
+        yield first, len(paths)
+
+
 def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | None:
-    """Read small CSV files of several runs with one call of the parser, which costs more than their rows.
+    """Read CSV files of several runs with one call of the parser, which costs as much as some thousand rows.
 
     None if that can't be done, whatever the reason: `read_table` then says of each file what is the matter.
     """
     header = ",".join(table.columns).encode() + b"\n"
     try:
-        if sum(path.stat().st_size for path in paths) > SMALL_BYTES:
-            return None
         contents = [path.read_bytes() for path in paths]
     except OSError:
         return None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
+from perflab.analyse.summary import Bools, Ints
 from perflab.analyse.window import whole_seconds
 from perflab.store.manifest import RunManifest, Window
 
@@ -40,23 +40,30 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     planned = whole_seconds(manifest.window)
     if manifest.window is None or not planned or manifest.status != "complete":
         return JudgedWindow(manifest.window, None)
-    measure, ok = latency["measure"], (latency["outcome"] == "ok").to_numpy()
-    on_wire = ((measure == "wire") | (measure == "stand_in")).to_numpy() & ok
-    client = (measure == "client").to_numpy()
+    ok, client = _is(latency["outcome"], "ok"), _is(latency["measure"], "client")
+    on_wire = _is(latency["measure"], "wire", "stand_in") & ok
     # One row a request: of a successful one its judged clock, of a failed one the only clock that it has.
     rows = (on_wire | (client & ~ok)) if on_wire.any() else client
     second = latency["second"].to_numpy()
     rows = rows & (second >= planned.start) & (second < planned.stop)
-    chosen = latency.loc[rows, ["method", "name", "latency_ms", "count"]]
-    endpoint, _ = endpoint_codes(chosen)
+    # Run by run, so without a frame of the chosen rows.
+    method, name = latency["method"].cat, latency["name"].cat
+    codes = [column.codes.to_numpy()[rows].astype("int64") for column in (method, name)]
+    endpoint: Ints = codes[0] * len(name.categories) + codes[1]
     series = second_by_second(
         second[rows].astype("int64"),
         endpoint,
-        chosen["latency_ms"].to_numpy(),
-        chosen["count"].to_numpy(),
+        latency["latency_ms"].to_numpy()[rows],
+        latency["count"].to_numpy()[rows],
         ok[rows],
         planned,
     )
     part = find_steady(series.requests, series.latency, series.slow)
     window = Window(start=planned.start + part.start, end=planned.stop) if part.start else manifest.window
     return JudgedWindow(window, part)
+
+
+def _is(column: pd.Series[str], *values: str) -> Bools:
+    """Return which rows of a categorical column have one of the values; each value is looked up once."""
+    found: Bools = column.cat.categories.isin(values)[column.cat.codes.to_numpy()]
+    return found

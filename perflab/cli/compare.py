@@ -54,13 +54,16 @@ def write(comparison: SweepComparison, *, report: bool, as_json: bool, waived: S
     `waived` is what was allowed to differ.
     """
     from perflab.cli import output
-    from perflab.report import render_comparison, write_comparison
+    from perflab.report import write_comparison
     from perflab.workbench import common_ab, comparison_place
 
     place = comparison_place(comparison)
     write_comparison(comparison, place, report=report)
     if not report:
         return
+    # Running notebooks takes longer to import than to compare takes.
+    from perflab.report import render_comparison
+
     baseline, candidate = comparison.baseline, comparison.candidate
     # Those of an A/B comparison stand in its own manifest.
     options = {} if common_ab(baseline, candidate) else {"margin": comparison.margin, "alpha": comparison.alpha}

@@ -13,7 +13,9 @@ import pandas as pd
 
 from perflab.analyse.comparison.compare_runs import Comparison, compare_runs
 
-LATENCY_PART, THROUGHPUT_PART, ERRORS_PART = 0.8, 0.1, 0.1
+# Most of it where most is sought: with 0.8 for latency, +20 % on one endpoint is found in 94 % of comparisons of 5 runs
+# a side, with 0.9 in 95 %.
+LATENCY_PART, THROUGHPUT_PART, ERRORS_PART = 0.9, 0.05, 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 12 cells: 3 groups, each at 4 user counts; or a single cell. 1000 requests a run and cell. Failures are beta-binomial:
 their variance is `dispersion` times that of independent requests, since each run has a failure rate of its own.
 "Correlated": these rates follow an AR(1) process of .3 over the runs. The code that decides is the one that
-`perflab compare` calls, with its twentieth of alpha = 1 %: a false alarm may happen in 0.05 % of comparisons.
+`perflab compare` calls, with its fortieth of alpha = 1 %: a false alarm may happen in 0.025 % of comparisons.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=20_000, help="comparisons of each case of equal systems")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print(f"{machine()}\n\nEqual systems: more failures found, which must be at most {ALPHA * ERRORS_PART:.2%}")
+    print(f"{machine()}\n\nEqual systems: more failures found, which must be at most {ALPHA * ERRORS_PART:.3%}")
     for number, case in enumerate(_equal()):
         rng = np.random.default_rng([options.seed, number])
         what = f"{case.cells:>2} cells, {case.runs:>2} runs a side, rate {case.rate:.1%}"

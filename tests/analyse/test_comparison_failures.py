@@ -103,7 +103,7 @@ def test_cells_without_failures_are_no_hypotheses() -> None:
 
 @pytest.mark.parametrize("dispersion", [1.0, 3.0, 10.0])
 def test_equal_systems_are_seldom_told_apart(dispersion: float) -> None:
-    """In at most 0.05 %; the whole table is measured by benchmarks/failure_calibration.py."""
+    """In at most 0.025 %; the whole table is measured by benchmarks/failure_calibration.py."""
     case = ErrorCase(rate=0.01, dispersion=dispersion, runs=5)
     assert measure_errors(case, 2000, np.random.default_rng(1)).found <= 6
 

@@ -125,9 +125,11 @@ class Conclusion:
     @property
     def _advice(self) -> str:
         runs = "rounds" if self.options.paired else "runs a side"
-        undecided = [part for part in self._parts if part is not None and part.verdict == "INCONCLUSIVE"]
-        if not undecided:
-            return self._further_open[0] if self._further_open else ""
+        if self._further_open:
+            # No number of runs would mend that.
+            return self._further_open[0]
+        if not any(part is not None and part.verdict == "INCONCLUSIVE" for part in self._parts):
+            return ""
         looks = self.options.looks
         if looks and self.rounds >= looks[-1]:
             return all_taken(self.further_runs, runs)

@@ -253,14 +253,9 @@ def ratio_of_p95(sides: list[Requests], numbers: tuple[int, int], group: str) ->
 
 def compare_apart(ab: AbDir, baseline: list[int], candidate: list[int]) -> str:
     """Return the verdict on some rounds of the baseline against others of the candidate."""
-    sides = []
-    for sweep_dir, numbers in ((ab.baseline, baseline), (ab.candidate, candidate)):
-        whole = Sweep.open(sweep_dir)
-        chosen = [
-            (run, one) for run, one in zip(sweep_dir.runs(), whole.run_manifests, strict=True) if one.repeat in numbers
-        ]
-        sides.append(Sweep(sweep_dir, whole.manifest, [run for run, _ in chosen], [one for _, one in chosen]))
-    return compare_sweeps(*sides).verdict
+    return compare_sweeps(
+        Sweep.open(ab.baseline, repeats=baseline), Sweep.open(ab.candidate, repeats=candidate)
+    ).verdict
 
 
 def compare_rounds(ab: AbDir, numbers: list[int], looks: tuple[int, ...]) -> tuple[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cached_property
 from typing import Any
 
@@ -41,10 +42,13 @@ class Sweep:
         self._readings: dict[str, list[tuple[Reading, list[str]]]] = {}
 
     @classmethod
-    def open(cls, sweep_dir: SweepDir) -> Sweep:
-        """Read a sweep's manifests; its tables are read when they are needed. Raises StoreError."""
+    def open(cls, sweep_dir: SweepDir, repeats: Container[int] | None = None) -> Sweep:
+        """Read a sweep's manifests, with the runs of these `repeats` only if they are given; raises StoreError.
+
+        Its tables are read when they are needed.
+        """
         manifest = read_manifest(sweep_dir.manifest, SweepManifest)
-        runs = sweep_dir.runs()
+        runs = [run for run in sweep_dir.runs() if repeats is None or run.repeat in repeats]
         return cls(sweep_dir, manifest, runs, [read_manifest(run.manifest, RunManifest) for run in runs])
 
     @property

@@ -21,7 +21,7 @@ from perflab.objectives import Objectives
 from perflab.plan import Plan
 from perflab.redact import redact
 from perflab.store.ab import AbDir, AbManifest, create_ab
-from perflab.store.layout import SweepDir
+from perflab.store.layout import SIDES, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
 
 GoOn = Callable[[AbDir, int], bool]
@@ -115,7 +115,7 @@ def _begin(
     about = {**machine(), "versions": versions(), "variables": variables(environment), "git_commit": git_commit(root)}
     place = create_ab(runs_dir, ab.plan.label)
     created = datetime.now(UTC)
-    for name, sweep, side, target in zip(("baseline", "candidate"), _sweeps(place), sides, targets, strict=True):
+    for name, sweep, side, target in zip(SIDES, place.sides, sides, targets, strict=True):
         manifest = SweepManifest(
             id=sweep.id,
             label=f"{ab.plan.label}-{name}",
@@ -128,7 +128,7 @@ def _begin(
         write_manifest(sweep.manifest, manifest)
     recorded = {
         name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
-        for name, target in (("baseline", ab.baseline), ("candidate", ab.candidate))
+        for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
     }
     write_manifest(
         place.manifest,
@@ -167,7 +167,7 @@ def _make_round(
                 ),
                 target,
             )
-            for sweep, side, target in zip(_sweeps(place), sides, targets, strict=True)
+            for sweep, side, target in zip(place.sides, sides, targets, strict=True)
         ]
         # Which side comes first is left to chance, or it would be part of the difference.
         random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
@@ -178,7 +178,7 @@ def _make_round(
             listen(RunStarted(run, users, number, done, runs))
             watcher = progress_watcher(run, plan, users, later_s, listen)
             listen(RunFinished(run, _as_one(execute_run(together, environment, root, watcher))))
-    for sweep in _sweeps(place):
+    for sweep in place.sides:
         _count_rounds(sweep, number)
 
 
@@ -198,9 +198,4 @@ def _count_rounds(sweep: SweepDir, number: int) -> None:
 
 
 def _last_round(place: AbDir) -> int:
-    numbers = [int(run.name.rpartition("-r")[2]) for sweep in _sweeps(place) for run in sweep.runs()]
-    return max(numbers, default=0)
-
-
-def _sweeps(place: AbDir) -> tuple[SweepDir, SweepDir]:
-    return place.baseline, place.candidate
+    return max((run.repeat for sweep in place.sides for run in sweep.runs()), default=0)

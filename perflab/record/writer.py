@@ -75,17 +75,17 @@ class DuetWriter:
     def take(self, parcel: Parcel) -> None:
         """Append the rows of a parcel to the tables of their side."""
         for writer, part in zip(self._writers, self._parting.part(parcel), strict=True):
-            writer.answer.start = self.answer.start
             writer.take(part)
 
     def write_answer(self) -> None:
         """Tell perflab how far the run has come."""
-        for writer in self._writers:
-            # A worker that was never heard of is known to the first answer only.
-            sources = {**{name: SourceAccount() for name in self.answer.sources}, **writer.answer.sources}
-            writer.answer = replace(self.answer, sources=sources)
+        first, *others = self._writers
+        first.write_answer()
+        for writer in others:
+            # The account of what was recorded is its own. A worker that was never heard of has none yet.
+            own = {name: writer.answer.sources.get(name, SourceAccount()) for name in self.answer.sources}
+            writer.answer = replace(self.answer, sources=own)
             writer.write_answer()
-        self._writers[0].answer = self.answer
 
 
 class Writer(Protocol):

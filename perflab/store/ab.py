@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from perflab.ab_plan import AbPlan
-from perflab.store.layout import ComparisonDir, SweepDir, create_sweep, find_ab_folder
+from perflab.store.layout import SIDES, ComparisonDir, SweepDir, create_sweep, find_ab_folder
 from perflab.store.manifest import Status, Verdict
 
 AB_SCHEMA_VERSION = 1
@@ -52,14 +52,20 @@ class AbDir:
         return self.path / "ab.json"
 
     @property
+    def sides(self) -> tuple[SweepDir, SweepDir]:
+        """The baseline's runs and the candidate's."""
+        baseline, candidate = (SweepDir(self.path / side) for side in SIDES)
+        return baseline, candidate
+
+    @property
     def baseline(self) -> SweepDir:
         """The baseline's runs."""
-        return SweepDir(self.path / "baseline")
+        return self.sides[0]
 
     @property
     def candidate(self) -> SweepDir:
         """The candidate's runs."""
-        return SweepDir(self.path / "candidate")
+        return self.sides[1]
 
     @property
     def comparison(self) -> ComparisonDir:
@@ -70,7 +76,7 @@ class AbDir:
 def create_ab(runs_dir: Path, label: str) -> AbDir:
     """Make a new comparison's folder, named as a sweep's, with a folder for each side."""
     place = AbDir(create_sweep(runs_dir, label).path)
-    for side in (place.baseline, place.candidate):
+    for side in place.sides:
         side.path.mkdir()
     return place
 

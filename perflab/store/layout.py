@@ -28,6 +28,11 @@ class RunDir:
         return self.path.name
 
     @property
+    def repeat(self) -> int:
+        """Which repeat of its user count it is, from 1 on."""
+        return int(self.name.rpartition("-r")[2])
+
+    @property
     def manifest(self) -> Path:
         """``run.json``."""
         return self.path / "run.json"
@@ -74,15 +79,10 @@ class RunDir:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonDir:
-    """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
+class _ReportedDir:
+    """A folder with the results and the report of what lies in it."""
 
     path: Path
-
-    @property
-    def comparison_json(self) -> Path:
-        """The figures and the verdict for programs."""
-        return self.path / "comparison.json"
 
     @property
     def report_html(self) -> Path:
@@ -106,10 +106,18 @@ class ComparisonDir:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepDir:
-    """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
+class ComparisonDir(_ReportedDir):
+    """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
 
-    path: Path
+    @property
+    def comparison_json(self) -> Path:
+        """The figures and the verdict for programs."""
+        return self.path / "comparison.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDir(_ReportedDir):
+    """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
 
     @property
     def id(self) -> str:
@@ -133,29 +141,9 @@ class SweepDir:
         return self.path / "sweep.json"
 
     @property
-    def report_html(self) -> Path:
-        """The report as one HTML file."""
-        return self.path / "report.html"
-
-    @property
-    def report_notebook(self) -> Path:
-        """The executed notebook behind the report."""
-        return self.path / "report.ipynb"
-
-    @property
     def metrics_json(self) -> Path:
         """The figures and the verdict for programs."""
         return self.path / "metrics.json"
-
-    @property
-    def junit_xml(self) -> Path:
-        """The verdicts for CI servers."""
-        return self.path / "junit.xml"
-
-    @property
-    def summary_md(self) -> Path:
-        """The verdict for the page of a CI job."""
-        return self.path / "summary.md"
 
     @property
     def target_log(self) -> Path:

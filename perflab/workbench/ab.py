@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from perflab.ab_plan import ALPHA, MARGIN, AbPlan, make_ab_plan
-from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
+from perflab.analyse.comparison.side import MOST_LEFT_OUT
+from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.objectives import Objectives, find_objectives, load_objectives
@@ -16,14 +17,14 @@ from perflab.progress import Style, show_progress
 from perflab.redact import HIDDEN
 from perflab.settings import load_environment, project_root
 from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import SweepDir
-from perflab.store.manifest import RunManifest, SweepManifest, read_manifest, write_manifest
-from perflab.workbench.comparing import compare_ab, parse_share
+from perflab.store.layout import SIDES
+from perflab.store.manifest import read_manifest, write_manifest
+from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder
 
-# Rounds may be spoilt by something that passes; this many and more than a fifth of all say that something does not.
+# Rounds may be spoilt by something that passes. More than these, and more than a comparison may do without, say that
+# something does not pass.
 MOST_SPOILT = 2
-MOST_SPOILT_SHARE = 0.2
 
 
 def ab(
@@ -140,7 +141,7 @@ class _Judge:
                     self._say(f"round {one} can't be used: {self._valid[one]}")
         rounds = [one for one, why in self._valid.items() if not why]
         spoilt = number - len(rounds)
-        if spoilt > MOST_SPOILT and spoilt > MOST_SPOILT_SHARE * number:
+        if spoilt > MOST_SPOILT and spoilt > MOST_LEFT_OUT * number:
             self._write(place, status="failed")
             return False
         if len(rounds) not in self._plan.looks:
@@ -148,19 +149,9 @@ class _Judge:
         return not self._look(place, rounds)
 
     def _look(self, place: AbDir, rounds: Sequence[int]) -> bool:
-        """Compare the first so many rounds; return whether that is the end."""
-        plan = self._plan
-        comparison = compare_sweeps(
-            Sweep.open(place.baseline),
-            Sweep.open(place.candidate),
-            design=plan.design,
-            margin=plan.margin,
-            alpha=plan.alpha,
-            looks=plan.looks,
-            look=len(rounds),
-            rounds=rounds,
-        )
-        last = len(rounds) >= plan.looks[-1]
+        """Compare these rounds; return whether that is the end."""
+        comparison = compare_rounds(place, self._plan, rounds)
+        last = len(rounds) >= self._plan.looks[-1]
         done = comparison.verdict != "INCONCLUSIVE" or last
         status = "complete" if done else "interrupted"
         self._write(place, status=status, rounds=tuple(rounds), verdict=comparison.verdict)
@@ -181,7 +172,7 @@ def _resumable(place: AbDir) -> AbPlan:
     manifest = read_manifest(place.manifest, AbManifest)
     if manifest.status == "complete":
         raise UsageError(f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one")
-    for name, target in (("baseline", manifest.ab.baseline), ("candidate", manifest.ab.candidate)):
+    for name, target in zip(SIDES, (manifest.ab.baseline, manifest.ab.candidate), strict=True):
         if target.launch and HIDDEN in target.launch:
             raise UsageError(
                 f"{place.id} can't be gone on with: a secret was taken out of its {name}'s command; "
@@ -192,17 +183,10 @@ def _resumable(place: AbDir) -> AbPlan:
 
 def _spoilt(place: AbDir, number: int, plan: AbPlan) -> str:
     """Return why a round can't be used; empty if it can."""
-    for sweep_dir in (place.baseline, place.candidate):
-        runs = _of_round(sweep_dir, number).runs
+    for side in place.sides:
+        runs = Sweep.open(side, repeats=(number,)).runs
         if len(runs) < len(plan.plan.users):
             return "it was cut short"
         if (runs["validity"] != "valid").any():
             return str(runs.loc[runs["validity"] != "valid", "reasons"].iloc[0])
     return ""
-
-
-def _of_round(sweep_dir: SweepDir, number: int) -> Sweep:
-    """Return a side's sweep as if it had the runs of one round only: they are read once, however many there are."""
-    runs = [run for run in sweep_dir.runs() if run.name.endswith(f"-r{number}")]
-    manifest = read_manifest(sweep_dir.manifest, SweepManifest)
-    return Sweep(sweep_dir, manifest, runs, [read_manifest(run.manifest, RunManifest) for run in runs])

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perflab.analyse.comparison.sweeps import ALPHA, MARGIN, SweepComparison, compare_sweeps
+from perflab.ab_plan import ALPHA, MARGIN, AbPlan
+from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.store import layout
@@ -153,16 +154,24 @@ def compare_ab(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
             f"go on with perflab ab --resume {ab.id}"
         )
+    # Where too many rounds were spoilt, all of them are told of.
+    return compare_rounds(ab, planned, None if spoilt else manifest.rounds, allow_different)
+
+
+def compare_rounds(
+    ab: AbDir, planned: AbPlan, rounds: Collection[int] | None, allow_different: Collection[str] = ()
+) -> SweepComparison:
+    """Compare so many rounds of an A/B comparison at the look that they are planned for; None: all, at the last one."""
+    baseline, candidate = map(Sweep.open, ab.sides)
     return compare_sweeps(
-        Sweep.open(ab.baseline),
-        Sweep.open(ab.candidate),
+        baseline,
+        candidate,
         design=planned.design,
         margin=planned.margin,
         alpha=planned.alpha,
         looks=planned.looks,
-        # Where too many rounds were spoilt, all of them are told of.
-        look=planned.looks[-1] if spoilt else len(manifest.rounds),
-        rounds=None if spoilt else manifest.rounds,
+        look=planned.looks[-1] if rounds is None else len(rounds),
+        rounds=rounds,
         allow_different=allow_different,
     )
 

@@ -6,7 +6,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.comparison_calibration import Case, measure
-from perflab.analyse.comparison.decision import ENDPOINTS_PART, LOOKS, MISSED, Decision, Rules, decide, holm
+from perflab.ab_plan import LOOKS
+from perflab.analyse.comparison.decision import ENDPOINTS_PART, MISSED, Decision, Rules, decide, holm
 from perflab.analyse.summary import Floats
 
 ENDPOINT = np.array([0, 0, 0, 1, 1])

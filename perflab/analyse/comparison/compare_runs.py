@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.decision import SERIAL_CORRELATION, Decision, Rules, Tested, decide
 from perflab.analyse.comparison.effects import indices
 from perflab.analyse.comparison.frames import Sides, read_sides
@@ -71,8 +72,8 @@ def compare_runs(
     candidate: pd.DataFrame,
     *,
     paired: bool = False,
-    margin: float = 0.05,
-    alpha: float = 0.01,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
     looks: Sequence[int] | None = None,
     look: int | None = None,
     serial_correlation: float = SERIAL_CORRELATION,

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.effects import Effects, effects, indices
 from perflab.analyse.summary import Bools, Floats, Ints
 
-LOOKS = (5, 10, 15, 20)
 # The probability of NO_REGRESSION where the truth is at the margin; each bound of an interval is missed as often.
 MISSED = 0.05
 # What part of alpha is for endpoints; the rest is for cells. A change usually hits all cells of an endpoint.
@@ -39,8 +39,8 @@ class Rules:
     """
 
     paired: bool = False
-    margin: float = 0.05
-    alpha: float = 0.01
+    margin: float = MARGIN
+    alpha: float = ALPHA
     looks: int = 1
     serial_correlation: float = SERIAL_CORRELATION
 

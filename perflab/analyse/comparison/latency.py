@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from perflab.ab_plan import LOOKS
 from perflab.analyse.comparison import within_run
 from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
-from perflab.analyse.comparison.decision import LOOKS
 from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed, sort_by_run
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order

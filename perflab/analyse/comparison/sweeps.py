@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.comparable import Difference, check_waived, differences, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
 from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
@@ -32,7 +33,6 @@ from perflab.store.manifest import Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
 DESIGNS: tuple[Design, ...] = ("separate", "interleaved", "duet")
-MARGIN, ALPHA = 0.05, 0.01
 _VERDICTS: dict[Change, Verdict] = {
     "REGRESSION": "FAIL",
     "NO_REGRESSION": "PASS",

@@ -21,8 +21,7 @@ from perflab.chart.comparison.panels import (
 )
 from perflab.chart.comparison.rounds import round_by_round
 from perflab.chart.style import MUTED, SHADE, Chart, number, styled
-
-_SIDES = ("baseline", "candidate")
+from perflab.store.layout import SIDES
 
 
 @styled
@@ -54,7 +53,7 @@ def _apart(comparison: SweepComparison, runs: DataFrame) -> Chart:
     palette = compared_colours(comparison)
     for panel, cell, of in zip(panels, chosen, values, strict=True):
         panel.axes.set_xlim(-0.5, 1.5)
-        panel.axes.set_xticks([0, 1], list(_SIDES) if panel.last else ["", ""])
+        panel.axes.set_xticks([0, 1], list(SIDES) if panel.last else ["", ""])
         if of.empty:
             panel.axes.set_yticks([])
             continue
@@ -89,7 +88,7 @@ def _draw(panel: Panel, cell: dict[Any, Any], values: DataFrame, colour: str, *,
     axes = panel.axes
     if np.isfinite(cell["baseline"]):
         axes.axhspan(cell["baseline"], cell["baseline"] * (1 + margin), color=SHADE, linewidth=0, zorder=0)
-    for place, (side, shade) in enumerate(zip(_SIDES, (BASELINE_COLOUR, colour), strict=True)):
+    for place, (side, shade) in enumerate(zip(SIDES, (BASELINE_COLOUR, colour), strict=True)):
         of = values[values["side"] == side]
         apart = place + (np.linspace(-0.28, 0.28, len(of)) if len(of) > 1 else np.zeros(len(of)))
         for kind, shown, ink in (("o", of["used"], shade), ("x", ~of["used"], MUTED)):

@@ -10,9 +10,9 @@ from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.report.comparison import phrases
 from perflab.report.html import SYMBOLS, Html, join
+from perflab.store.layout import SIDES
 
 _MOST_REASONS = 6
-_SIDES = ("baseline", "candidate")
 
 
 def comparison_verdict(comparison: SweepComparison) -> Html:
@@ -68,7 +68,7 @@ def _runs(comparison: SweepComparison) -> str:
     repeats = used.groupby(["side", "users"])["repeat"].nunique()
     if comparison.design != "separate":
         return f"{_range(repeats.tolist())} rounds"
-    sides = [_range(repeats[repeats.index.get_level_values("side") == side].tolist()) for side in _SIDES]
+    sides = [_range(repeats[repeats.index.get_level_values("side") == side].tolist()) for side in SIDES]
     runs = "run" if sides[0] == "1" else "runs"
     return f"{sides[0]} {runs} of the baseline and {sides[1]} of the candidate at each user count"
 

@@ -59,10 +59,13 @@ class Duet:
     def _on_request(self, url: object = None, **_further: Any) -> None:
         tag = str(getattr(getcurrent(), "perflab_user_class", ""))
         _, marked, side = tag.partition(MARK)
-        if marked and isinstance(url, str):
-            others = (other.host for number, other in enumerate(self._sides) if number != int(side))
-            if any(url.startswith(host) for host in others) and not url.startswith(self._sides[int(side)].host):
-                self.strayed += 1
+        if marked and isinstance(url, str) and not _is_under(self._sides[int(side)].host, url):
+            self.strayed += any(_is_under(other.host, url) for other in self._sides)
+
+
+def _is_under(host: str, url: str) -> bool:
+    """Say whether a request's URL is the host's: http://a:80 is not where http://a:8000/ is."""
+    return url == host or url.startswith((f"{host}/", f"{host}?"))
 
 
 def user_tag(user: User) -> str:

@@ -143,6 +143,17 @@ def differences(baseline: Side, candidate: Side, waived: Collection[str]) -> lis
     return sorted(known, key=lambda one: order.index(one.kind))
 
 
+def incomparable(baseline: Side, candidate: Side, found: Iterable[Difference]) -> Iterator[str]:
+    """Yield why the sides are not comparable at all, one line each; `found` is in what they differ."""
+    for one in found:
+        if one.kind == "matters":
+            yield f"{one.what} differs: {one.baseline}, now {one.candidate} (--allow-different {one.what} waives it)"
+    levels = [sorted({*side.runs["users"]}) for side in (baseline, candidate)]
+    if not {*levels[0]} & {*levels[1]}:
+        had, has = (", ".join(map(str, one)) or "none" for one in levels)
+        yield f"they have no user count in common: the baseline has {had}, the candidate {has}"
+
+
 def unrecorded(baseline: Sweep, candidate: Sweep) -> list[str]:
     """Return the names of what matters and is not known of one of the sweeps, so that it can't be compared."""
     return [

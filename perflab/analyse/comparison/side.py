@@ -168,3 +168,20 @@ def too_many_left_out(sides: Iterable[Side]) -> Iterator[str]:
             if len(left_out) > MOST_LEFT_OUT * len(runs):
                 run, why = left_out[["run", "why"]].iloc[0]
                 yield f"{side.name} at {users} users: {len(left_out)} of {len(runs)} runs can't be used ({run}: {why})"
+
+
+def levels_gone(baseline: Side, candidate: Side) -> Iterator[str]:
+    """Yield a line for each user count that only the baseline has runs at."""
+    yield from (f"{users} users: only the baseline has runs" for users in _only(baseline, candidate))
+
+
+def left_out(baseline: Side, candidate: Side) -> Iterator[str]:
+    """Yield which runs do not count, and which user counts there is nothing to compare with, one line each."""
+    yield from (f"{users} users: only the candidate has runs" for users in _only(candidate, baseline))
+    for side in (baseline, candidate):
+        runs = side.runs[~side.runs["used"] & (side.runs["why"] != NOT_COMPARED)]
+        yield from (f"{row.run} of the {side.name} is left out: {row.why}" for row in runs.itertuples())
+
+
+def _only(side: Side, other: Side) -> list[int]:
+    return sorted({*side.runs["users"]} - {*other.runs["users"]})

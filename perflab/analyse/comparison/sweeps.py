@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from perflab.ab_plan import ALPHA, MARGIN
-from perflab.analyse.comparison.comparable import Difference, check_waived, differences, unrecorded
+from perflab.analyse.comparison.comparable import Difference, check_waived, differences, incomparable, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
 from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
 from perflab.analyse.comparison.details import by_quantile, contributions, curves, over_time
@@ -23,7 +23,7 @@ from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
 from perflab.analyse.comparison.latency import Latency, compare_latency
 from perflab.analyse.comparison.procedure import Options
-from perflab.analyse.comparison.side import NOT_COMPARED, Cell, Side, too_many_left_out
+from perflab.analyse.comparison.side import Cell, Side, left_out, levels_gone, too_many_left_out
 from perflab.analyse.comparison.spread import spread, spread_notes
 from perflab.analyse.comparison.throughput import Throughput, compare_throughput
 from perflab.analyse.document import records
@@ -128,7 +128,7 @@ class SweepComparison:
             *spread_notes(self.spread),
             *self._latency.notes,
             *([bound] if bound else []),
-            *self._left_out,
+            *left_out(*self._sides),
             *(
                 [f"not recorded of both, so it can't be told whether it differs: {', '.join(unknown)}"]
                 if unknown
@@ -332,35 +332,6 @@ class SweepComparison:
             errors=self._errors,
             options=self._options,
             rounds=rounds,
-            invalid=[*self._incomparable, *too_many_left_out(self._sides)],
-            open=self._levels_gone,
+            invalid=[*incomparable(*self._sides, self._differences), *too_many_left_out(self._sides)],
+            open=list(levels_gone(*self._sides)),
         )
-
-    @cached_property
-    def _incomparable(self) -> list[str]:
-        """Why the two are not comparable at all, one line each."""
-        lines = [
-            f"{one.what} differs: {one.baseline}, now {one.candidate} (--allow-different {one.what} waives it)"
-            for one in self._differences
-            if one.kind == "matters"
-        ]
-        levels = [sorted({*side.runs["users"]}) for side in self._sides]
-        if not {*levels[0]} & {*levels[1]}:
-            had, has = (", ".join(map(str, one)) or "none" for one in levels)
-            lines.append(f"they have no user count in common: the baseline has {had}, the candidate {has}")
-        return lines
-
-    @cached_property
-    def _levels_gone(self) -> list[str]:
-        before, after = (set(side.runs["users"]) for side in self._sides)
-        return [f"{users} users: only the baseline has runs" for users in sorted(before - after)]
-
-    @cached_property
-    def _left_out(self) -> list[str]:
-        """Which runs do not count, and which levels there is nothing to compare with, one line each."""
-        before, after = (set(side.runs["users"]) for side in self._sides)
-        lines = [f"{users} users: only the candidate has runs" for users in sorted(after - before)]
-        for side in self._sides:
-            left_out = side.runs[~side.runs["used"] & (side.runs["why"] != NOT_COMPARED)]
-            lines += [f"{row.run} of the {side.name} is left out: {row.why}" for row in left_out.itertuples()]
-        return lines

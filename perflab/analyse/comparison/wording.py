@@ -15,7 +15,13 @@ def percentage(share: float) -> str:
 
 def change(ratio: float) -> str:
     """Return a ratio as a change in per cent, such as +4.1 %."""
-    return f"{(ratio - 1) * 100:+.1f} %"
+    return f"{signed(100 * (ratio - 1), 1)} %"
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign; what rounds to nothing is +0."""
+    # Without the zero a minus sign would be left of it.
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def sentence(verdict: str, ratio: float, low: float, high: float, margin: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from perflab.analyse.comparison.wording import signed
 from perflab.chart.comparison.panels import Panel
 from perflab.chart.style import INK, SHADE
 
@@ -28,8 +29,7 @@ def percent(value: float) -> str:
     """Return a change in per cent as people read it, with its sign."""
     if not np.isfinite(value):
         return "\N{EN DASH}"
-    # Without -0.0.
-    return f"{round(value, 1) + 0.0:+.1f} %".replace("-", "\N{MINUS SIGN}")
+    return f"{signed(value, 1)} %".replace("-", "\N{MINUS SIGN}")
 
 
 def change_limits(

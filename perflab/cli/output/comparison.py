@@ -27,11 +27,6 @@ _ROW_STYLES = {
     "fewer": "green",
     "open": "yellow",
 }
-_DESIGNS = {
-    "separate": "runs apart from each other",
-    "interleaved": "both in turns, round by round",
-    "duet": "both at the same moment, round by round",
-}
 
 
 def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
@@ -39,6 +34,8 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(comparison.to_dict(), indent=2) + "\n")
         return
+    from perflab.report.comparison.phrases import DESIGNS
+
     console = open_console()
     table = make_table(*_COLUMNS, numbers=_NUMBERS)
     level = None
@@ -51,7 +48,7 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
         console.print(table)
         console.print(
             f"  bounds: one-sided 95 % each; margin {100 * comparison.margin:g} %; a false regression in at most "
-            f"{100 * comparison.alpha:g} % of comparisons; {_DESIGNS[comparison.design]}",
+            f"{100 * comparison.alpha:g} % of comparisons; {DESIGNS[comparison.design]}",
             soft_wrap=True,
         )
     console.print(
@@ -136,17 +133,16 @@ def _between(low: str, high: str) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{_rounded(100 * (ratio - 1), 1):+.1f} %" if math.isfinite(ratio) and ratio > 0 else "-"
+    from perflab.analyse.comparison.wording import change
+
+    return change(ratio) if math.isfinite(ratio) and ratio > 0 else "-"
 
 
 def _points(difference: float) -> str:
     """Return a difference of two shares in percentage points."""
-    return f"{_rounded(100 * difference, 2):+.2f} pp" if math.isfinite(difference) else "-"
+    from perflab.analyse.comparison.wording import signed
 
-
-def _rounded(value: float, digits: int) -> float:
-    # Without the zero a minus sign would be left of what rounds to nothing.
-    return round(value, digits) + 0.0
+    return f"{signed(100 * difference, 2)} pp" if math.isfinite(difference) else "-"
 
 
 def _share(rate: float) -> str:

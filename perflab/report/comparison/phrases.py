@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from perflab.analyse.comparison.wording import signed
+
 NOTHING = "\N{EN DASH}"
 CHANGES = {
     "REGRESSION": "REGRESSION",
@@ -86,8 +88,7 @@ def _between(low: str, high: str, unit: str) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    # Without -0.0.
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return signed(value, digits).replace("-", "\N{MINUS SIGN}")
 
 
 def _known(value: float | None) -> bool:

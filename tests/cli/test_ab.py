@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -81,9 +82,12 @@ def test_a_regression_is_found_and_a_kill_in_the_middle_costs_one_round(in_empty
     assert resumed.returncode == 1, resumed.stderr
     told = json.loads(resumed.stdout)
     assert (told["verdict"], told["change"]) == ("FAIL", "REGRESSION")
-    assert "round 2 can't be used" in resumed.stderr
+    left_out = {int(number): why for number, why in re.findall(r"round (\d+) can't be used: (.*)", resumed.stderr)}
+    # A crowded machine may spoil another round, by its own reason; the kill costs the second and no other.
+    assert [number for number, why in left_out.items() if why == "the run was interrupted"] == [2]
+    rounds = [number for number in range(1, 4 + len(left_out)) if number not in left_out]
     manifest = json.loads((place / "ab.json").read_text())
-    assert (manifest["status"], manifest["rounds"], manifest["verdict"]) == ("complete", [1, 3, 4], "FAIL")
+    assert (manifest["status"], manifest["rounds"], manifest["verdict"]) == ("complete", rounds, "FAIL")
     files = {path.name for path in place.iterdir()}
     assert {"comparison.json", "junit.xml", "summary.md", "report.html", "baseline", "candidate"} <= files
 

@@ -1,7 +1,7 @@
 """How often a comparison is right on real runs: the reference Platform API against itself, and against a slower one.
 
     python -m benchmarks.comparison_real record FOLDER [--only CASE]    hours; what is there already is not made again
-    python -m benchmarks.comparison_real show FOLDER                    the tables of docs/statistics.md
+    python -m benchmarks.comparison_real show FOLDER [--only CASE]      the tables of docs/statistics.md
 
 Every case is recorded by what `perflab ab` and `perflab sweep` are made of. A slow-down is put in by the API itself, as
 a factor on the time that it takes for a request of the group; what the network and its HTTP server take comes on top,
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -106,10 +107,10 @@ def record(case: Case, folder: Path) -> None:
         print(f"{case.name} {number + 1}/{case.comparisons}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
-def show(folder: Path) -> None:
+def show(cases: Iterable[Case], folder: Path) -> None:
     """Print what the recorded cases tell."""
     print(f"{machine()}\n")
-    for case in CASES:
+    for case in cases:
         abs_ = list_abs(folder / case.name)
         if not abs_:
             print(f"{case.name}: nothing recorded\n")
@@ -308,12 +309,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="the case of this name")
     options = parser.parse_args()
+    cases = [case for case in CASES if options.only in ("", case.name)]
+    if not cases:
+        parser.error(f"--only {options.only}: the cases are {', '.join(case.name for case in CASES)}")
     if options.what == "show":
-        show(options.folder)
+        show(cases, options.folder)
         return
-    for case in CASES:
-        if options.only in ("", case.name):
-            record(case, options.folder)
+    for case in cases:
+        record(case, options.folder)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def read_table(path: Path, table: Table) -> Reading:
     if whole == len(header) + 1:
         return Reading(table.empty(), torn=torn)
     try:
-        frame = _parse(data[:whole], table)
+        frame = _parse(data[:whole], table, rows=data.count(b"\n") - 1)
     except (ValueError, OverflowError, pd.errors.ParserError) as error:
         raise _locate(path, data[:whole], table, error) from None
     return Reading(frame, torn=torn)
@@ -141,8 +141,9 @@ def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | N
     rows = [data.count(b"\n") - 1 for data in contents]
     if not sum(rows):
         return None
+    bodies = (memoryview(data)[len(header) :] for data in contents)
     try:
-        frame = _parse(b"".join([header, *(data[len(header) :] for data in contents)]), table)
+        frame = _parse(b"".join([header, *bodies]), table, rows=sum(rows))
     except (ValueError, OverflowError, pd.errors.ParserError):
         return None
     ends = np.cumsum(rows)
@@ -151,7 +152,8 @@ def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | N
     ]
 
 
-def _parse(data: bytes, table: Table) -> pd.DataFrame:
+def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
+    """Return the frame of a file with so many lines after its header; raises ValueError if its rows are not these."""
     numbers = [name for name, kind in table.columns.items() if kind == "number"]
 
     def read(dtypes: dict[str, Any]) -> pd.DataFrame:
@@ -169,7 +171,7 @@ def _parse(data: bytes, table: Table) -> pd.DataFrame:
 
     frame = read({name: _READ_AS[kind] for name, kind in table.columns.items()})
     # A field too many in every row would become the index; blank lines and unclosed quotes swallow lines.
-    if not isinstance(frame.index, pd.RangeIndex) or len(frame) != data.count(b"\n") - 1:
+    if not isinstance(frame.index, pd.RangeIndex) or len(frame) != rows:
         raise ValueError("rows and lines differ")
     for name, kind in table.columns.items():
         values = frame[name].to_numpy() if kind in {"int", "count", "latency"} else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
@@ -65,5 +66,6 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
 
 def _is(column: pd.Series[str], *values: str) -> Bools:
     """Return which rows of a categorical column have one of the values; each value is looked up once."""
-    found: Bools = column.cat.categories.isin(values)[column.cat.codes.to_numpy()]
+    accessor = column.cat
+    found: Bools = np.array([category in values for category in accessor.categories], "bool")[accessor.codes.to_numpy()]
     return found

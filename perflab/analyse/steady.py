@@ -108,11 +108,14 @@ def second_by_second(
 
 def _is_slow(endpoint: Ints, log: Floats, weight: Floats) -> Bools:
     """Return which samples are above their endpoint's own 90th percentile."""
-    order = np.lexsort((log, endpoint))
+    if not len(log):
+        return np.zeros(0, "bool")
+    # By endpoint and then by latency: as one number, which is sorted in a fraction of the time that two take.
+    order = np.argsort(endpoint * (np.ptp(log) + 1) + log)
     totals = np.bincount(endpoint, weights=weight)
     # Where among all samples, sorted by endpoint, those of each endpoint pass their percentile.
     at = np.searchsorted(np.cumsum(weight[order]), np.cumsum(totals) - _SLOW_SHARE * totals)
-    limit = log[order][np.minimum(at, len(log) - 1)] if len(log) else log
+    limit = log[order][np.minimum(at, len(log) - 1)]
     return log > limit[endpoint]
 
 

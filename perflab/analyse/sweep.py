@@ -209,6 +209,11 @@ class Sweep:
         """The window of each run that is judged, in seconds since its start."""
         return [judged.window for judged in self._windows]
 
+    @property
+    def unsteady(self) -> list[str]:
+        """Why no part of each run's planned window is steady; empty where one is, or it was too short to look."""
+        return [judged.unsteady for judged in self._windows]
+
     @cached_property
     def _windows(self) -> list[JudgedWindow]:
         frames = [reading.frame for reading, _ in self._read("latency.csv", LATENCY)]

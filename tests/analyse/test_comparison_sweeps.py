@@ -578,3 +578,20 @@ def test_an_ended_sweep_with_no_runs_compares_to_nothing(record: Record, written
     comparison: SweepComparison = compare_sweeps(written.open(), record())
     assert comparison.verdict == "INVALID"
     json.dumps(comparison.to_dict(), allow_nan=False)
+
+
+def test_runs_that_count_without_a_steady_state_are_told(record: Record) -> None:
+    baseline, candidate = record(seconds=20), record(seconds=20)
+    table = baseline.dir.runs()[1].latency
+    rows = pd.read_csv(table, keep_default_na=False)
+    rows["latency_ms"] = (rows["latency_ms"] * 1.1 ** rows["second"]).round(6)
+    rows.to_csv(table, index=False, lineterminator="\n")
+    drifting = Sweep.open(baseline.dir)
+    [run] = [run for run, why in zip(drifting.runs["run"], drifting.unsteady, strict=True) if why]
+
+    told = [note for note in compare_sweeps(drifting, candidate).notes if "never became steady" in note]
+    assert len(told) == 1
+    assert told[0].startswith("1 of 5 runs of the baseline never became steady and count all the same")
+    assert f"({run}: latency" in told[0]
+    # Side by side, both have met the same.
+    assert not [note for note in compare_sweeps(drifting, candidate, design="duet").notes if "never became" in note]

@@ -183,5 +183,17 @@ def left_out(baseline: Side, candidate: Side) -> Iterator[str]:
         yield from (f"{row.run} of the {side.name} is left out: {row.why}" for row in runs.itertuples())
 
 
+def never_steady(sides: Iterable[Side]) -> Iterator[str]:
+    """Yield a line for each side of which runs count that never became steady: their latency is of no one state."""
+    for side in sides:
+        used = side.runs["used"]
+        found = [
+            (run, why) for run, one, why in zip(side.runs["run"], used, side.sweep.unsteady, strict=True) if one and why
+        ]
+        if found:
+            (run, why), share = found[0], f"{len(found)} of {used.sum()} runs of the {side.name}"
+            yield f"{share} never became steady and count all the same, which widens the intervals ({run}: {why})"
+
+
 def _only(side: Side, other: Side) -> list[int]:
     return sorted({*side.runs["users"]} - {*other.runs["users"]})

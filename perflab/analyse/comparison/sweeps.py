@@ -23,7 +23,7 @@ from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
 from perflab.analyse.comparison.latency import Latency, compare_latency
 from perflab.analyse.comparison.procedure import Options
-from perflab.analyse.comparison.side import Cell, Side, left_out, levels_gone, too_many_left_out
+from perflab.analyse.comparison.side import Cell, Side, left_out, levels_gone, never_steady, too_many_left_out
 from perflab.analyse.comparison.spread import spread, spread_notes
 from perflab.analyse.comparison.throughput import Throughput, compare_throughput
 from perflab.analyse.document import records
@@ -129,6 +129,8 @@ class SweepComparison:
             *self._latency.notes,
             *([bound] if bound else []),
             *left_out(*self._sides),
+            # What is not steady in a duet hits both sides at the same moment.
+            *(never_steady(self._sides) if self.design != "duet" else []),
             *(
                 [f"not recorded of both, so it can't be told whether it differs: {', '.join(unknown)}"]
                 if unknown

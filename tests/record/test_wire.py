@@ -64,11 +64,17 @@ def mean(sweep: Sweep, name: str, measure: str) -> float:
 
 def test_every_answered_request_has_its_wire_time(odd: Sweep, counts: Counts) -> None:
     names = [f"{kind} {case}" for kind in ("requests", "fast") for case in (*ANSWERED, "error")]
-    names += ["busy warm", "busy plain", "raw kept", "raw opened"]
+    names += ["busy warm", "busy plain", "raw kept"]
     for name in names:
         assert counts[name, "client"] == counts[name, "wire"] > 0, name
         assert counts[name, "stand_in"] == 0, name
-    assert odd.run_manifests[0].evidence.unstamped == 0
+    # Whose start nobody tells is reckoned back from its end: it may be missed when the process is kept from running
+    # just then, and the client's clock stands in, which the run says.
+    unstamped = odd.run_manifests[0].evidence.unstamped
+    assert counts["raw opened", "stand_in"] == unstamped
+    assert (
+        counts["raw opened", "wire"] == counts["raw opened", "client"] - unstamped > counts["raw opened", "client"] / 2
+    )
 
 
 def test_a_request_without_an_answer_has_none(counts: Counts) -> None:
@@ -112,5 +118,6 @@ def test_a_request_within_anothers_with_block_keeps_to_itself(odd: Sweep) -> Non
 
 
 def test_the_judged_clock_is_the_wires(odd: Sweep) -> None:
-    answered = odd.endpoints[odd.endpoints["ok"] > 0]
+    answered = odd.endpoints[(odd.endpoints["ok"] > 0) & (odd.endpoints["name"] != "raw opened")]
+    assert {"requests plain", "fast plain", "raw kept"} <= set(answered["name"])
     assert set(answered["clock"]) == {"wire"}

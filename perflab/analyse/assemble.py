@@ -106,12 +106,20 @@ def endpoint_codes(latency: pd.DataFrame) -> tuple[np.ndarray[Any, np.dtype[np.i
     """Return each row's endpoint as a number, and the endpoints by number as (method, name)."""
     method, name = latency["method"].cat, latency["name"].cat
     names = max(len(name.categories), 1)
-    pair = method.codes.to_numpy().astype("int64") * names + name.codes.to_numpy()
+    pair = endpoint_pairs(latency)
     present = np.zeros(len(method.categories) * names, "bool")
     present[pair] = True
     pairs = np.flatnonzero(present)
     codes = (np.cumsum(present) - 1)[pair]
     return codes, [(str(method.categories[p // names]), str(name.categories[p % names])) for p in pairs.tolist()]
+
+
+def endpoint_pairs(latency: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return a number for each row's method and name: the method's code times the number of names, plus the name's."""
+    method, name = latency["method"].cat, latency["name"].cat
+    codes = [column.codes.to_numpy().astype("int64") for column in (method, name)]
+    pair: np.ndarray[Any, np.dtype[np.int64]] = codes[0] * len(name.categories) + codes[1]
+    return pair
 
 
 def _is_steady(second: pd.Series[int], window: Window | None) -> np.ndarray[Any, np.dtype[np.bool_]]:

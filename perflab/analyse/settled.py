@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from perflab.analyse.assemble import endpoint_pairs
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
-from perflab.analyse.summary import Bools, Ints
+from perflab.analyse.summary import Bools
 from perflab.analyse.window import whole_seconds
 from perflab.store.manifest import RunManifest, Window
 
@@ -48,12 +49,9 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     second = latency["second"].to_numpy()
     rows = rows & (second >= planned.start) & (second < planned.stop)
     # Run by run, so without a frame of the chosen rows.
-    method, name = latency["method"].cat, latency["name"].cat
-    codes = [column.codes.to_numpy()[rows].astype("int64") for column in (method, name)]
-    endpoint: Ints = codes[0] * len(name.categories) + codes[1]
     series = second_by_second(
         second[rows].astype("int64"),
-        endpoint,
+        endpoint_pairs(latency)[rows],
         latency["latency_ms"].to_numpy()[rows],
         latency["count"].to_numpy()[rows],
         ok[rows],

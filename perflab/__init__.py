@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from perflab.analyse.bounds import PercentileBounds, RateBounds, percentile_bounds, rate_bounds
     from perflab.analyse.comparison.compare_runs import compare_runs
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LocustfileError",
+    "PercentileBounds",
     "PerflabError",
+    "RateBounds",
     "StoreError",
     "Sweep",
     "TargetError",
@@ -34,16 +37,22 @@ __all__ = [
     "compare_runs",
     "list_sweeps",
     "open_sweep",
+    "percentile_bounds",
+    "rate_bounds",
     "sweep",
 ]
 
 _HOMES = {
+    "PercentileBounds": "perflab.analyse.bounds",
+    "RateBounds": "perflab.analyse.bounds",
     "Sweep": "perflab.analyse.sweep",
     "ab": "perflab.workbench",
     "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",
     "list_sweeps": "perflab.workbench",
     "open_sweep": "perflab.workbench",
+    "percentile_bounds": "perflab.analyse.bounds",
+    "rate_bounds": "perflab.analyse.bounds",
     "sweep": "perflab.workbench",
 }
 

@@ -6,32 +6,42 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from perflab.analyse.intervals import Bounds, percentile_ranks, rate_bounds, throughput_bounds
-from perflab.analyse.summary import Distribution
+from perflab.analyse.bounds import Estimate, Timed, share_bounds, share_of, throughput_bounds, throughput_of
+from perflab.analyse.intervals import Bounds, rate_bounds
+from perflab.analyse.summary import Floats
 from perflab.objectives import Group, Objective
 from perflab.store.manifest import Verdict
 
 LONGEST_ADVICE_S = 3600.0
+MOST_RUNS_ADVISED = 20
 TOO_CLOSE = "it lies too close to the limit to be settled within an hour"
+RUNS_DIFFER = "repeated runs differ too much for 20 more of them to settle it: find out why they do"
 
 _PRECEDENCE: tuple[Verdict, ...] = ("INVALID", "FAIL", "INCONCLUSIVE", "PASS")
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One group at one level, over the steady seconds of all its runs. Latencies are those of `ok` requests."""
+    """One group at one level: successful and failed requests second by second, over the steady seconds of its runs.
 
-    ok: int
-    failed: int
-    seconds: float
-    latency: Distribution
+    Latencies are those of the judged requests, with the same seconds.
+    """
+
+    ok: Floats
+    failed: Floats
+    latency: Timed
     clock: str = "client"
     """Whose time the latencies are: wire, client, or wire and client."""
 
     @property
     def requests(self) -> int:
         """Successful and failed requests."""
-        return self.ok + self.failed
+        return round(float(self.ok.sum() + self.failed.sum()))
+
+    @property
+    def seconds(self) -> int:
+        """The steady seconds of all runs together."""
+        return sum(self.latency.lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class Judgement:
     measured: float
     bounds: Bounds
     samples: int
+    effective: float | None
+    """How many independent requests would tell as much; None where nothing shows how these depend on each other."""
     verdict: Verdict
     advice: str
     unsteady: bool = False
@@ -83,65 +95,68 @@ def settles(bounds: Bounds, objective: Objective) -> Verdict:
 
 
 def _judge_percentile(objective: Objective, q: float, observed: Observed) -> Judgement:
-    latency = observed.latency
-    if not latency.samples:
+    found = observed.latency.percentile(q)
+    if not found.samples:
         return _nothing("no request succeeded, so there is no latency to judge")
-    low, high = percentile_ranks(latency.samples, q)
-    bounds = Bounds(
-        None if low is None else latency.at_rank(low),
-        None if high is None else latency.at_rank(high),
-    )
-    within = latency.within(objective.limit) / latency.samples
+    within = observed.latency.distribution.within(objective.limit) / found.samples
 
-    def settled(samples: float) -> bool:
-        # The percentile is within the limit exactly when at least the share q of all requests is.
-        share = rate_bounds(within * samples, samples)
-        return share.low is not None and share.high is not None and (share.low >= q or share.high < q)
+    def settled(factor: float) -> bool:
+        # The percentile is within the limit exactly when at least the share q of all requests is. How far the share
+        # above a latency reaches is known at the percentile.
+        exact = rate_bounds(within * found.samples * factor, found.samples * factor)
+        shrunk = found.reach.shrunk(factor) / found.samples
+        above = found.reach.above if within < 1 else found.reach.plain
+        met = exact.low is not None and exact.low >= q and within >= q + above * shrunk
+        missed = exact.high is not None and exact.high < q and within < q - found.reach.below * shrunk
+        return met or missed
 
-    verdict = settles(bounds, objective)
-    advice = "" if verdict != "INCONCLUSIVE" else _advise(settled, latency.samples, observed.seconds)
-    return Judgement(latency.percentile(q), bounds, latency.samples, verdict, advice)
+    return _judged(objective, found, settled, observed)
 
 
 def _judge_rate(objective: Objective, observed: Observed) -> Judgement:
     hits = observed.ok if objective.metric == "success_rate" else observed.failed
-    rate = hits / observed.requests
-    bounds = rate_bounds(hits, observed.requests)
-    verdict = settles(bounds, objective)
-    advice = ""
-    if verdict == "INCONCLUSIVE":
-        if rate == objective.limit and objective.limit in (0.0, 1.0):
-            advice = (
-                f"no number of requests proves a rate of exactly {objective.limit:g}: leave a little room in the limit"
-            )
-        else:
-            advice = _advise(
-                lambda trials: settles(rate_bounds(rate * trials, trials), objective) != "INCONCLUSIVE",
-                observed.requests,
-                observed.seconds,
-            )
-    return Judgement(rate, bounds, observed.requests, verdict, advice)
+    found = share_of(hits, observed.ok + observed.failed, observed.latency.lengths)
+    if found.value == objective.limit and objective.limit in (0.0, 1.0) and _is_open(found.bounds, objective):
+        advice = f"no number of requests proves a rate of exactly {objective.limit:g}: leave a little room in the limit"
+        return _judgement(found, "INCONCLUSIVE", advice)
+    return _judged(
+        objective,
+        found,
+        lambda factor: not _is_open(share_bounds(found.value, found.samples, found.reach, factor), objective),
+        observed,
+    )
 
 
 def _judge_throughput(objective: Objective, observed: Observed) -> Judgement:
     # A service that refuses quickly must not meet an objective of how much it does.
-    rate = observed.ok / observed.seconds
-    bounds = throughput_bounds(observed.ok, observed.seconds)
-    verdict = settles(bounds, objective)
-    advice = ""
-    if verdict == "INCONCLUSIVE" and not observed.ok:
-        advice = "no request succeeded: measure longer"
-    elif verdict == "INCONCLUSIVE":
-        advice = _advise(
-            lambda events: settles(throughput_bounds(events, events / rate), objective) != "INCONCLUSIVE",
-            observed.ok,
-            observed.seconds,
-        )
-    return Judgement(rate, bounds, observed.ok, verdict, advice)
+    found = throughput_of(observed.ok, observed.latency.lengths)
+    if not found.samples and _is_open(found.bounds, objective):
+        return _judgement(found, "INCONCLUSIVE", "no request succeeded: measure longer")
+    return _judged(
+        objective,
+        found,
+        lambda factor: not _is_open(throughput_bounds(found.value, observed.seconds, found.reach, factor), objective),
+        observed,
+    )
+
+
+def _is_open(bounds: Bounds, objective: Objective) -> bool:
+    return settles(bounds, objective) == "INCONCLUSIVE"
+
+
+def _judged(objective: Objective, found: Estimate, settled: Callable[[float], bool], observed: Observed) -> Judgement:
+    """Return the judgement on an estimate; `settled` tells whether so many times as much would settle it."""
+    verdict = settles(found.bounds, objective)
+    advice = "" if verdict != "INCONCLUSIVE" else _advise(settled, found.reach.runs, observed.seconds)
+    return _judgement(found, verdict, advice)
+
+
+def _judgement(found: Estimate, verdict: Verdict, advice: str) -> Judgement:
+    return Judgement(found.value, found.bounds, found.samples, found.effective, verdict, advice)
 
 
 def _nothing(advice: str) -> Judgement:
-    return Judgement(math.nan, Bounds(None, None), 0, "INCONCLUSIVE", advice)
+    return Judgement(math.nan, Bounds(None, None), 0, None, "INCONCLUSIVE", advice)
 
 
 def _patterns(objective: Objective, group: Group) -> str:
@@ -149,18 +164,22 @@ def _patterns(objective: Objective, group: Group) -> str:
     return f"{' or '.join(patterns)} of [{group.name}]: check its endpoints, or measure longer"
 
 
-def _advise(settled: Callable[[float], bool], samples: int, seconds: float) -> str:
-    """Say how much longer to measure until as many samples of the same kind would settle the objective."""
-    per_second = samples / seconds
-    reachable = samples + LONGEST_ADVICE_S * per_second
+def _advise(settled: Callable[[float], bool], runs: int, seconds: float) -> str:
+    """Say how much longer to measure, or how many more runs to make where their differences decide."""
+    if seconds < 2:
+        return "a single second can't tell how its requests depend on each other: measure longer"
+    if runs:
+        more = next((more for more in range(1, MOST_RUNS_ADVISED + 1) if settled((runs + more) / runs)), None)
+        return RUNS_DIFFER if more is None else f"about {more} more repeats would probably settle it"
+    reachable = 1 + LONGEST_ADVICE_S / seconds
     if not settled(reachable):
         return TOO_CLOSE
-    # More samples of the same share only narrow the interval, so the border can be found by halving.
-    low, high = float(samples), reachable
-    while (high - low) / per_second > 0.05:
+    # More seconds of the same kind only narrow the interval, so the border can be found by halving.
+    low, high = 1.0, reachable
+    while (high - low) * seconds > 0.05:
         middle = (low + high) / 2
         low, high = (low, middle) if settled(middle) else (middle, high)
-    return f"about {_duration((high - samples) / per_second)} more would probably settle it"
+    return f"about {_duration((high - 1) * seconds)} more would probably settle it"
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
-from perflab.analyse.judge import Observed
 from perflab.analyse.summary import (
     CLIENT,
     STAND_IN,
@@ -20,13 +19,11 @@ from perflab.analyse.summary import (
     Floats,
     Ints,
     Samples,
-    clocks,
     count_requests,
     sort_judged,
     summarise,
     wire_cells,
 )
-from perflab.objectives import Objective, any_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,10 @@ class Steady:
         endpoint, endpoints = endpoint_codes(latency)
         group_of = np.zeros(len(endpoints), "int64")
         group_of[endpoint] = latency["group"].cat.codes.to_numpy()
-        clock, chosen = _clocks(latency, judged)
+        clock, chosen = clocks_of_rows(latency, judged)
         level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
         ok = (latency["outcome"] == "ok").to_numpy()[chosen]
-        value, values = pd.factorize(_latencies(latency)[chosen])
+        value, values = pd.factorize(judged_latencies(latency)[chosen])
         shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 3, max(len(values), 1))
         key = np.ravel_multi_index((level, endpoint[chosen], ok, clock[chosen], value), shape)
         merged, keys = pd.factorize(key)
@@ -91,37 +88,6 @@ class Steady:
         frame = self._frame(self.endpoint, len(self.endpoints), front)
         return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
 
-    def observed(self) -> Callable[[int, Objective], Observed]:
-        """Return a lookup of what was observed at a level of the requests that an objective speaks of."""
-        groups = len(self.groups)
-        cells = len(self.levels) * groups
-        cell = self.level * groups + self.group
-        ok, failed = count_requests(self.samples, cell, cells)
-        wire = wire_cells(self.samples, cell, cells)
-        ordered = sort_judged(self.samples, cell, cells, wire)
-        clock = [str(one) for one in clocks(self.samples, cell, wire)]
-
-        def lookup(users: int, objective: Objective) -> Observed:
-            level = self.levels.index(users)
-            group = int(self.groups.get_indexer(pd.Index([objective.group], dtype="str"))[0])
-            if objective.endpoints:
-                return self._observed_of(level, group, objective)
-            at = level * groups + group
-            return Observed(int(ok[at]), int(failed[at]), float(self.seconds[level]), ordered.cell(at), clock[at])
-
-        return lookup
-
-    def _observed_of(self, level: int, group: int, objective: Objective) -> Observed:
-        """Return what was observed of some of a group's endpoints."""
-        named = np.array([any_matches(objective.endpoints, *endpoint) for endpoint in self.endpoints], "bool")
-        chosen = (self.level == level) & (self.group == group) & named[self.endpoint]
-        samples, cell = self.samples[chosen], np.zeros(int(chosen.sum()), "int64")
-        (ok,), (failed,) = count_requests(samples, cell, 1)
-        wire = wire_cells(samples, cell, 1)
-        [clock] = clocks(samples, cell, wire)
-        latency = sort_judged(samples, cell, 1, wire).cell(0)
-        return Observed(int(ok), int(failed), float(self.seconds[level]), latency, str(clock))
-
     def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
         """Return the figures by level and part, with users and `front` (a value a part) before them."""
         cell = self.level * parts + part
@@ -138,12 +104,12 @@ class Steady:
 
 def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     """Return requests, failures and percentiles of each run, second and group, ramp-up included."""
-    clock, chosen = _clocks(latency, np.ones(len(latency), "bool"))
+    clock, chosen = clocks_of_rows(latency, np.ones(len(latency), "bool"))
     rows = latency[chosen]
     samples = Samples(
         (rows["outcome"] == "ok").to_numpy(),
         clock[chosen],
-        _latencies(rows),
+        judged_latencies(rows),
         rows["count"].to_numpy(),
     )
     groups = max(len(latency["group"].cat.categories), 1)
@@ -174,7 +140,7 @@ def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _clocks(latency: pd.DataFrame, judged: Bools) -> tuple[Codes, Bools]:
+def clocks_of_rows(latency: pd.DataFrame, judged: Bools) -> tuple[Codes, Bools]:
     """Return each row's clock as in `Samples.clock`, and which of the judged rows are samples of some clock."""
     measure = latency["measure"]
     clock = np.full(len(latency), -1, "int8")
@@ -183,6 +149,6 @@ def _clocks(latency: pd.DataFrame, judged: Bools) -> tuple[Codes, Bools]:
     return clock, judged & (clock >= 0)
 
 
-def _latencies(latency: pd.DataFrame) -> Floats:
+def judged_latencies(latency: pd.DataFrame) -> Floats:
     """Return each row's latency in ms: that of an unanswered request, which waited in vain, is infinite."""
     return np.where((latency["outcome"] == "unanswered").to_numpy(), np.inf, latency["latency_ms"].to_numpy())

@@ -12,6 +12,7 @@ import pandas as pd
 from perflab.analyse.assemble import join_runs, read_run_tables, with_groups
 from perflab.analyse.document import document
 from perflab.analyse.health import health, offered_by_run
+from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
@@ -159,9 +160,10 @@ class Sweep:
     def verdicts(self) -> pd.DataFrame:
         """A row a level and objective.
 
-        Columns: users, group, objective, endpoints, measured, low, high, bound, limit, samples, clock, verdict, advice.
-        `endpoints` are the patterns of those that count, empty for all of the group; `low` and `high` are one-sided
-        95 % bounds, NaN where the samples are too few for one; `clock` is a percentile's.
+        Columns: users, group, objective, endpoints, measured, low, high, bound, limit, samples, effective_samples,
+        clock, verdict, advice. `endpoints` are the patterns of those that count, empty for all of the group; `low` and
+        `high` are one-sided 95 % bounds, NaN where the samples are too few for one; `effective_samples` independent
+        requests would tell as much, NaN where nothing shows how these depend on each other; `clock` is a percentile's.
         """
         return self._verdicts.frame()
 
@@ -314,4 +316,9 @@ class Sweep:
         for run, manifest, judged, excuse in runs:
             if judged.unsteady and not excuse:
                 unsteady[manifest.users].append(f"{run.name}: it never became steady: {judged.unsteady}")
-        return Verdicts.of(self.manifest.objectives, self._distrust, unsteady, self._steady.observed())
+        windows = [
+            whole_seconds(window) if judged else range(0)
+            for window, judged in zip(self.windows, self._judged_runs, strict=True)
+        ]
+        observations = Observations(self.latency, [run.users for run in self.run_manifests], windows)
+        return Verdicts.of(self.manifest.objectives, self._distrust, unsteady, observations.of)

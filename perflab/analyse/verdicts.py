@@ -24,6 +24,7 @@ _DTYPES: dict[str, Any] = {
     "bound": "str",
     "limit": "float64",
     "samples": "int64",
+    "effective_samples": "float64",
     "clock": "str",
     "verdict": pd.CategoricalDtype(pd.Index(["PASS", "FAIL", "INVALID", "INCONCLUSIVE"], dtype="str")),
     "advice": "str",
@@ -69,8 +70,8 @@ class Verdicts:
     ) -> Verdicts:
         """Judge every objective at every level of `distrust`; `observed` is given users and the objective.
 
-        What has not become steady is not passed, whatever its figures: they would be others a little later. An
-        objective that is missed all the same stays missed.
+        What has not become steady is not passed, whatever its figures: they would be others a little later, and more
+        seconds like these would not settle it. An objective that is missed all the same stays missed.
         """
         groups = {group.name: group for group in objectives.groups}
         judged = []
@@ -83,7 +84,7 @@ class Verdicts:
                 clock = seen.clock if objective.percentile is not None and judgement.samples else ""
                 if doubts:
                     judgement = judgement.distrusted(doubts[0])
-                elif unsteady[users] and judgement.verdict == "PASS":
+                elif unsteady[users] and judgement.samples and judgement.verdict != "FAIL":
                     judgement = judgement.unsettled(unsteady[users][0])
                 judged.append(Judged(users, objective, judgement, clock))
         return cls(judged, distrust, unsteady)
@@ -131,6 +132,7 @@ class Verdicts:
                 "bound": one.objective.bound,
                 "limit": one.objective.limit,
                 "samples": one.judgement.samples,
+                "effective_samples": one.judgement.effective,
                 "clock": one.clock,
                 "verdict": one.verdict,
                 "advice": one.judgement.advice,

@@ -16,11 +16,18 @@ def reason(objective: Objective, users: int, judgement: Judgement) -> str:
         return f"{what}: {judgement.advice}"
     evidence = f"{_amount(objective, judgement.measured)}{_interval(objective, judgement)}"
     allowed = f"the allowed {_amount(objective, objective.limit)}"
-    count = f"{_thousands(judgement.samples)} requests"
+    count = f"{_thousands(judgement.samples)} requests{effective(judgement.effective)}"
     if judgement.verdict == "FAIL":
         side = "below" if objective.bound == "at_least" else "above"
         return f"{what}: {evidence} is {side} {allowed}, {count}"
     return f"{what}: {evidence} can't be told from {allowed} with {count}; {judgement.advice}"
+
+
+def effective(samples: float | None) -> str:
+    """Return what follows a number of requests: how many independent ones would tell as much."""
+    if samples is None or math.isnan(samples):
+        return ", taken as independent"
+    return f", {_thousands(round(samples))} effective"
 
 
 def _name(objective: Objective) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from perflab.analyse.sweep import Sweep
+from perflab.analyse.wording import effective
 from perflab.chart.style import number
 from perflab.report.html import SYMBOLS, Html, join, table, tag
 from perflab.report.phrases import NO_OBJECTIVES, SENTENCES, amount, figure, metric_name
@@ -75,7 +76,9 @@ def _matrix(sweep: Sweep) -> Markup:
         )
         last = group
     note = (
-        "Each cell: measured value and verdict, then its one-sided 95 % bounds and the number of requests behind it. "
+        "Each cell: measured value and verdict, then its one-sided 95 % bounds and the number of requests behind it, "
+        "with how many independent ones would tell as much: requests that queue resemble each other. Where none or "
+        "all have failed nothing shows how they depend, and they are taken as independent. "
         "PASS and FAIL need the bound, not just the value, on one side of the limit. Latencies are the wire "
         "clock's, the kernel's own, unless a cell says otherwise."
     )
@@ -105,13 +108,14 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
     advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
     return Markup(
         '<td class="cell {}"><div class="value"><b>{}</b> {}</div>'
-        '<div class="evidence">{}<br>{} requests{}</div>{}</td>'
+        '<div class="evidence">{}<br>{} requests{}{}</div>{}</td>'
     ).format(
         cell["verdict"],
         _amount(objective, cell["measured"]),
         tag(cell["verdict"]),
         bounds,
         number(int(cell["samples"])),
+        effective(cell["effective_samples"]) if cell["samples"] else "",
         f", {cell['clock']} clock" if cell["clock"] not in ("", "wire") else "",
         advice,
     )

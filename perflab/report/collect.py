@@ -197,6 +197,7 @@ class _Levels:
             bound=objective.bound,
             limit=objective.limit,
             samples=row["samples"],
+            effective_samples=_rounded(row["effective_samples"], 1),
             clock=row["clock"] or None,
             verdict=row["verdict"],
             reason=_reason(objective, row),
@@ -272,7 +273,9 @@ def _reason(objective: Objective, row: Record) -> str:
     if row["verdict"] in {"PASS", "INVALID"}:
         return "" if row["verdict"] == "PASS" else str(row["advice"])
     low, high = (None if math.isnan(row[name]) else row[name] for name in ("low", "high"))
-    judgement = Judgement(row["measured"], Bounds(low, high), row["samples"], row["verdict"], row["advice"])
+    judgement = Judgement(
+        row["measured"], Bounds(low, high), row["samples"], row["effective_samples"], row["verdict"], row["advice"]
+    )
     return reason(objective, row["users"], judgement)
 
 

@@ -184,6 +184,10 @@ class Objective(Part):
     bound: Bound = Field(description="Which side of the limit is allowed.")
     limit: float = Field(description="The limit, in the metric's unit.")
     samples: int = Field(description="Requests that it was judged on.")
+    effective_samples: float | None = Field(
+        description="How many independent requests would tell as much; null where nothing shows how they depend on "
+        "each other, as when none has failed: the bounds then take them as independent."
+    )
     clock: Clock | None = Field(description="Whose time a percentile is; null for other metrics.")
     verdict: Verdict = Field(description="PASS, FAIL, INVALID or INCONCLUSIVE.")
     reason: str = Field(description="Why it is not passed, in one line; empty for PASS.")

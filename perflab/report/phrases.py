@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from perflab.analyse.wording import effective
 from perflab.objectives import Bound
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def measured(objective: Objective) -> str:
 
 
 def evidence(objective: Objective) -> tuple[str, str]:
-    """Return the bounds of the measured value, and the requests behind it with their clock if it is not the wire's."""
+    """Return the bounds of the measured value, and the requests behind it.
+
+    With these is said how many independent ones would tell as much, and their clock if it is not the wire's.
+    """
     low, high = objective.low, objective.high
     if low is not None and high is not None:
         bounds = f"{figure(objective.metric, low)} to {figure(objective.metric, high)}"
@@ -56,7 +60,8 @@ def evidence(objective: Objective) -> tuple[str, str]:
     else:
         bounds = f"at most {figure(objective.metric, high)}" if high is not None else "no bounds"
     clock = f", {objective.clock} clock" if objective.clock not in (None, "wire") else ""
-    return bounds, f"{count(objective.samples)} requests{clock}"
+    known = effective(objective.effective_samples) if objective.samples else ""
+    return bounds, f"{count(objective.samples)} requests{known}{clock}"
 
 
 def metric_name(metric: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from perflab.analyse.sweep import Sweep
 
-_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "runs", "rounds"}
+_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "effective", "runs", "rounds"}
 
 
 def print_result(sweep: Sweep, *, as_json: bool) -> None:
@@ -27,7 +27,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
     console = open_console()
-    columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "verdict")
+    columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
     for row in sweep.verdicts.itertuples():
         table.add_row(
@@ -37,7 +37,8 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
             _figure(row.objective, row.measured),
             f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
             ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
-            f"{row.samples:,}".replace(",", " "),
+            _count(row.samples),
+            "-" if math.isnan(float(str(row.effective_samples))) else _count(row.effective_samples),
             f"[{STYLES[str(row.verdict)]}]{row.verdict}[/]",
         )
     if table.row_count:
@@ -72,6 +73,10 @@ def _print_frame(frame: pd.DataFrame, columns: Sequence[str]) -> None:
         verdict = f"[{STYLES.get(str(row['verdict']), 'default')}]{row['verdict']}[/]"
         table.add_row(*(verdict if name == "verdict" else escape(str(row[name])) for name in columns))
     open_console().print(table)
+
+
+def _count(number: Any) -> str:
+    return f"{round(number):,}".replace(",", " ")
 
 
 def _objective(row: Any) -> str:

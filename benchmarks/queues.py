@@ -143,7 +143,7 @@ class FourServers(Queue):
 
     def _simulated(self, seconds: float, runs: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         began = self._began(seconds, runs, rng)
-        service = rng.standard_exponential(began.shape) * (self._SERVERS / CAPACITY)
+        service = rng.exponential(self._SERVERS / CAPACITY, (len(began), runs))
         free, ended, run = np.zeros((self._SERVERS, runs)), np.empty_like(began), np.arange(runs)
         for number in range(len(began)):
             server = free.argmin(axis=0)

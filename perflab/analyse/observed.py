@@ -27,11 +27,11 @@ class Level:
     group: Ints
     lengths: tuple[int, ...]
 
-    def observed(self, chosen: Bools) -> Observed:
-        """Return what was observed of the chosen samples, which are judged by one clock."""
+    def observed(self, chosen: Bools, by_wire: bool | None = None) -> Observed:
+        """Return what was observed of the chosen samples: by the wire clock, by the client's, or by what they have."""
         samples, second = self.samples[chosen], self.second[chosen]
         cell = np.zeros(len(second), "int64")
-        wire = wire_cells(samples, cell, 1)
+        wire = wire_cells(samples, cell, 1) if by_wire is None else np.array([by_wire])
         [clock] = clocks(samples, cell, wire)
         judged = judged_requests(samples, cell, wire)
         ok, failed = (
@@ -45,40 +45,49 @@ class Level:
 
 
 class Observations:
-    """What was observed at each level of a sweep, by objective.
+    """What was observed at each level of a sweep, by group or objective.
 
     `latency` is ``Sweep.latency``; `windows` are the judged seconds of each of its runs, which may be none, and
-    `users` the runs' levels.
+    `levels` the runs' levels: their users, or anything else that tells which runs are pooled.
     """
 
-    def __init__(self, latency: pd.DataFrame, users: Sequence[int], windows: Sequence[range]) -> None:
-        self._latency, self._users, self._windows = latency, users, windows
+    def __init__(self, latency: pd.DataFrame, levels: Sequence[int], windows: Sequence[range]) -> None:
+        self._latency, self._levels, self._windows = latency, levels, windows
         self._groups = latency["group"].cat.categories
         self._endpoint, self._endpoints = endpoint_codes(latency)
         self._clock, self._known = clocks_of_rows(latency, np.ones(len(latency), "bool"))
         # One level is asked for after the other.
         self._level = lru_cache(maxsize=1)(self._of_level)
 
-    def of(self, users: int, objective: Objective) -> Observed:
+    def of(self, level: int, objective: Objective) -> Observed:
         """Return what was observed at a level of the requests that an objective speaks of."""
-        level = self._level(users)
-        group = int(self._groups.get_indexer(pd.Index([objective.group], dtype="str"))[0])
-        chosen = level.group == group
+        found = self._level(level)
+        chosen = self._of_group(found, objective.group)
         if objective.endpoints:
             named = [any_matches(objective.endpoints, *endpoint) for endpoint in self._endpoints]
-            chosen &= np.array(named, "bool")[level.endpoint]
-        return level.observed(chosen)
+            chosen &= np.array(named, "bool")[found.endpoint]
+        return found.observed(chosen)
 
-    def _of_level(self, users: int) -> Level:
+    def of_group(self, level: int, group: str | None, by_wire: bool | None = None) -> Observed:
+        """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `Level.observed`."""
+        found = self._level(level)
+        every = np.ones(len(found.group), "bool")
+        return found.observed(every if group is None else self._of_group(found, group), by_wire)
+
+    def _of_group(self, level: Level, group: str) -> Bools:
+        chosen: Bools = level.group == int(self._groups.get_indexer(pd.Index([group], dtype="str"))[0])
+        return chosen
+
+    def _of_level(self, level: int) -> Level:
         rows = self._latency
-        of_level = [at for at, level in enumerate(self._users) if level == users and self._windows[at]]
+        of_level = [at for at, one in enumerate(self._levels) if one == level and self._windows[at]]
         lengths = tuple(len(self._windows[at]) for at in of_level)
         # Where each run's seconds begin among those of the level; a run that is not judged has none.
         shift = np.full(len(self._windows) + 1, -1, "int64")
         shift[of_level] = np.concatenate(([0], np.cumsum(lengths)[:-1])) if lengths else []
-        start = np.array([window.start for window in self._windows] + [0], "int64")
-        run = rows["run"].cat.codes.to_numpy()
-        chosen = np.flatnonzero(self._known & rows["steady"].to_numpy() & (shift[run] >= 0))
+        start, stop = np.array([(window.start, window.stop) for window in self._windows] + [(0, 0)], "int64").T
+        run, second = rows["run"].cat.codes.to_numpy(), rows["second"].to_numpy()
+        chosen = np.flatnonzero(self._known & (second >= start[run]) & (second < stop[run]) & (shift[run] >= 0))
         run = run[chosen]
         samples = Samples(
             (rows["outcome"] == "ok").to_numpy()[chosen],
@@ -86,6 +95,5 @@ class Observations:
             judged_latencies(rows)[chosen],
             rows["count"].to_numpy()[chosen],
         )
-        second = rows["second"].to_numpy("int64")[chosen] - start[run] + shift[run]
         group = rows["group"].cat.codes.to_numpy().astype("int64")[chosen]
-        return Level(samples, second, self._endpoint[chosen], group, lengths)
+        return Level(samples, second[chosen] - start[run] + shift[run], self._endpoint[chosen], group, lengths)

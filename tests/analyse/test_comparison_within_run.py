@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from perflab.analyse.bounds import Timed
 from perflab.analyse.comparison import within_run
-from perflab.analyse.summary import Distribution
+
+SECONDS = 15
 
 
-def run(rng: np.random.Generator, requests: int) -> Distribution:
-    return Distribution(np.sort(rng.lognormal(3, 0.5, requests)), np.arange(1, requests + 1))
+def run(rng: np.random.Generator, requests: int) -> Timed:
+    ones = np.ones(requests, "int64")
+    return Timed(rng.integers(0, SECONDS, requests), rng.lognormal(3, 0.5, requests), ones, (SECONDS,))
 
 
 @pytest.mark.parametrize(("q", "requests", "runs"), [(0.5, 200, 1), (0.95, 1000, 1), (0.5, 200, 4)])
@@ -27,14 +30,22 @@ def test_each_bound_is_missed_as_often_as_it_says(q: float, requests: int, runs:
     assert missed.sum() >= 0.02 * 400
 
 
-def test_throughput_is_bounded_as_poisson_counts_are() -> None:
+def test_throughput_is_bounded_as_what_comes_by_chance_is() -> None:
     rng = np.random.default_rng(1)
     missed = np.zeros(2)
-    for events, others in rng.poisson(300, (400, 2)).tolist():
-        _, low, high = within_run.ratio([within_run.of_rate(events, 10)], [within_run.of_rate(others, 10)])
+    for events, others in rng.poisson(20.0, (400, 2, SECONDS)).astype("float64"):
+        _, low, high = within_run.ratio([within_run.of_rate(events)], [within_run.of_rate(others)])
         missed += (low > 1, high < 1)
     assert (missed <= 0.08 * 400).all()
     assert missed.sum() >= 0.02 * 400
+
+
+def test_requests_in_clumps_tell_less() -> None:
+    rng = np.random.default_rng(1)
+    spread = within_run.of_rate(rng.poisson(20.0, 60).astype("float64"))
+    clumps = within_run.of_rate(np.repeat(4.0 * rng.poisson(5.0, 12), 5))
+    assert clumps.above > 1.5 * spread.above
+    assert clumps.below > 1.5 * spread.below
 
 
 def test_too_few_requests_have_no_bound() -> None:

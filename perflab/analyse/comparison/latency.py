@@ -15,12 +15,12 @@ from perflab.ab_plan import LOOKS
 from perflab.analyse.comparison import within_run
 from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
-from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed, sort_by_run
+from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
 from perflab.analyse.comparison.wording import names, scatter_sentence
 from perflab.analyse.document import records
-from perflab.analyse.summary import Bools, Floats, Ints, SortedSamples
+from perflab.analyse.summary import Bools, Floats, Ints
 
 Texts: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
@@ -131,8 +131,8 @@ def compare_latency(
         endpoints = records(comparison.endpoints.rename(columns={"endpoint": "group"})[["group", *FOUND]])
     singles = [cell for cell in cells if cell.state == "single runs"]
     if singles:
-        samples = {side.name: _Sorted.of(side, wire) for side in (baseline, candidate)}
-        found |= {cell: _single(cell, samples) for cell in singles}
+        sides = {side.name: side for side in (baseline, candidate)}
+        found |= {cell: _single(cell, sides, wire[cell.users, cell.group]) for cell in singles}
     rows = [{**_figures(cell), **found.get(cell, {})} for cell in cells]
     return Latency(
         frame(rows, COLUMNS), frame(endpoints, ("group", *FOUND)), comparison, list(_open(cells)), list(_notes(cells))
@@ -183,28 +183,15 @@ def _figures(cell: _Cell) -> dict[str, Any]:
     return {**row, "verdict": "not assessable", "words": f"not assessable: {cell.why_not}"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """A side's samples by run and group, and where those of (run, group) are."""
-
-    samples: SortedSamples
-    at: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def of(cls, side: Side, wire: Mapping[Cell, bool]) -> _Sorted:
-        counts = side.counts
-        keys = zip(counts["run"], counts["group"], strict=True)
-        return cls(sort_by_run(side, wire)[0], dict(zip(keys, counts["at"].tolist(), strict=True)))
-
-
-def _single(cell: _Cell, sides: Mapping[str, _Sorted]) -> dict[str, Any]:
+def _single(cell: _Cell, sides: Mapping[str, Side], by_wire: bool) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell that has but one run on some side."""
     q = PERCENTILES[cell.metric]
     logs = []
-    for side, runs in cell.runs.items():
-        ordered, at = sides[side].samples, sides[side].at
-        used = runs.name[runs.used]
-        logs.append([within_run.of_percentile(ordered.cell(at[str(run), cell.group]), q) for run in used])
+    for name, runs in cell.runs.items():
+        side = sides[name]
+        places = dict(zip(side.runs["run"], side.runs["place"].tolist(), strict=True))
+        seen = [side.observations.of_group(places[str(run)], cell.group, by_wire) for run in runs.name[runs.used]]
+        logs.append([within_run.of_percentile(one.latency, q) for one in seen])
     ratio, low, high = within_run.ratio(*logs)
     return {"ratio": ratio, "low": low, "high": high, "verdict": "open", "words": scatter_sentence(ratio, low, high)}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import with_groups
+from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady
 from perflab.analyse.summary import Bools, Ints, count_requests, wire_cells
 from perflab.analyse.sweep import Sweep
@@ -81,18 +82,24 @@ class Side:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row a run: users, repeat, run, seconds, used, why."""
+        """A row a run: users, repeat, place (among all runs), run, seconds, used, why."""
         manifests = self.sweep.run_manifests
         return pd.DataFrame(
             {
                 "users": np.array([run.users for run in manifests], "int64"),
                 "repeat": np.array([run.repeat for run in manifests], "int64"),
+                "place": np.arange(len(manifests)),
                 "run": self.sweep.runs["run"].astype("str"),
                 "seconds": self.requests.seconds,
                 "used": np.array([not one for one in self.why], "bool"),
                 "why": pd.Series(list(self.why), dtype="str"),
             }
         )
+
+    @cached_property
+    def observations(self) -> Observations:
+        """What was observed second by second, each run a level of its own: by its place among the runs."""
+        return Observations(self.latency, range(len(self.windows)), self.windows)
 
     @property
     def most_runs(self) -> int:

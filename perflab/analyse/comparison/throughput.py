@@ -29,14 +29,18 @@ _TOTAL = ""
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Successful requests and observed seconds of one side's runs that count, in one cell; ordered by repeat."""
+    """Successful requests and observed seconds of one side's runs that count, in one cell; ordered by repeat.
 
+    `run` is each run's place among those of its side.
+    """
+
+    run: Ints
     repeat: Ints
     ok: Ints
     seconds: Floats
 
     def __getitem__(self, chosen: Any) -> _Runs:
-        return _Runs(self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
+        return _Runs(self.run[chosen], self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
 
     def __len__(self) -> int:
         return len(self.repeat)
@@ -74,8 +78,9 @@ def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Thr
     in_all = [_total(runs) for runs in sides]
     several = len({group for _, group in cells}) > 1
     part = THROUGHPUT_PART / 2 if several else THROUGHPUT_PART
-    comparison, total_rows = _compare(totals, in_all, options, part)
-    by_group, rows = _compare(cells, sides, options, part)
+    both = (baseline, candidate)
+    comparison, total_rows = _compare(totals, in_all, both, options, part)
+    by_group, rows = _compare(cells, sides, both, options, part)
     names = (baseline.name, candidate.name)
     groups = [] if by_group is None else by_group.endpoints.to_dict("records")
     return Throughput(
@@ -93,7 +98,7 @@ def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Thr
 
 def _by_cell(side: Side, cells: Sequence[Cell]) -> dict[Cell, _Runs]:
     used = side.counts[side.counts["used"]].sort_values("repeat", kind="stable")
-    every = _Runs(*(used[name].to_numpy() for name in ("repeat", "ok", "seconds")))
+    every = _Runs(*(used[name].to_numpy() for name in ("place", "repeat", "ok", "seconds")))
     at = used.groupby(["users", "group"]).indices
     return {cell: every[at[cell]] for cell in cells}
 
@@ -108,7 +113,11 @@ def _total(runs: Mapping[Cell, _Runs]) -> dict[Cell, _Runs]:
 
 
 def _compare(
-    cells: Sequence[Cell], sides: Sequence[Mapping[Cell, _Runs]], options: Options, part: float
+    cells: Sequence[Cell],
+    sides: Sequence[Mapping[Cell, _Runs]],
+    both: Sequence[Side],
+    options: Options,
+    part: float,
 ) -> tuple[Comparison | None, list[dict[str, Any]]]:
     """Return the comparison of the cells that have runs enough, and a row for each of all cells."""
     runs = {cell: [of[cell][of[cell].ok > 0] for of in sides] for cell in cells}
@@ -118,12 +127,13 @@ def _compare(
     tested = [cell for cell in cells if min(map(len, runs[cell])) >= 2]
     before, after = (_figures(tested, [runs[cell][side] for cell in tested]) for side in (0, 1))
     comparison = compare_part(before, after, options, part)
-    rows = {cell: _scatter(cell, runs[cell]) for cell in cells}
+    decided: dict[Cell, dict[str, Any]] = {}
     if comparison is not None:
         for found in comparison.cells.to_dict("records"):
+            cell = tested[int(found["cell"])]
             means = {"baseline": 1 / found["baseline"], "candidate": 1 / found["candidate"]}
-            rows[tested[int(found["cell"])]] |= {**means, **_inverted(found, options.margin)}
-    return comparison, list(rows.values())
+            decided[cell] = {"users": cell[0], "group": cell[1], **means, **_inverted(found, options.margin)}
+    return comparison, [decided.get(cell) or _scatter(cell, runs[cell], both) for cell in cells]
 
 
 def _figures(cells: Sequence[Cell], runs: Sequence[_Runs]) -> pd.DataFrame:
@@ -148,14 +158,18 @@ def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
     return {"ratio": ratio, "low": low, "high": high, **p_values, "verdict": verdict, "words": words}
 
 
-def _scatter(cell: Cell, sides: Sequence[_Runs]) -> dict[str, Any]:
+def _scatter(cell: Cell, sides: Sequence[_Runs], both: Sequence[Side]) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell."""
     row: dict[str, Any] = {"users": cell[0], "group": cell[1]}
     for name, runs in zip(("baseline", "candidate"), sides, strict=True):
         row[name] = float(np.exp(np.log(runs.rates).mean())) if len(runs) else 0.0
     if not all(map(len, sides)):
         return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
-    rates = [list(map(within_run.of_rate, runs.ok.tolist(), runs.seconds.tolist())) for runs in sides]
+    group = None if cell[1] == _TOTAL else cell[1]
+    rates = [
+        [within_run.of_rate(side.observations.of_group(run, group).ok) for run in runs.run.tolist()]
+        for side, runs in zip(both, sides, strict=True)
+    ]
     ratio, low, high = within_run.ratio(*rates)
     words = scatter_sentence(ratio, low, high)
     return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}

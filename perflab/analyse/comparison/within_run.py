@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perflab.analyse.intervals import percentile_ranks, throughput_bounds
-from perflab.analyse.summary import Distribution
+from perflab.analyse.bounds import Estimate, Timed, throughput_of
+from perflab.analyse.summary import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +24,21 @@ class Logs:
     above: float
 
 
-def of_percentile(distribution: Distribution, q: float) -> Logs:
-    """Return a run's percentile, bounded by order statistics."""
-    value = distribution.percentile(q)
-    low, high = (
-        np.nan if rank is None else distribution.at_rank(rank) for rank in percentile_ranks(distribution.samples, q)
-    )
-    with np.errstate(divide="ignore"):
-        return Logs(float(np.log(value)), float(np.log(value / low)), float(np.log(high / value)))
+def of_percentile(latency: Timed, q: float) -> Logs:
+    """Return a run's percentile with the bounds that allow for requests that depend on each other."""
+    return _logs(latency.percentile(q))
 
 
-def of_rate(events: int, seconds: float) -> Logs:
-    """Return a run's events per second, bounded by Garwood's interval."""
-    bounds = throughput_bounds(events, seconds)
-    if not events or not bounds.low or not bounds.high:
-        return Logs(np.nan, np.nan, np.nan)
-    value = events / seconds
-    return Logs(float(np.log(value)), float(np.log(value / bounds.low)), float(np.log(bounds.high / value)))
+def of_rate(events: Floats) -> Logs:
+    """Return a run's events per second, from those of each second, with such bounds."""
+    return _logs(throughput_of(events, [len(events)]))
+
+
+def _logs(found: Estimate) -> Logs:
+    low, high = (np.nan if bound is None else bound for bound in (found.bounds.low, found.bounds.high))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, below, above = np.log([found.value, found.value / low, high / found.value])
+    return Logs(float(value), float(below), float(above))
 
 
 def ratio(baseline: Sequence[Logs], candidate: Sequence[Logs]) -> tuple[float, float, float]:

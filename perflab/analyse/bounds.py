@@ -183,12 +183,23 @@ def share_bounds(share: float, trials: float, far: Reach, factor: float = 1.0) -
     if exact.low is None or exact.high is None:
         return exact
     shrunk = far.shrunk(factor) / trials
+    below, above = share - far.below * shrunk, share + far.above * shrunk
+    # Of a rarer share a sample shows less variance too, so towards the middle Wilson's score interval reaches further.
+    if 0 < share < 1:
+        below = min(below, _score(share, -far.below * shrunk))
+        above = max(above, _score(share, far.above * shrunk))
     # However requests depend on each other, one that was seen is one: a share of nothing, or of all, it is not.
     single = independent_rate_bounds(1, trials * factor, far.confidence).low or 0.0
-    return Bounds(
-        min(exact.low, max(share - far.below * shrunk, single)),
-        max(exact.high, min(share + far.above * shrunk, 1 - single)),
-    )
+    return Bounds(min(exact.low, max(below, single)), max(exact.high, min(above, 1 - single)))
+
+
+def _score(share: float, reach_of_share: float) -> float:
+    """Return the bound of Wilson's score interval (J. Am. Stat. Assoc. 22, 1927) from the reach at the share itself."""
+    if math.isinf(reach_of_share):
+        return float(reach_of_share > 0)
+    square = reach_of_share**2 / (share * (1 - share))
+    root = math.sqrt(square * share * (1 - share) + square**2 / 4)
+    return (share + square / 2 + math.copysign(root, reach_of_share)) / (1 + square)
 
 
 def throughput_of(events: Floats, lengths: Sequence[int], confidence: float = CONFIDENCE) -> Estimate:

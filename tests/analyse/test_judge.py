@@ -178,7 +178,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
     )
     assert (
         said("success_rate", 0.99, 960, 40)
-        == "shop success rate at 1000 users: 96 % (94.82 to 97.14) is below the allowed 99 %, "
+        == "shop success rate at 1000 users: 96 % (94.7 to 97.14) is below the allowed 99 %, "
         "1 000 requests, 1 000 effective"
     )
     assert said("throughput_rps", 13, 100) == (

@@ -17,11 +17,11 @@ import asyncpg
 from load_tests.config import is_database_url
 from load_tests.platform_api.database import create_schema
 from load_tests.platform_api.passwords import hash_password
+from load_tests.platform_api.settings import HASH_COST
 from load_tests.utils import seeded_data
 
 _CONNECT_TIMEOUT_S = 5
 _CLOSE_TIMEOUT_S = 1
-_HASH_COST = 10  # the reference API's own default, so that seeded users' logins cost the same
 _LOCK = 7_205_759_404  # any number, the same for all seeders
 
 _BATCH_USERS = 2000  # bounds the memory: about 10 000 rows at a time
@@ -212,9 +212,9 @@ def _rows(seed: int, numbers: Iterable[int]) -> tuple[list[_Row], list[_Row], li
 
 
 def _password_hash(seed: int, password: str) -> str:
-    """The API's own kind of hash, with a salt that follows from the seed."""
+    """The API's own kind of hash at its own cost, so that logins cost the same; its salt follows from the seed."""
     salt = hashlib.blake2b(f"seeded passwords {seed}".encode(), digest_size=16).digest()
-    return hash_password(password, _HASH_COST, salt)
+    return hash_password(password, HASH_COST, salt)
 
 
 async def _changed(connection: asyncpg.Connection, command: str, *arguments: object) -> int:

@@ -12,14 +12,14 @@ def reason(objective: Objective, users: int, judgement: Judgement) -> str:
     """Return why an objective is not passed, on one line."""
     of = f" of {' or '.join(objective.endpoints)}" if objective.endpoints else ""
     what = f"{objective.group} {_name(objective)}{of} at {users} users"
-    if not judgement.samples:
+    if not judgement.samples and judgement.verdict != "FAIL":
         return f"{what}: {judgement.advice}"
     evidence = f"{_amount(objective, judgement.measured)}{_interval(objective, judgement)}"
     allowed = f"the allowed {_amount(objective, objective.limit)}"
     count = f"{_thousands(judgement.samples)} requests{effective(judgement.effective)}"
     if judgement.verdict == "FAIL":
         side = "below" if objective.bound == "at_least" else "above"
-        return f"{what}: {evidence} is {side} {allowed}, {count}"
+        return f"{what}: {evidence} is {side} {allowed}, {count if judgement.samples else 'no request succeeded'}"
     return f"{what}: {evidence} can't be told from {allowed} with {count}; {judgement.advice}"
 
 

@@ -33,8 +33,8 @@ def compare(
 ) -> SweepComparison:
     """Compare two recorded sweeps, given by id or as `Sweep`; nothing is written.
 
-    Without a `candidate` it is the latest sweep. If `baseline` alone is the id of an A/B comparison, ``latest`` is one
-    too, its two sides are compared, at its last look. `margin` is the change that would not matter, 0.05 or "5%" (the
+    Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
+    of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change that would not matter, 0.05 or "5%" (the
     default). `alpha` is how often two equal systems may be told apart, 0.01 by default. Both were set for an A/B
     comparison when it began. `allow_different` names what may differ between the sweeps although it matters, such as
     ``machine``.
@@ -133,7 +133,7 @@ def _means_ab(folder: Path, result_id: str) -> bool:
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:
-    return open_sweep(sweep, runs_dir) if isinstance(sweep, str) else sweep
+    return open_sweep(sweep, runs_dir, complete=True) if isinstance(sweep, str) else sweep
 
 
 def compare_ab(

@@ -51,6 +51,9 @@ def check(
 ) -> Check:
     """Judge a recorded sweep against its objectives, and against the stored `baseline` or the sweep `against`.
 
+    ``latest`` is the newest sweep, even one that was cut short: a gate must not pass on an older one. As `against` it
+    is the latest complete one.
+
     `margin`, `alpha` and `allow_different` are as in `compare`. Raises UsageError and StoreError.
 
         check("latest", baseline=True).verdict
@@ -61,7 +64,7 @@ def check(
         for option in (name for name, value in given.items() if value is not None):
             raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID")
         return Check(sweep, None)
-    held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir)
+    held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir, complete=True)
     if against is None and held_against.id == sweep.id:
         raise UsageError(f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID")
     comparison = compare(
@@ -71,10 +74,18 @@ def check(
 
 
 def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
-    """Make a sweep the one that others are held against; it needs a complete run. Raises StoreError."""
-    sweep = open_sweep(sweep_id, runs_dir)
+    """Make a sweep the one that others are held against; ``latest`` is the latest complete one.
+
+    Raises StoreError for a sweep that was not run to its end, or whose measurements can't be trusted.
+    """
+    sweep = open_sweep(sweep_id, runs_dir, complete=True)
+    other = "choose another sweep (perflab list shows all)"
     if not any(run.status == "complete" for run in sweep.run_manifests):
-        raise StoreError(f"{sweep.id} has no complete run: choose a sweep that has (perflab list shows all)")
+        raise StoreError(f"{sweep.id} has no complete run: {other}")
+    if sweep.manifest.status != "complete":
+        raise StoreError(f"{sweep.id} was not run to its end, so it can't be the baseline: {other}")
+    if sweep.verdict == "INVALID":
+        raise StoreError(f"{sweep.id} is INVALID, so it can't be the baseline ({sweep.reasons[0]}): {other}")
     write_baseline(runs_folder(runs_dir), sweep.id)
     return sweep
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,12 +101,28 @@ def sweep(
     return result
 
 
-def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None) -> Sweep:
+def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, complete: bool = False) -> Sweep:
     """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError.
 
-    The sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
+    ``latest`` is the newest one, whatever became of it, or with `complete` the newest that was run to its end. The
+    sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
     """
-    return Sweep.open(layout.find_sweep(runs_folder(runs_dir), sweep_id))
+    folder = runs_folder(runs_dir)
+    if complete and sweep_id == "latest" and (sweeps := layout.list_sweeps(folder)):
+        return Sweep.open(_latest_complete(sweeps))
+    return Sweep.open(layout.find_sweep(folder, sweep_id))
+
+
+def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
+    for sweep in reversed(sweeps):
+        # A damaged sweep must not hide the others.
+        with contextlib.suppress(StoreError):
+            if read_manifest(sweep.manifest, SweepManifest).status == "complete":
+                return sweep
+    raise StoreError(
+        f"no sweep under {str(sweeps[-1].runs_dir)!r} was run to its end, so none is the latest complete one: "
+        f"run one with perflab sweep, or name a sweep (perflab list shows all)"
+    )
 
 
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:

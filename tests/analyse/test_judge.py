@@ -190,3 +190,11 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
         "58 effective; about 5 s more would probably settle it"
     )
     assert said("p95_ms", 300, 0).startswith("shop p95 at 1000 users: no request of the steady window matches /cart")
+
+
+def test_a_throughput_without_a_success_has_a_reason() -> None:
+    found = judged("throughput_rps", 5, 0, failed=50)
+    assert (found.verdict, found.samples) == ("FAIL", 0)
+    said = reason(objective("throughput_rps", 5), 1000, found)
+    assert "below the allowed 5 requests/s" in said
+    assert "no request succeeded" in said

@@ -17,7 +17,7 @@ from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
 from perflab.analyse.swing import no_weight
-from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, remarks
+from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, own_failures, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.store.layout import RunDir, SweepDir
@@ -311,9 +311,11 @@ class Sweep:
 
     @cached_property
     def _verdicts(self) -> Verdicts:
+        failed: dict[int, list[str]] = {users: [] for users in self.user_counts}
         unsteady: dict[int, list[str]] = {users: [] for users in self.user_counts}
         runs = zip(self._runs, self.run_manifests, self._windows, self._excuses, strict=True)
         for run, manifest, judged, excuse in runs:
+            failed[manifest.users] += [f"{run.name}: {line}" for line in own_failures(manifest)]
             if judged.unsteady and not excuse:
                 unsteady[manifest.users].append(f"{run.name}: it never became steady: {judged.unsteady}")
         windows = [
@@ -321,4 +323,4 @@ class Sweep:
             for window, judged in zip(self.windows, self._judged_runs, strict=True)
         ]
         observations = Observations(self.latency, [run.users for run in self.run_manifests], windows)
-        return Verdicts.of(self.manifest.objectives, self._distrust, unsteady, observations.of)
+        return Verdicts.of(self.manifest.objectives, self._distrust, failed, unsteady, observations.of)

@@ -29,6 +29,10 @@ MANY_CONNECTIONS = 0.2
 # geventhttpclient takes a connection for dead whose file descriptor is above 1023, because select can't look at it.
 MOST_FAST_USERS = 950
 
+# Locust's exit code after an exception that nothing has handled, and where those begin that stand for a signal.
+UNHANDLED, SIGNALLED = 2, 128
+MOST_EXCEPTIONS = 3
+
 REMEDY = "use --processes, fewer users, or another machine"
 
 
@@ -74,6 +78,7 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
             f"{evidence.strayed} requests of one side's users went to the other side's host: the locustfile must use "
             f"the user's own host (self.host), not the environment's"
         )
+    reasons += _outside(evidence)
     reasons += _lost_samples(evidence, measured.recorded)
     if not len(whole_seconds(manifest.window)):
         reasons.append("it has no steady window of at least one whole second: give it a longer --duration")
@@ -86,6 +91,28 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
             f"told from the step: repeat the run"
         )
     return reasons
+
+
+def _outside(evidence: Evidence) -> list[str]:
+    """Return the exceptions that no request and no task has raised: what they have cut short, nobody knows."""
+    seen = [f"{text}{f' ({count} times)' if count > 1 else ''}" for text, count in evidence.exceptions.items()]
+    if not seen and evidence.own_exit_code is None and evidence.locust_exit_code == UNHANDLED:
+        seen = ["Locust ended with exit code 2, and its log has the exception"]
+    if not seen:
+        return []
+    more = f", and {len(seen) - MOST_EXCEPTIONS} more" if len(seen) > MOST_EXCEPTIONS else ""
+    return [f"exceptions were raised outside of requests and tasks: {'; '.join(seen[:MOST_EXCEPTIONS])}{more}"]
+
+
+def own_failures(manifest: RunManifest) -> list[str]:
+    """Return why a run that can be trusted has failed by the locustfile's own account; mostly nothing."""
+    evidence = manifest.evidence
+    code = evidence.own_exit_code if evidence.own_exit_code is not None else evidence.locust_exit_code
+    unhandled = evidence.own_exit_code is None and code == UNHANDLED
+    # From 128 on it is a signal, as when perflab itself has ended a Locust that hung after its run.
+    if manifest.status != "complete" or not code or unhandled or code >= SIGNALLED:
+        return []
+    return [f"the locustfile itself says that it failed (exit code {code})"]
 
 
 def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
@@ -161,6 +188,7 @@ def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
             f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
             f"so the client clock stands in for them"
         )
+    found += _own_users(manifest)
     if evidence.task_exceptions:
         found.append(f"{evidence.task_exceptions} exceptions were raised in the locustfile's tasks")
     if evidence.locust_total not in (None, evidence.locust_finished) and manifest.status == "complete":
@@ -168,6 +196,25 @@ def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
             f"Locust's own report tells of {evidence.locust_total} requests, its processes made "
             f"{evidence.locust_finished}: reports of workers were lost on their way, recorded requests were not"
         )
+    return found
+
+
+def _own_users(manifest: RunManifest) -> list[str]:
+    """Return what the locustfile says of its users and the run did not follow."""
+    suite = manifest.suite or {}
+    found = []
+    if hosts := suite.get("hosts"):
+        listed = ", ".join(f"{name} {host}" for name, host in hosts.items())
+        found.append(f"user classes have hosts of their own, but all users go to the target's: {listed}")
+    classes = suite.get("users", {})
+    fixed = {name: one["fixed_count"] for name, one in classes.items() if one["fixed_count"]}
+    others = [name for name in classes if name not in fixed]
+    taken = sum(fixed.values())
+    if taken > manifest.users:
+        counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
+        found.append(f"of the {taken} users of a fixed count ({counts}) only {manifest.users} were started")
+    if others and taken >= manifest.users:
+        found.append(f"no user of {', '.join(others)} was started: those of a fixed count come first")
     return found
 
 

@@ -54,10 +54,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What was judged; why levels are INVALID, and why they are not steady: by users, a line each, mostly none."""
+    """What was judged; why levels are INVALID, have failed whatever was judged, and are not steady: by users, a line
+    each, mostly none."""
 
     judged: Sequence[Judged]
     distrust: Mapping[int, Sequence[str]]
+    failed: Mapping[int, Sequence[str]]
     unsteady: Mapping[int, Sequence[str]]
 
     @classmethod
@@ -65,6 +67,7 @@ class Verdicts:
         cls,
         objectives: Objectives,
         distrust: Mapping[int, Sequence[str]],
+        failed: Mapping[int, Sequence[str]],
         unsteady: Mapping[int, Sequence[str]],
         observed: Callable[[int, Objective], Observed],
     ) -> Verdicts:
@@ -87,7 +90,7 @@ class Verdicts:
                 elif unsteady[users] and judgement.samples and judgement.verdict != "FAIL":
                     judgement = judgement.unsettled(unsteady[users][0])
                 judged.append(Judged(users, objective, judgement, clock))
-        return cls(judged, distrust, unsteady)
+        return cls(judged, distrust, failed, unsteady)
 
     @property
     def overall(self) -> Verdict:
@@ -99,6 +102,7 @@ class Verdicts:
         """Why the sweep does not pass, one line each, the gravest first."""
         return [
             *(line for lines in self.distrust.values() for line in lines),
+            *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),
             *(one.reason for one in self.judged if one.verdict == "FAIL"),
             *(line for users, lines in self.unsteady.items() if not self.distrust[users] for line in lines),
             *(one.reason for one in self.judged if one.verdict == "INCONCLUSIVE" and not one.judgement.unsteady),
@@ -109,6 +113,7 @@ class Verdicts:
         if self.distrust[users]:
             return "INVALID"
         verdicts = [one.verdict for one in self.judged if one.users == users]
+        verdicts += ["FAIL"] if self.failed[users] else []
         return worst([*verdicts, "INCONCLUSIVE"] if self.unsteady[users] else verdicts)
 
     def reasons_of(self, users: int) -> list[str]:
@@ -116,7 +121,11 @@ class Verdicts:
         if self.distrust[users]:
             return list(self.distrust[users])
         open_or_failed = [one for one in self.judged if one.users == users and one.verdict != "PASS"]
-        return [*self.unsteady[users], *(one.reason for one in open_or_failed if not one.judgement.unsteady)]
+        return [
+            *self.failed[users],
+            *self.unsteady[users],
+            *(one.reason for one in open_or_failed if not one.judgement.unsteady),
+        ]
 
     def frame(self) -> pd.DataFrame:
         """Return a row a level and objective."""

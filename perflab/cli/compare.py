@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Baseline = Annotated[str, typer.Argument(metavar="BASE", help="The sweep to hold against, or an A/B comparison.")]
 Candidate = Annotated[
     str | None,
-    typer.Argument(metavar="CANDIDATE", help="The sweep that may be slower. Default: the latest complete one."),
+    typer.Argument(metavar="CANDIDATE", help="The sweep that may be slower. Default: the latest complete."),
 ]
 
 

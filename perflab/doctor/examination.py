@@ -47,7 +47,7 @@ def examine(
     findings += variables.check_settings(found, mistakes, root)
     plan = _plan(good, root, users)
     chosen = bool(locustfile) or "LOAD_TEST_LOCUSTFILE" in values
-    findings.append(variables.check_locustfile(file, found, root, chosen=chosen))
+    findings.append(variables.check_locustfile(file, found, root, chosen=chosen, users=plan.users))
 
     host, finding = target.check_host_variable(host, found)
     allowed = target.check_allowed(host, [*values.get("LOAD_TEST_ALLOWED_HOSTS", "").split(","), *allow_hosts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,10 +103,12 @@ def check_settings(variables: Variables, mistakes: Mapping[str, str], root: Path
     return findings or [Finding("settings", "ok", f"{count} variables named {_FRONT}…, all can be used")]
 
 
-def check_locustfile(locustfile: Path, variables: Variables, root: Path, *, chosen: bool) -> Finding:
+def check_locustfile(
+    locustfile: Path, variables: Variables, root: Path, *, chosen: bool, users: Iterable[int] = ()
+) -> Finding:
     """Say whether Locust can read the locustfile, which also tells what the file's own settings are worth.
 
-    `chosen` says that somebody named it: then it must exist.
+    `chosen` says that somebody named it: then it must exist. `users` are the levels that it is to reach.
     """
     check = "locustfile"
     if not locustfile.is_file():
@@ -119,7 +121,7 @@ def check_locustfile(locustfile: Path, variables: Variables, root: Path, *, chos
     try:
         if (path := find_objectives(locustfile)) is not None:
             load_objectives(path, {})
-        with listing(locustfile, variables.values, root) as finish:
+        with listing(locustfile, variables.values, root, users) as finish:
             finish()
     except LocustfileError as error:
         return Finding(check, "problem", str(error), "correct the locustfile, or the setting that it names")

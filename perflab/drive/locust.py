@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from perflab.drive.child import Child
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan import Plan
 from perflab.redact import redact
+from perflab.store.handover import USERS_MARK
 from perflab.store.layout import RunDir
 
 # By path: only Locust itself may import what lives inside Locust.
 RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
+PREFLIGHT = RECORDER.with_name("perflab_preflight.py")
 # Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
@@ -66,12 +70,17 @@ def _check_free(host: str, port: str, source: str, hint: str) -> None:
 
 
 @contextlib.contextmanager
-def check_locustfile(locustfile: Path, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], None]]:
-    """Start Locust's own listing of the users in `locustfile`; yield what waits for it and raises LocustfileError."""
+def check_locustfile(
+    locustfile: Path, environment: Mapping[str, str], cwd: Path, users: Iterable[int] = ()
+) -> Iterator[Callable[[], None]]:
+    """Start Locust's own listing of the users in `locustfile`; yield what waits for it and raises LocustfileError.
+
+    `users` are the levels that are planned: each must be within what the locustfile can reach.
+    """
     with tempfile.TemporaryFile() as output:
         # Under guard: the locustfile's code runs here already, and may hang or start processes of its own.
         check = Child(
-            [sys.executable, "-m", "locust", "-f", str(locustfile), "--list"],
+            [sys.executable, "-m", "locust", "-f", f"{locustfile},{PREFLIGHT}", "--list"],
             environment=locust_environment(environment),
             cwd=cwd,
             output=output.fileno(),
@@ -81,7 +90,7 @@ def check_locustfile(locustfile: Path, environment: Mapping[str, str], cwd: Path
         def finish() -> None:
             code = check.wait(CHECK_TIMEOUT_S)
             output.seek(0)
-            _judge_check(locustfile, code, output.read().decode("utf-8", "replace"))
+            _judge_check(locustfile, code, output.read().decode("utf-8", "replace"), users)
 
         try:
             yield finish
@@ -89,7 +98,7 @@ def check_locustfile(locustfile: Path, environment: Mapping[str, str], cwd: Path
             check.stop("KILL")
 
 
-def _judge_check(locustfile: Path, code: int | None, output: str) -> None:
+def _judge_check(locustfile: Path, code: int | None, output: str, users: Iterable[int]) -> None:
     if code is None:
         raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
     if code != 0:
@@ -99,6 +108,30 @@ def _judge_check(locustfile: Path, code: int | None, output: str) -> None:
     # Locust lists nobody without complaint; what the locustfile itself prints comes before the list.
     if not output.rpartition(_LISTED)[2].strip():
         raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
+    told = [line for line in output.splitlines() if line.startswith(USERS_MARK)]
+    # Those that Locust makes of pytest's tests are made later, with a weight of 1.
+    if told and (classes := json.loads(told[-1].removeprefix(USERS_MARK))):
+        _check_reachable(locustfile, classes, users)
+
+
+def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], users: Iterable[int]) -> None:
+    """Raise LocustfileError if Locust can't start as many `users`: it starts each class at most `fixed_count` times.
+
+    Only classes with a weight and no fixed count make up any number.
+    """
+    fixed = {name: one["fixed_count"] for name, one in classes.items() if one["fixed_count"] > 0}
+    if any(one["weight"] > 0 for name, one in classes.items() if name not in fixed):
+        return
+    if not fixed:
+        raise LocustfileError(f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0")
+    most = sum(fixed.values())
+    for level in users:
+        if level > most:
+            counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
+            raise LocustfileError(
+                f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {most}, because all of "
+                f"its classes have a fixed_count ({counts}); give --users {most} or fewer, or leave one without"
+            )
 
 
 def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:

@@ -57,7 +57,7 @@ def run_ab(
     """
     check_ports(ab.plan, environment)
     with (
-        check_locustfile(ab.plan.locustfile, environment, root) as finish_check,
+        check_locustfile(ab.plan.locustfile, environment, root, ab.plan.users) as finish_check,
         _open_sides(ab, root) as sides,
         contextlib.ExitStack() as kept,
     ):

@@ -5,7 +5,9 @@ In a duet one Locust makes two runs at once, each against a target of its own.
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
 # What Locust's master says when too few workers have come.
 _GAVE_UP = "Gave up waiting for workers"
+_PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
 
 Watcher = Callable[[RunTail, Answer | None], None]
 
@@ -182,7 +185,9 @@ def _evidence(answer: Answer, code: int, target: Target, error: str | None) -> E
         strayed=sum(account.strayed for account in accounts),
         clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
         sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
+        exceptions=dict(sum((Counter(one.exceptions) for one in (answer, *accounts)), Counter())),
         locust_exit_code=code,
+        own_exit_code=answer.own_exit_code,
         target_lost=target.lost,
         error=error,
     )
@@ -222,5 +227,6 @@ def _text(log: Path) -> str:
 
 
 def _last_line(log: Path) -> str:
-    lines = [line for line in _text(log).splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else "it printed nothing"
+    # How far it had come is no reason why it ended.
+    lines = [line for line in _text(log).splitlines() if line.strip() and not _PROGRESS.search(line)]
+    return lines[-1].strip()[:300] if lines else "its log doesn't say why"

@@ -40,7 +40,7 @@ def run_sweep(
     """
     check_ports(plan, environment)
     with (
-        check_locustfile(plan.locustfile, environment, root) as finish_check,
+        check_locustfile(plan.locustfile, environment, root, plan.users) as finish_check,
         open_target(plan, environment, root) as target,
     ):
         finish_check()

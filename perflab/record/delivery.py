@@ -35,6 +35,8 @@ class Batch:
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
     strayed: int = 0
+    exceptions: dict[str, int] = field(default_factory=dict)
+    """Outside of requests and tasks, by text; told with the last batch."""
     last: bool = False
 
 

@@ -11,8 +11,9 @@ import gevent
 from locust.env import Environment
 
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
-from perflab.record.suite import describe_suite
+from perflab.record.suite import describe_suite, own_hosts
 from perflab.record.ticking import Ticking
 from perflab.record.writer import open_writer
 from perflab.store.handover import Order
@@ -28,13 +29,17 @@ POLL_S = 0.1
 class Leader(Ticking):
     """The process that knows the plan: it writes the tables, opens and closes the steady window, ends the run."""
 
-    def __init__(self, environment: Environment, order: Order, exporter: Exporter | None) -> None:
+    def __init__(
+        self, environment: Environment, order: Order, exporter: Exporter | None, outside: OutsideExceptions
+    ) -> None:
         super().__init__(environment, watched=True)
         self._order = order
         self._writer = open_writer(order)
         self._answer = self._writer.answer
         self._exporter = exporter
         self._inbox = Inbox(self._take)
+        self._outside = outside
+        self._hosts = own_hosts(environment)
 
     def start(self) -> None:
         """Listen to this environment's events from now on."""
@@ -65,7 +70,7 @@ class Leader(Ticking):
         if self._answer.start is None:
             # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
             self._answer.start = int(time.time())
-            self._answer.suite = describe_suite(self._environment)
+            self._answer.suite = describe_suite(self._environment) | {"hosts": self._hosts}
             self._writer.write_answer()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
@@ -94,6 +99,8 @@ class Leader(Ticking):
     def _on_quit(self, **_: Any) -> None:
         self._answer.end = time.time()
         self._answer.locust_total = self._environment.stats.total.num_requests
+        self._answer.exceptions = self._outside.finish()
+        self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
         self._writer.write_answer()
         if self._exporter is not None:
             self._exporter.wait_for_last_scrape()
@@ -102,8 +109,15 @@ class Leader(Ticking):
 class Alone(Leader):
     """One process that makes the requests and writes their tables."""
 
-    def __init__(self, environment: Environment, order: Order, exporter: Exporter | None, source: Source) -> None:
-        super().__init__(environment, order, exporter)
+    def __init__(
+        self,
+        environment: Environment,
+        order: Order,
+        exporter: Exporter | None,
+        outside: OutsideExceptions,
+        source: Source,
+    ) -> None:
+        super().__init__(environment, order, exporter, outside)
         self._source = source
         self._outbox = Outbox(self._deliver, "local", os.getpid())
 
@@ -128,3 +142,8 @@ class Alone(Leader):
 
     def _deliver(self, parcel: Parcel) -> None:
         self._outbox.acknowledge(self._inbox.receive(parcel))
+
+
+def _exit_code(wanted: object) -> int | None:
+    """Return the exit code that a locustfile has set, None for none; what is no number is 1 to Python."""
+    return wanted if wanted is None or isinstance(wanted, int) else 1

@@ -12,6 +12,7 @@ from locust.runners import STATE_MISSING
 
 from perflab.record.delivery import Parcel
 from perflab.record.leader import Leader
+from perflab.record.outside import OutsideExceptions
 from perflab.record.ticking import ROWS, STOP, TAKEN
 from perflab.store.handover import Order, SourceAccount
 
@@ -30,8 +31,10 @@ POLL_S = 0.1
 class Master(Leader):
     """Writes what its workers deliver, and lets no worker go before it has delivered."""
 
-    def __init__(self, environment: Environment, order: Order, exporter: Exporter | None) -> None:
-        super().__init__(environment, order, exporter)
+    def __init__(
+        self, environment: Environment, order: Order, exporter: Exporter | None, outside: OutsideExceptions
+    ) -> None:
+        super().__init__(environment, order, exporter, outside)
         self._missing_since: dict[str, float] = {}
 
     def start(self) -> None:

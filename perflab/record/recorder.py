@@ -16,6 +16,7 @@ from perflab.record.duet import Duet
 from perflab.record.health import LostTime
 from perflab.record.leader import Alone
 from perflab.record.master import Master
+from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.worker import Worker
 from perflab.store.handover import Order
@@ -39,6 +40,8 @@ def install() -> None:
     if Order.from_environment() is not None:
         # What plain Locust shows to whoever has started it is none of ours.
         discretion.install()
+    outside = OutsideExceptions()
+    outside.install()
     in_flight, lost = InFlight(), LostTime()
     in_flight.watch_clients()
     watch_sleepers(lost)
@@ -46,6 +49,7 @@ def install() -> None:
     # Nothing is opened before the runner exists, because --processes forks between import and init.
     @events.init.add_listener
     def on_init(environment: Environment, **_: Any) -> None:
+        outside.attach()
         runner, order = environment.runner, Order.from_environment()
         is_master = isinstance(runner, MasterRunner)
         duet = None
@@ -55,12 +59,14 @@ def install() -> None:
             duet.install()
         source = None if is_master else Source(environment, in_flight, lost, duet)
         if source is not None and isinstance(runner, WorkerRunner):
-            Worker(environment, source, order).start()
+            Worker(environment, source, order, outside).start()
             return
         exporter = _open_exporter(order)
         if order is not None:
             role = (
-                Master(environment, order, exporter) if source is None else Alone(environment, order, exporter, source)
+                Master(environment, order, exporter, outside)
+                if source is None
+                else Alone(environment, order, exporter, outside, source)
             )
             role.start()
         elif exporter is not None:

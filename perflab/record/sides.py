@@ -59,6 +59,7 @@ class Parting:
                     task_exceptions=batch.task_exceptions,
                     clock_step_ms=batch.clock_step_ms,
                     strayed=batch.strayed,
+                    exceptions=batch.exceptions,
                     last=batch.last,
                 ),
             )

@@ -14,6 +14,8 @@ from locust.env import Environment
 from locust.user.task import TaskSet
 from locust.user.users import User
 
+from perflab.redact import redact
+
 
 def describe_suite(environment: Environment) -> dict[str, Any]:
     """Return ``locustfile``, a digest of its code, and ``users``: by class their weight, fixed count and tasks.
@@ -27,6 +29,16 @@ def describe_suite(environment: Environment) -> dict[str, Any]:
         "locustfile": _digest(Path(named.split(",")[0])) if named else "",
         "users": {user.__name__: _user(user) for user in users},
     }
+
+
+def own_hosts(environment: Environment) -> dict[str, str]:
+    """Return the hosts of their own that user classes have, by class; when a run starts Locust overwrites them.
+
+    The target's own is none. Whatever looks like a secret in them is taken out.
+    """
+    target = (environment.host or "").rstrip("/")
+    hosts = {user.__name__: str(user.host).rstrip("/") for user in environment.user_classes if user.host}
+    return {name: redact(host) for name, host in sorted(hosts.items()) if host != target}
 
 
 def _digest(locustfile: Path) -> str:

@@ -10,6 +10,7 @@ from locust.env import Environment
 from locust.exception import RPCError
 
 from perflab.record.delivery import Outbox, Parcel
+from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.ticking import ROWS, STOP, TAKEN, Ticking
 from perflab.store.handover import Order
@@ -18,10 +19,13 @@ from perflab.store.handover import Order
 class Worker(Ticking):
     """Delivers what its process records to the master."""
 
-    def __init__(self, environment: Environment, source: Source, order: Order | None) -> None:
+    def __init__(
+        self, environment: Environment, source: Source, order: Order | None, outside: OutsideExceptions
+    ) -> None:
         # A worker that somebody started by hand may outlive the shell that it was started from.
         super().__init__(environment, watched=order is not None)
         self._source = source
+        self._outside = outside
         self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
         self._until: float | None = None
         self._begun = self._stopping = self._ended = False
@@ -63,7 +67,9 @@ class Worker(Ticking):
         # A worker that never got a user says so, too: the master waits for all of them.
         if not self._ended:
             self._ended = True
-            self._outbox.put(self._source.take_batch(until=self._until, last=True))
+            batch = self._source.take_batch(until=self._until, last=True)
+            batch.exceptions = self._outside.finish()
+            self._outbox.put(batch)
 
     def _send(self, parcel: Parcel) -> None:
         try:

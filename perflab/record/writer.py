@@ -56,6 +56,7 @@ class RunWriter:
         account.unanswered, account.unstamped = batch.unanswered, batch.unstamped
         account.task_exceptions, account.clock_step_ms = batch.task_exceptions, batch.clock_step_ms
         account.strayed, account.complete = batch.strayed, batch.last
+        account.exceptions = batch.exceptions
         if batch.generator:
             account.last_second = _int(batch.generator[-1][0]) - start
 

@@ -66,8 +66,9 @@ def _properties(metrics: Metrics) -> dict[str, str]:
 
 def _measurement(level: Level) -> tuple[Verdict, list[str]]:
     """Return the verdict on a level's measurement alone, and why."""
-    explained = any(objective.verdict != "PASS" for objective in level.objectives.values())
-    if level.verdict == "INVALID" or (level.verdict == "INCONCLUSIVE" and not explained):
+    # What no objective's case shows: INVALID of course, and what the locustfile says of itself.
+    explained = level.verdict in {objective.verdict for objective in level.objectives.values()}
+    if level.verdict == "INVALID" or (level.verdict != "PASS" and not explained):
         return level.verdict, level.reasons
     return "PASS", [f"{phrases.count(level.totals.requests)} requests in {level.steady_s} s of steady state"]
 

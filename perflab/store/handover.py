@@ -15,6 +15,8 @@ from typing import Any
 from perflab.store.layout import SweepDir
 
 ORDER_VARIABLE = "PERFLAB_RECORD"
+USERS_MARK = "perflab-users: "
+"""Stands before the users of a locustfile, where the preflight prints them."""
 _ANSWER = ".recorder.json"
 
 
@@ -73,6 +75,7 @@ class SourceAccount:
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
     strayed: int = 0
+    exceptions: dict[str, int] = field(default_factory=dict)
     complete: bool = False
     """It has told that there is no more to come."""
 
@@ -93,6 +96,10 @@ class Answer:
     end: float | None = None
     """Set by the last write of a process that ended in order."""
     error: str | None = None
+    exceptions: dict[str, int] = field(default_factory=dict)
+    """Outside of requests and tasks, by text, in this process; those of workers are in their accounts."""
+    own_exit_code: int | None = None
+    """What the locustfile itself has set."""
     suite: dict[str, Any] | None = None
     """What the locustfile is made of: see `perflab.record.suite`."""
 

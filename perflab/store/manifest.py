@@ -83,7 +83,11 @@ class Evidence(BaseModel):
     clock_step_ms: float = 0.0
     """By how much the clock of the day was set at the most during the run."""
     sources: dict[str, SourceEvidence] = {}
+    exceptions: dict[str, int] = {}
+    """Exceptions outside of requests and tasks, by text."""
     locust_exit_code: int | None = None
+    own_exit_code: int | None = None
+    """The exit code that the locustfile itself has set; None where it has set none, or wasn't asked."""
     target_lost: bool = False
     error: str | None = None
     """Why the run has the status ``failed``, in one line."""

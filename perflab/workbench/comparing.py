@@ -34,10 +34,10 @@ def compare(
     """Compare two recorded sweeps, given by id or as `Sweep`; nothing is written.
 
     Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
-    of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change that would not matter, 0.05 or "5%" (the
-    default). `alpha` is how often two equal systems may be told apart, 0.01 by default. Both were set for an A/B
-    comparison when it began. `allow_different` names what may differ between the sweeps although it matters, such as
-    ``machine``.
+    of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
+    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
+    default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
+    sweeps although it matters, such as ``machine``.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 

@@ -554,3 +554,18 @@ def test_manifests_are_kept_as_they_are(recorded: Callable[[], Sweep], tmp_path:
     write_manifest(again, sweep.manifest)
     assert again.read_text() == sweep.dir.manifest.read_text()
     assert [run.users for run in sweep.run_manifests] == [20, 20, 40, 40]
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(2, "INVALID"), (1, "FAIL"), (137, "PASS"), (0, "PASS")])
+def test_the_exit_code_that_an_older_perflab_has_recorded_counts_too(written: Any, code: int, verdict: str) -> None:
+    written.run([(1, "/a", "ok", 10, 400)], locust_exit_code=code)
+    sweep = written.open()
+    assert sweep.verdict == verdict
+    assert bool(sweep.reasons) == (verdict != "PASS")
+
+
+def test_what_a_locustfile_says_of_itself_outranks_locusts_code(written: Any) -> None:
+    written.run([(1, "/a", "ok", 10, 400)], locust_exit_code=2, own_exit_code=2)
+    assert written.open().verdict == "FAIL"
+    written.run([(1, "/a", "ok", 10, 400)], repeat=2, own_exit_code=1, exceptions={"ValueError: x": 2})
+    assert written.open().verdict == "INVALID"

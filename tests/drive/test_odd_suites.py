@@ -1,0 +1,126 @@
+"""Locustfiles that go wrong outside of requests, or whose users don't do what they say: each is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import perflab
+from perflab.analyse.sweep import Sweep
+from perflab.drive.locust import check_locustfile
+from perflab.errors import LocustfileError
+from perflab.report.collect import collect
+from perflab.report.junit import junit_xml
+
+USERS = """
+import threading
+import gevent
+from locust import FastHttpUser, TaskSet, constant, events, task
+class U(FastHttpUser):
+    wait_time = constant(0.05)
+    @task
+    def t(self): self.client.get("/health")
+"""
+
+RAISING = (
+    USERS
+    + """
+    def on_stop(self): raise LookupError("in on_stop")
+def raising(where):
+    def listener(**_): raise RuntimeError(f"in {where} with token=hunter2")
+    return listener
+for name in ("test_start", "spawning_complete", "request", "test_stop", "quitting"):
+    getattr(events, name).add_listener(raising(name))
+@events.test_start.add_listener
+def start(**_):
+    gevent.spawn_later(1, raising("greenlet"))
+    threading.Thread(target=raising("thread")).start()
+"""
+)
+
+ODD = (
+    USERS.replace("wait_time", 'host = "http://me:hunter2@other:81/"; fixed_count = 3\n    wait_time')
+    + """
+class Never(U):
+    fixed_count = 0
+@events.quitting.add_listener
+def quitting(environment, **_): environment.process_exit_code = 7
+"""
+)
+
+
+def swept(folder: Path, text: str, target: str, **options: int) -> Sweep:
+    (folder / "locustfile.py").write_text(text)
+    (folder / "objectives.toml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+        return perflab.sweep(
+            target,
+            locustfile=folder / "locustfile.py",
+            users=2,
+            spawn_rate=10,
+            duration=2,
+            runs_dir=folder / "runs",
+            progress="none",
+            **options,
+        )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_exceptions_outside_of_requests_and_tasks_are_named(tmp_path: Path, small_target: str, processes: int) -> None:
+    sweep = swept(tmp_path, RAISING, small_target, processes=processes)
+    [manifest] = sweep.run_manifests
+    found = manifest.evidence.exceptions
+    for where in ("test_start", "spawning_complete", "request", "test_stop", "greenlet", "thread", "on_stop"):
+        assert any(f"in {where}" in text and "locustfile.py, line" in text for text in found), (where, found)
+    assert sum(found.values()) > manifest.evidence.requests_recorded > 20
+    # It is what Locust says of itself, too.
+    assert (manifest.status, manifest.evidence.locust_exit_code) == ("complete", 2)
+    assert sweep.verdict == "INVALID"
+    assert "RuntimeError: in test_start" in sweep.reasons[0]
+    assert not any(b"hunter2" in file.read_bytes() for file in sweep.dir.path.rglob("*") if file.is_file())
+
+
+def test_a_locustfile_that_says_that_it_failed_is_believed_and_odd_users_are_named(
+    tmp_path: Path, small_target: str
+) -> None:
+    sweep = swept(tmp_path, ODD, small_target)
+    assert sweep.run_manifests[0].evidence.own_exit_code == 7
+    assert sweep.verdict == "FAIL"
+    assert "the locustfile itself says that it failed (exit code 7)" in sweep.reasons[0]
+    [level] = sweep.to_dict()["levels"]
+    assert (level["verdict"], level["reasons"]) == ("FAIL", sweep.reasons)
+    assert b'failures="1"' in junit_xml(collect(sweep))
+    notes = "\n".join(sweep.notes)
+    assert "hosts of their own, but all users go to the target's: Never http://…@other:81, U http://…@other:81" in notes
+    assert "of the 3 users of a fixed count (U 3) only 2 were started" in notes
+    assert "no user of Never was started" in notes
+    assert not any(b"hunter2" in file.read_bytes() for file in sweep.dir.path.rglob("*") if file.is_file())
+
+
+FIXED = USERS + "    fixed_count = 2\nclass V(U):\n    fixed_count = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "refused"),
+    [
+        (FIXED, 3, ""),
+        (FIXED, 4, r"at most 3, .*\(U 2, V 1\)"),
+        # Those with a weight make up any number; those without are never started.
+        (FIXED + "class W(U):\n    fixed_count = 0\n", 1000, ""),
+        (FIXED + "class W(U):\n    fixed_count = 0\n    weight = 0\n", 4, "at most 3"),
+        (USERS + "    weight = 0\n", 1, "weight 0"),
+    ],
+)
+def test_users_that_can_not_be_reached_are_refused_before_the_run(
+    tmp_path: Path, text: str, level: int, refused: str
+) -> None:
+    (tmp_path / "suite.py").write_text(text)
+    with check_locustfile(tmp_path / "suite.py", os.environ, tmp_path, [1, level]) as finish:
+        if refused:
+            with pytest.raises(LocustfileError, match=refused):
+                finish()
+        else:
+            finish()

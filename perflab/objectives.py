@@ -11,6 +11,8 @@
 the group's endpoints if it names them, and is judged from a number of users on if it says so:
 
     throughput_rps = { at_least = 10, endpoints = ["POST /orders"], from_users = 100 }
+
+Without a file, a success rate of at least 99 % of all requests is the objective; an empty file sets none.
 """
 
 from __future__ import annotations
@@ -85,6 +87,8 @@ class Objectives(BaseModel):
 
     groups: tuple[Group, ...] = ()
     limits: tuple[Objective, ...] = ()
+    default: bool = False
+    """Whether nobody has stated them: see `DEFAULT`."""
 
     def group_of(self, method: str, name: str) -> str | None:
         """Return the first group that an endpoint belongs to, None if it belongs to none."""
@@ -93,6 +97,20 @@ class Objectives(BaseModel):
     def of_group(self, name: str) -> Iterable[Objective]:
         """Return the limits of one group in the file's order."""
         return (limit for limit in self.limits if limit.group == name)
+
+
+DEFAULT = Objectives(
+    groups=(Group(name="all", endpoints=("*",)),),
+    limits=(Objective(group="all", metric="success_rate", bound="at_least", limit=0.99),),
+    default=True,
+)
+"""Where nobody states objectives: a target that only fails must not pass. An empty objectives file switches it off."""
+
+
+def choose_objectives(file: Path | None, locustfile: Path, environment: Mapping[str, str]) -> Objectives:
+    """Return the objectives of `file`, of the one beside `locustfile`, or the default ones; raises UsageError."""
+    path = file or find_objectives(locustfile)
+    return DEFAULT if path is None else load_objectives(path, environment)
 
 
 def find_objectives(locustfile: Path) -> Path | None:

@@ -32,6 +32,7 @@ def document(sweep: Sweep) -> dict[str, Any]:
         "sweep": sweep.id,
         "status": sweep.manifest.status,
         "verdict": sweep.verdict,
+        "headline": sweep.headline,
         "reasons": sweep.reasons,
         "notes": sweep.notes,
         "levels": levels,

@@ -62,6 +62,10 @@ class Judgement:
         """Return the same figures as those of a level that never became steady."""
         return replace(self, verdict="INCONCLUSIVE", advice=f"not steady: {why}", unsteady=True)
 
+    def beside(self, what: str) -> Judgement:
+        """Return the same figures as those of a group that `what` goes against, if they would pass."""
+        return self if self.verdict != "PASS" else replace(self, verdict="INCONCLUSIVE", advice=what)
+
     def distrusted(self, why: str) -> Judgement:
         """Return the same figures as those of a measurement that can't be trusted."""
         return replace(self, verdict="INVALID", advice=f"INVALID: {why}")
@@ -92,6 +96,12 @@ def settles(bounds: Bounds, objective: Objective) -> Verdict:
     else:
         right, wrong = high <= objective.limit, low > objective.limit
     return "PASS" if right else "FAIL" if wrong else "INCONCLUSIVE"
+
+
+def fails_too_often(objective: Objective, observed: Observed) -> bool:
+    """Say whether fewer of all requests, failures included, succeeded within a latency's limit than its percentile."""
+    q = objective.percentile
+    return q is not None and observed.latency.distribution.within(objective.limit) < q * observed.requests
 
 
 def _judge_percentile(objective: Objective, q: float, observed: Observed) -> Judgement:

@@ -11,18 +11,25 @@ import pandas as pd
 
 from perflab.analyse.assemble import join_runs, read_run_tables, with_groups
 from perflab.analyse.document import document
+from perflab.analyse.headline import headline
 from perflab.analyse.health import health, offered_by_run
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
 from perflab.analyse.swing import no_weight
+from perflab.analyse.unjudged import Unjudged, find_unjudged
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, own_failures, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
+from perflab.store.silence import NO_ANSWER, Silence, find_silence
 
+DEFAULT_SET = (
+    "no objectives are set, so the default is judged, a success rate of at least 99 % of all requests: an "
+    "objectives.toml beside the locustfile sets others, an empty one sets none"
+)
 # Tables that verdicts and charts are made of: what is wrong with them is worth a note.
 _NOTED = {"latency.csv": LATENCY, "generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES}
 
@@ -183,6 +190,20 @@ class Sweep:
         return self._verdicts.reasons
 
     @cached_property
+    def headline(self) -> str:
+        """What the verdict means, and what a PASS must not hide."""
+        return headline(self)
+
+    @cached_property
+    def unjudged(self) -> list[Unjudged]:
+        """The failures of levels that can be trusted whose rate no objective limits."""
+        latency = self.latency
+        judged = latency["steady"].to_numpy() & np.array([*self._judged_runs, False])[latency["run"].cat.codes]
+        rows = latency[judged & (latency["measure"] == "client").to_numpy()]
+        counts = rows.groupby(["users", "group", "outcome"], observed=True)["count"].sum().reset_index()
+        return [one for one in find_unjudged(counts, self.manifest.objectives) if not self._distrust[one.users]]
+
+    @cached_property
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for name, table in _NOTED.items() for _, notes in self._read(name, table) for note in notes]
@@ -190,10 +211,13 @@ class Sweep:
         for run, manifest, judged, connecting, excuse in runs:
             remark = [line for line in (judged.remark, excuse) if line]
             found += [f"{run.name}: {line}" for line in [*remarks(manifest, float(connecting)), *remark]]
+        found += [one.line for one in self.unjudged]
+        if self.manifest.objectives.default:
+            found.append(DEFAULT_SET)
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON: sweep, status, verdict, reasons, notes, levels."""
+        """Return the result as plain values for JSON: sweep, status, verdict, headline, reasons, notes, levels."""
         return document(self)
 
     def _read(self, filename: str, table: Table) -> list[tuple[Reading, list[str]]]:
@@ -281,11 +305,30 @@ class Sweep:
             invalid_reasons(
                 manifest,
                 Measured(
-                    int(every[at]), int(steady[at]), bool(by_client[at]), offered.get(run.name, 1.0), sources[run.name]
+                    int(every[at]),
+                    int(steady[at]),
+                    bool(by_client[at]),
+                    offered.get(run.name, 1.0),
+                    sources[run.name],
+                    self._silence(at),
                 ),
             )
             for at, (run, manifest) in enumerate(zip(self._runs, self.run_manifests, strict=True))
         ]
+
+    def _silence(self, at: int) -> Silence | None:
+        """Return the silence that a run ended in, if it did."""
+        window = self.run_manifests[at].window
+        rows = self.latency[(self.latency["run"].cat.codes == at) & (self.latency["measure"] == "client")]
+        if window is None or not rows["outcome"].isin(NO_ANSWER).any():
+            return None
+        by_outcome = rows.groupby(["second", "outcome"], observed=True)
+        frame = by_outcome.agg(longest=("latency_ms", "max"), requests=("count", "sum")).reset_index()
+        seen = {
+            (int(row["second"]), str(row["outcome"])): (float(row["longest"]), int(row["requests"]))
+            for row in frame.to_dict("records")
+        }
+        return find_silence(seen, window.end)
 
     @cached_property
     def _distrust(self) -> dict[int, list[str]]:
@@ -313,6 +356,7 @@ class Sweep:
     def _verdicts(self) -> Verdicts:
         failed: dict[int, list[str]] = {users: [] for users in self.user_counts}
         unsteady: dict[int, list[str]] = {users: [] for users in self.user_counts}
+        unjudged = {(one.users, one.group): one.words for one in self.unjudged}
         runs = zip(self._runs, self.run_manifests, self._windows, self._excuses, strict=True)
         for run, manifest, judged, excuse in runs:
             failed[manifest.users] += [f"{run.name}: {line}" for line in own_failures(manifest)]
@@ -323,4 +367,4 @@ class Sweep:
             for window, judged in zip(self.windows, self._judged_runs, strict=True)
         ]
         observations = Observations(self.latency, [run.users for run in self.run_manifests], windows)
-        return Verdicts.of(self.manifest.objectives, self._distrust, failed, unsteady, observations.of)
+        return Verdicts.of(self.manifest.objectives, self._distrust, failed, unsteady, unjudged, observations.of)

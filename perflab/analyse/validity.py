@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from perflab.analyse.window import whole_seconds
 from perflab.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest
+from perflab.store.silence import Silence
 
 # A load that falls short by less than this changes neither the service's latency nor a comparison noticeably: run to
 # run, throughput and latency differ by about as much.
@@ -53,13 +54,15 @@ class SourceHealth:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a run's tables say: `recorded` requests in latency.csv, `steady` of them in the window, `by_client` whether
-    some of its latencies are the client clock's; the share of the intended load that was `offered`, and its sources."""
+    some of its latencies are the client clock's; the share of the intended load that was `offered`, its sources, and
+    the silence that it ended in, if it did."""
 
     recorded: int
     steady: int
     by_client: bool
     offered: float
     sources: Sequence[SourceHealth]
+    silence: Silence | None = None
 
 
 def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
@@ -71,7 +74,12 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
     reasons = []
     if evidence.users_reached < manifest.users:
         reasons.append(f"only {evidence.users_reached} of {manifest.users} users were running")
-    if evidence.target_lost:
+    if (silent := measured.silence) is not None:
+        reasons.append(
+            f"the target was lost: from second {silent.since_s} of the run to its end nothing was answered, and "
+            f"{silent.requests} requests were made in vain ({', '.join(silent.outcomes)})"
+        )
+    elif evidence.target_lost:
         reasons.append("the target was lost during the run")
     if evidence.strayed:
         reasons.append(
@@ -95,13 +103,18 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
 
 def _outside(evidence: Evidence) -> list[str]:
     """Return the exceptions that no request and no task has raised: what they have cut short, nobody knows."""
-    seen = [f"{text}{f' ({count} times)' if count > 1 else ''}" for text, count in evidence.exceptions.items()]
-    if not seen and evidence.own_exit_code is None and evidence.locust_exit_code == UNHANDLED:
-        seen = ["Locust ended with exit code 2, and its log has the exception"]
-    if not seen:
+    known = evidence.exceptions or evidence.locust_exceptions or evidence.own_exit_code is not None
+    if not known and evidence.locust_exit_code == UNHANDLED:
+        return ["an exception was raised outside of requests and tasks: Locust ended with exit code 2, its log has it"]
+    if not evidence.exceptions:
         return []
+    return [f"exceptions were raised outside of requests and tasks: {_listed(evidence.exceptions)}"]
+
+
+def _listed(exceptions: Mapping[str, int]) -> str:
+    seen = [f"{text}{f' ({count} times)' if count > 1 else ''}" for text, count in exceptions.items()]
     more = f", and {len(seen) - MOST_EXCEPTIONS} more" if len(seen) > MOST_EXCEPTIONS else ""
-    return [f"exceptions were raised outside of requests and tasks: {'; '.join(seen[:MOST_EXCEPTIONS])}{more}"]
+    return "; ".join(seen[:MOST_EXCEPTIONS]) + more
 
 
 def own_failures(manifest: RunManifest) -> list[str]:
@@ -191,6 +204,8 @@ def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
     found += _own_users(manifest)
     if evidence.task_exceptions:
         found.append(f"{evidence.task_exceptions} exceptions were raised in the locustfile's tasks")
+    if evidence.locust_exceptions:
+        found.append(f"Locust's own files may lack something, perflab's don't: {_listed(evidence.locust_exceptions)}")
     if evidence.locust_total not in (None, evidence.locust_finished) and manifest.status == "complete":
         found.append(
             f"Locust's own report tells of {evidence.locust_total} requests, its processes made "

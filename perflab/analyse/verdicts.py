@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from perflab.analyse.judge import Judgement, Observed, judge, worst
+from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge, worst
 from perflab.analyse.wording import reason
 from perflab.objectives import Objective, Objectives
 from perflab.store.manifest import Verdict
@@ -69,12 +69,15 @@ class Verdicts:
         distrust: Mapping[int, Sequence[str]],
         failed: Mapping[int, Sequence[str]],
         unsteady: Mapping[int, Sequence[str]],
+        unjudged: Mapping[tuple[int, str], str],
         observed: Callable[[int, Objective], Observed],
     ) -> Verdicts:
         """Judge every objective at every level of `distrust`; `observed` is given users and the objective.
 
         What has not become steady is not passed, whatever its figures: they would be others a little later, and more
-        seconds like these would not settle it. An objective that is missed all the same stays missed.
+        seconds like these would not settle it. An objective that is missed all the same stays missed. `unjudged` says
+        of groups by level that requests failed without an objective on that: a latency that fewer requests keep to than
+        it says is not passed either.
         """
         groups = {group.name: group for group in objectives.groups}
         judged = []
@@ -89,6 +92,8 @@ class Verdicts:
                     judgement = judgement.distrusted(doubts[0])
                 elif unsteady[users] and judgement.samples and judgement.verdict != "FAIL":
                     judgement = judgement.unsettled(unsteady[users][0])
+                elif (users, objective.group) in unjudged and fails_too_often(objective, seen):
+                    judgement = judgement.beside(unjudged[users, objective.group])
                 judged.append(Judged(users, objective, judgement, clock))
         return cls(judged, distrust, failed, unsteady)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from perflab.analyse.judge import Judgement
+from perflab.analyse.judge import Judgement, settles
 from perflab.objectives import Objective
 
 
@@ -20,6 +20,8 @@ def reason(objective: Objective, users: int, judgement: Judgement) -> str:
     if judgement.verdict == "FAIL":
         side = "below" if objective.bound == "at_least" else "above"
         return f"{what}: {evidence} is {side} {allowed}, {count if judgement.samples else 'no request succeeded'}"
+    if settles(judgement.bounds, objective) == "PASS":
+        return f"{what}: {evidence} meets {allowed} with {count}, but {judgement.advice}"
     return f"{what}: {evidence} can't be told from {allowed} with {count}; {judgement.advice}"
 
 

@@ -22,7 +22,6 @@ from perflab.store.layout import RunDir
 
 # By path: only Locust itself may import what lives inside Locust.
 RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
-PREFLIGHT = RECORDER.with_name("perflab_preflight.py")
 # Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
@@ -80,7 +79,7 @@ def check_locustfile(
     with tempfile.TemporaryFile() as output:
         # Under guard: the locustfile's code runs here already, and may hang or start processes of its own.
         check = Child(
-            [sys.executable, "-m", "locust", "-f", f"{locustfile},{PREFLIGHT}", "--list"],
+            [sys.executable, "-m", "perflab.record.preflight", "-f", str(locustfile), "--list"],
             environment=locust_environment(environment),
             cwd=cwd,
             output=output.fileno(),
@@ -109,9 +108,9 @@ def _judge_check(locustfile: Path, code: int | None, output: str, users: Iterabl
     if not output.rpartition(_LISTED)[2].strip():
         raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
     told = [line for line in output.splitlines() if line.startswith(USERS_MARK)]
-    # Those that Locust makes of pytest's tests are made later, with a weight of 1.
-    if told and (classes := json.loads(told[-1].removeprefix(USERS_MARK))):
-        _check_reachable(locustfile, classes, users)
+    # A locustfile may have closed stdout meanwhile.
+    if told:
+        _check_reachable(locustfile, json.loads(told[-1].removeprefix(USERS_MARK)), users)
 
 
 def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], users: Iterable[int]) -> None:

@@ -16,13 +16,14 @@ from pathlib import Path
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
 from perflab.drive.sampling import ProcessTree
-from perflab.drive.tail import RunTail
+from perflab.drive.tail import RunTail, TableTail
 from perflab.drive.target import Target
 from perflab.redact import redact
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
-from perflab.store.tables import TableWriter, create_tables
+from perflab.store.silence import NO_ANSWER, find_silence
+from perflab.store.tables import FAILURE_COLUMNS, LATENCY_COLUMNS, TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
@@ -150,6 +151,9 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest
     run, manifest = lane.run, lane.manifest
     answer = read_answer(run.path) or Answer()
     error = answer.error
+    # Whoever has interrupted a run doesn't wait for a host that may be gone.
+    asked = lane.target.child is not None or status == "complete"
+    lost = (asked and lane.target.lost) or _ended_in_silence(run, answer)
     if status == "complete" and (error or answer.end is None or not answer.window_over):
         status = "failed"
         error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
@@ -162,7 +166,7 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest
             "start": datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None,
             "end": datetime.now(UTC),
             "window": window,
-            "evidence": _evidence(answer, code, lane.target, error),
+            "evidence": _evidence(answer, code, lost, error),
             "suite": answer.suite,
         }
     )
@@ -171,7 +175,22 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest
     return manifest
 
 
-def _evidence(answer: Answer, code: int, target: Target, error: str | None) -> Evidence:
+def _ended_in_silence(run: RunDir, answer: Answer) -> bool:
+    """Say whether the target answered nothing any more from some moment on to the run's end."""
+    failed = {row["outcome"] for row in TableTail(run.failures).rows(FAILURE_COLUMNS)}
+    if answer.window_end is None or not failed & NO_ANSWER:
+        # The usual case, without reading the larger table.
+        return False
+    seen: dict[tuple[int, str], tuple[float, int]] = {}
+    for row in TableTail(run.latency).rows(LATENCY_COLUMNS):
+        if row["measure"] == "client":
+            key = int(row["second"]), row["outcome"]
+            longest, count = seen.get(key, (0.0, 0))
+            seen[key] = max(longest, float(row["latency_ms"])), count + int(row["count"])
+    return find_silence(seen, answer.window_end) is not None
+
+
+def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -> Evidence:
     accounts = answer.sources.values()
     return Evidence(
         users_reached=answer.users_reached,
@@ -186,9 +205,10 @@ def _evidence(answer: Answer, code: int, target: Target, error: str | None) -> E
         clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
         sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
         exceptions=dict(sum((Counter(one.exceptions) for one in (answer, *accounts)), Counter())),
+        locust_exceptions=answer.locust_exceptions,
         locust_exit_code=code,
         own_exit_code=answer.own_exit_code,
-        target_lost=target.lost,
+        target_lost=target_lost,
         error=error,
     )
 

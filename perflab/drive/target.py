@@ -27,6 +27,8 @@ START_TIMEOUT_S = 60.0
 REACH_TIMEOUT_S = 5.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
+# A host that is started anew, or has a full queue of connections just then, is not lost: it is asked again after each.
+LOST_WAITS_S = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,13 @@ class Target:
 
     @property
     def lost(self) -> bool:
-        """True when a managed target has ended by itself."""
-        return self.child is not None and self.child.poll() is not None
+        """True when a managed target has ended by itself, or when nobody accepts a connection at the host any more.
+
+        To ask the host takes no longer than a connection does, unless it is lost.
+        """
+        if self.child is not None:
+            return self.child.poll() is not None
+        return all(_unreachable(self.host, wait_s) for wait_s in LOST_WAITS_S)
 
 
 @contextlib.contextmanager
@@ -113,15 +120,21 @@ def free_port() -> int:
 
 
 def _reach(host: str) -> Target:
+    if why := _unreachable(host):
+        raise TargetError(f"{host} can't be reached ({why}): start the service, or check --host")
+    return Target(host)
+
+
+def _unreachable(host: str, wait_s: float = 0.0) -> str:
+    """Return why nobody accepts a connection at `host` after a wait, empty if somebody does."""
+    time.sleep(wait_s)
     parts = urlsplit(host)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=REACH_TIMEOUT_S).close()
     except (OSError, UnicodeError) as error:
-        raise TargetError(
-            f"{host} can't be reached ({getattr(error, 'strerror', None) or error}): start the service, or check --host"
-        ) from None
-    return Target(host)
+        return str(getattr(error, "strerror", None) or error)
+    return ""
 
 
 def _is_healthy(host: str, path: str) -> bool:

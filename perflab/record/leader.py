@@ -100,6 +100,7 @@ class Leader(Ticking):
         self._answer.end = time.time()
         self._answer.locust_total = self._environment.stats.total.num_requests
         self._answer.exceptions = self._outside.finish()
+        self._answer.locust_exceptions = self._outside.of_locust
         self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
         self._writer.write_answer()
         if self._exporter is not None:

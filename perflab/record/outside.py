@@ -18,6 +18,7 @@ from typing import Any
 import locust.log
 from gevent.hub import Hub
 from locust.event import EventHook
+from locust.stats import StatsCSVFileWriter
 from locust.user.task import TaskSet
 
 from perflab.redact import redact
@@ -28,17 +29,23 @@ MOST_TEXTS = 20
 FURTHER_TEXTS = "further exceptions"
 UNKNOWN = "an exception that is in locust.log"
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
+_STATISTICS = StatsCSVFileWriter.stats_writer.__code__.co_filename
+# Compiled modules, gevent's for one, give no path.
+_LIBRARIES = ("src/", "<", *{sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
 # Where Locust catches what others have raised, and logs it.
 _CATCHERS = {EventHook.fire.__code__.co_filename, TaskSet.run.__code__.co_filename}
 
 
 class OutsideExceptions(logging.Handler):
-    """Counts this process's exceptions outside of requests and tasks in `seen`, by text."""
+    """Counts this process's exceptions outside of requests and tasks in `seen`, by text.
+
+    Those of Locust's own statistics and their files, of which perflab uses nothing, are in `of_locust`.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.seen: dict[str, int] = {}
+        self.of_locust: dict[str, int] = {}
 
     def install(self) -> None:
         """Count exceptions of greenlets and threads from now on."""
@@ -57,7 +64,7 @@ class OutsideExceptions(logging.Handler):
 
     def finish(self) -> dict[str, int]:
         """Return what was seen, at the end: Locust may know of an exception that it was kept from logging."""
-        if locust.log.unhandled_greenlet_exception and not self.seen:
+        if locust.log.unhandled_greenlet_exception and not self.seen and not self.of_locust:
             self.seen[UNKNOWN] = 1
         return self.seen
 
@@ -81,13 +88,13 @@ class OutsideExceptions(logging.Handler):
         return handle
 
     def _count(self, kind: Any, error: BaseException, trace: TracebackType | None) -> None:
-        text = f"{one_line(redact(f'{kind.__name__}: {error}'))}{_place(trace)}"
-        if text not in self.seen and len(self.seen) >= MOST_TEXTS:
+        frames = extract_tb(trace)
+        own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
+        text = one_line(redact(f"{kind.__name__}: {error}"))
+        if own:
+            text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})"
+        of_locust = not own and any(frame.filename == _STATISTICS for frame in frames)
+        counts = self.of_locust if of_locust else self.seen
+        if text not in counts and len(counts) >= MOST_TEXTS:
             text = FURTHER_TEXTS
-        self.seen[text] = self.seen.get(text, 0) + 1
-
-
-def _place(trace: TracebackType | None) -> str:
-    """Return where it was raised: the innermost line that belongs to no library."""
-    own = [frame for frame in extract_tb(trace) if not frame.filename.startswith(_LIBRARIES)]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+        counts[text] = counts.get(text, 0) + 1

@@ -1,25 +1,39 @@
-"""What perflab asks of a locustfile before a run: its users, as Locust itself finds them."""
+"""Locust's own program, which also prints the users of its locustfile: ``python -m perflab.record.preflight --list``.
+
+A program and not a second ``-f`` file: only Locust knows which of a locustfile's classes it takes for users.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from functools import wraps
+from typing import Any
 
-from locust.user.users import User
-from locust.util.load_locustfile import is_user_class
+import locust.main
 
 from perflab.store.handover import USERS_MARK
 
 
-def tell_users() -> None:
-    """Print a line with the name, weight and fixed count of each user class, as JSON behind `USERS_MARK`.
+def main() -> None:
+    """Run Locust as its command does; the users are on a line of their own, as JSON behind `USERS_MARK`.
 
-    Locust imports its ``-f`` files in their order, so the locustfile's classes are there by now.
+    By name they have a weight and a fixed count.
     """
-    locustfile = Path(sys.argv[sys.argv.index("-f") + 1].split(",")[0])
-    # Locust's own exception to its rule.
-    name = "locustfile" if locustfile.stem == "locust" else locustfile.stem
-    found: list[type[User]] = [item for item in vars(sys.modules[name]).values() if is_user_class(item)]
-    users = {user.__name__: {"weight": user.weight, "fixed_count": user.fixed_count} for user in found}
-    sys.stdout.write(f"\n{USERS_MARK}{json.dumps(users)}\n")
+    locust.main.merge_locustfiles_content = _telling(locust.main.merge_locustfiles_content)
+    locust.main.main()
+
+
+def _telling(merge: Any) -> Any:
+    @wraps(merge)
+    def telling(*args: Any) -> Any:
+        users, *others = merge(*args)
+        told = {name: {"weight": user.weight, "fixed_count": user.fixed_count} for name, user in users.items()}
+        sys.stdout.write(f"\n{USERS_MARK}{json.dumps(told)}\n")
+        return users, *others
+
+    return telling
+
+
+if __name__ == "__main__":
+    main()

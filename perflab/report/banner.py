@@ -11,7 +11,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.analyse.wording import effective
 from perflab.chart.style import number
 from perflab.report.html import SYMBOLS, Html, join, table, tag
-from perflab.report.phrases import NO_OBJECTIVES, SENTENCES, amount, figure, metric_name
+from perflab.report.phrases import amount, figure, metric_name
 
 _MOST_REASONS = 6
 
@@ -20,7 +20,6 @@ def verdicts(sweep: Sweep) -> Html:
     """The verdict with its reasons; then a row an objective, a column a user count: measured, interval, samples."""
     overall = str(sweep.verdict)
     judged = not sweep.verdicts.empty
-    sentence = NO_OBJECTIVES if overall == "PASS" and not judged else SENTENCES[overall]
     reasons = [str(reason) for reason in sweep.reasons]
     hidden = len(reasons) - _MOST_REASONS
     listed = [*reasons[:_MOST_REASONS], *([f"and {hidden} more, see the table"] if hidden > 0 else [])]
@@ -30,12 +29,12 @@ def verdicts(sweep: Sweep) -> Html:
     ).format(
         overall,
         SYMBOLS[overall],
-        sentence,
+        sweep.headline,
         Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in listed)) if listed else "",
         _facts(sweep),
     )
     body = banner + (_matrix(sweep) if judged else _levels(sweep))
-    return Html(body, "\n".join([f"{overall}: {sentence}", *listed]))
+    return Html(body, "\n".join([f"{overall}: {sweep.headline}", *listed]))
 
 
 def _facts(sweep: Sweep) -> str:

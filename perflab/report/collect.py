@@ -41,6 +41,7 @@ def collect(sweep: Sweep) -> metrics.Metrics:
         levels={f"{users:04d}": levels.level(users) for users in sweep.user_counts},
         max_sustainable_throughput=levels.max_sustainable(),
         verdict=sweep.verdict,
+        headline=sweep.headline,
         exit_code=EXIT_CODES[sweep.verdict],
         reasons=sweep.reasons,
         notes=sweep.notes,

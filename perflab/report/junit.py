@@ -59,6 +59,7 @@ def _properties(metrics: Metrics) -> dict[str, str]:
     about = metrics.metadata
     return {
         "sweep_id": about.sweep_id,
+        "headline": metrics.headline,
         "git_commit": about.git_commit or "",
         **{f"version.{name}": version for name, version in about.versions.items()},
     }

@@ -249,6 +249,7 @@ class Metrics(Part):
         "most successful requests per second; null if there is none, or no objective."
     )
     verdict: Verdict = Field(description="The gravest of the levels: INVALID, FAIL, INCONCLUSIVE, PASS.")
+    headline: str = Field(description="What the verdict means, in a sentence, and what a PASS must not hide.")
     exit_code: int = Field(description="What perflab sweep exits with: 0 PASS, 1 FAIL, 3 INVALID, 4 INCONCLUSIVE.")
     reasons: list[str] = Field(description="Why the sweep does not pass, a line each, the gravest first.")
     notes: list[str] = Field(description="What is worth knowing but changes no verdict, a line each.")

@@ -9,24 +9,10 @@ from perflab.analyse.wording import effective
 from perflab.objectives import Bound
 
 if TYPE_CHECKING:
-    from perflab.report.metrics import Metrics, Objective
-
-SENTENCES = {
-    "PASS": "Every objective is met, and every measurement can be trusted.",
-    "FAIL": "At least one objective is missed.",
-    "INVALID": "At least one measurement can't be trusted: its figures must not be used.",
-    "INCONCLUSIVE": "The measurements can be trusted, but they are too few to decide every objective.",
-}
-NO_OBJECTIVES = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+    from perflab.report.metrics import Objective
 
 _PERCENTILE = re.compile(r"(p[\d.]+)_ms")
 _NAMES = {"throughput_rps": "throughput"}
-
-
-def sentence(metrics: Metrics) -> str:
-    """Return what a sweep's verdict means."""
-    judged = any(level.objectives for level in metrics.levels.values())
-    return NO_OBJECTIVES if metrics.verdict == "PASS" and not judged else SENTENCES[metrics.verdict]
 
 
 def what(objective: Objective) -> str:

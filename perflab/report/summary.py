@@ -15,7 +15,7 @@ def summary_md(metrics: Metrics, report: str | None = None) -> str:
     """Return the summary; `report` is where the whole report lies, None if there is none."""
     blocks = [
         f"## {marked(metrics.verdict)}: load sweep {text(metrics.metadata.label)}",
-        phrases.sentence(metrics),
+        text(metrics.headline),
         items(metrics.reasons),
         _objectives(list(metrics.levels.values())),
         _max_sustainable(metrics),

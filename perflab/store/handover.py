@@ -98,6 +98,8 @@ class Answer:
     error: str | None = None
     exceptions: dict[str, int] = field(default_factory=dict)
     """Outside of requests and tasks, by text, in this process; those of workers are in their accounts."""
+    locust_exceptions: dict[str, int] = field(default_factory=dict)
+    """Those of Locust's own statistics and their files."""
     own_exit_code: int | None = None
     """What the locustfile itself has set."""
     suite: dict[str, Any] | None = None

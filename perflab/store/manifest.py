@@ -85,6 +85,8 @@ class Evidence(BaseModel):
     sources: dict[str, SourceEvidence] = {}
     exceptions: dict[str, int] = {}
     """Exceptions outside of requests and tasks, by text."""
+    locust_exceptions: dict[str, int] = {}
+    """Those of Locust's own statistics and their files, of which perflab uses nothing."""
     locust_exit_code: int | None = None
     own_exit_code: int | None = None
     """The exit code that the locustfile itself has set; None where it has set none, or wasn't asked."""

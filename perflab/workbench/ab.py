@@ -11,7 +11,7 @@ from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
-from perflab.objectives import Objectives, find_objectives, load_objectives
+from perflab.objectives import choose_objectives
 from perflab.plan import UsersLike
 from perflab.progress import Style, show_progress
 from perflab.redact import HIDDEN
@@ -97,12 +97,12 @@ def ab(
             label=label,
             allow_hosts=allow_hosts,
         )
-    limits = Path(objectives) if objectives is not None else find_objectives(plan.plan.locustfile)
+    limits = choose_objectives(None if objectives is None else Path(objectives), plan.plan.locustfile, environment)
     judge = _Judge(plan, tell=progress != "none")
     with show_progress(progress) as show:
         place = run_ab(
             plan,
-            load_objectives(limits, environment) if limits is not None else Objectives(),
+            limits,
             runs_dir=folder,
             resumed=resumed,
             environment=environment,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.errors import StoreError
-from perflab.objectives import Objectives, find_objectives, load_objectives
+from perflab.objectives import choose_objectives
 from perflab.plan import UsersLike, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
@@ -80,12 +80,12 @@ def sweep(
     if progress != "none" and not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
         sys.stderr.write(warning + "\n")
         sys.stderr.flush()
-    limits = Path(objectives) if objectives is not None else find_objectives(plan.locustfile)
+    limits = choose_objectives(None if objectives is None else Path(objectives), plan.locustfile, environment)
     with SweepLog() as log:
         with show_progress(progress) as show:
             done = run_sweep(
                 plan,
-                load_objectives(limits, environment) if limits is not None else Objectives(),
+                limits,
                 runs_dir=runs_folder(runs_dir),
                 environment=environment,
                 root=root,

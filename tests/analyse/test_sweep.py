@@ -522,7 +522,7 @@ def test_many_endpoints_are_no_trouble(written: Any) -> None:
 def test_the_result_is_plain_json(recorded: Callable[[], Sweep]) -> None:
     sweep = recorded()
     found = json.loads(json.dumps(sweep.to_dict(), allow_nan=False))
-    assert list(found) == ["sweep", "status", "verdict", "reasons", "notes", "levels"]
+    assert list(found) == ["sweep", "status", "verdict", "headline", "reasons", "notes", "levels"]
     assert (found["sweep"], found["status"], found["verdict"]) == (sweep.id, "complete", sweep.verdict)
     assert [level["users"] for level in found["levels"]] == [20, 40]
     level = found["levels"][1]

@@ -191,6 +191,8 @@ def test_a_report_that_can_not_be_made_does_not_hide_the_verdict(
         raise StoreError("no room for a report")
 
     monkeypatch.setattr("perflab.report.render_report", fail, raising=False)
+    # A second is too short for the default objective.
+    locustfile.with_name("objectives.toml").touch()
     monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
     code = run_command(
         ["run", "--launch", small_target, "-f", str(locustfile), "--users", "2", "--spawn-rate", "2", "--duration", "1"]

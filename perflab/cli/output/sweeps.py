@@ -44,6 +44,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if table.row_count:
         console.print(table)
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
+    console.print(f"  {escape(sweep.headline)}", soft_wrap=True)
     for reason in [*sweep.reasons, *(f"note: {note}" for note in sweep.notes)]:
         console.print(f"  {escape(reason)}", soft_wrap=True)
 

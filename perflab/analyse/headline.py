@@ -1,0 +1,46 @@
+"""What a sweep's verdict means, in one or two sentences: the first that anybody reads of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perflab.analyse.sweep import Sweep
+
+_MET = "Every objective is met, and every measurement can be trusted."
+_DEFAULT_MET = (
+    "Every measurement can be trusted, and the default objective is met, a success rate of at least 99 %: no other is "
+    "set."
+)
+_NOTHING_SET = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+_DEFAULT_MISSED = "The default objective is missed, a success rate of at least 99 %: no other is set."
+_MISSED = "At least one objective is missed."
+_SAYS_FAILED = "The locustfile itself says that it failed."
+_INVALID = "At least one measurement can't be trusted: its figures must not be used."
+_UNJUDGED = "The measurements can be trusted, but where so many requests failed no latency is passed."
+_TOO_FEW = "The measurements can be trusted, but they are too few to decide every objective."
+
+
+def headline(sweep: Sweep) -> str:
+    """Return the meaning of a sweep's verdict, with what went wrong besides and no objective judges."""
+    if sweep.verdict == "INVALID":
+        return _INVALID
+    aside = [one.line for one in sweep.unjudged]
+    if exceptions := sum(run.evidence.task_exceptions for run in sweep.run_manifests):
+        aside.append(f"{exceptions} exceptions were raised in the locustfile's tasks")
+    return f"{_sentence(sweep)} {'; '.join(aside)}." if aside else _sentence(sweep)
+
+
+def _sentence(sweep: Sweep) -> str:
+    verdicts, default = sweep.verdicts["verdict"], sweep.manifest.objectives.default
+    if sweep.verdict == "FAIL":
+        missed = _DEFAULT_MISSED if default else _MISSED
+        return missed if (verdicts == "FAIL").any() else _SAYS_FAILED
+    if sweep.verdict == "INCONCLUSIVE":
+        # More requests would not change that.
+        why = set(sweep.verdicts.loc[verdicts == "INCONCLUSIVE", "advice"])
+        by_failures = why and why <= {one.words for one in sweep.unjudged} and not any(sweep.unsteady)
+        return _UNJUDGED if by_failures else _TOO_FEW
+    if verdicts.empty:
+        return _NOTHING_SET
+    return _DEFAULT_MET if default else _MET

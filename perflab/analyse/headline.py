@@ -13,6 +13,7 @@ _DEFAULT_MET = (
     "set."
 )
 _NOTHING_SET = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+_NONE_APPLIES = "Every measurement can be trusted. No objective applies at these user counts, so nothing was judged."
 _DEFAULT_MISSED = "The default objective is missed, a success rate of at least 99 %: no other is set."
 _MISSED = "At least one objective is missed."
 _SAYS_FAILED = "The locustfile itself says that it failed."
@@ -42,5 +43,5 @@ def _sentence(sweep: Sweep) -> str:
         by_failures = why and why <= {one.words for one in sweep.unjudged} and not any(sweep.unsteady)
         return _UNJUDGED if by_failures else _TOO_FEW
     if verdicts.empty:
-        return _NOTHING_SET
+        return _NONE_APPLIES if sweep.manifest.objectives.limits else _NOTHING_SET
     return _DEFAULT_MET if default else _MET

@@ -204,7 +204,7 @@ def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -
         strayed=sum(account.strayed for account in accounts),
         clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
         sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
-        exceptions=dict(sum((Counter(one.exceptions) for one in (answer, *accounts)), Counter())),
+        exceptions=dict(sum(map(Counter, (answer.exceptions, *(one.exceptions for one in accounts))), Counter[str]())),
         locust_exceptions=answer.locust_exceptions,
         locust_exit_code=code,
         own_exit_code=answer.own_exit_code,

@@ -100,3 +100,11 @@ def test_exceptions_of_tasks_are_in_the_headline_of_a_pass(written: Any) -> None
     sweep = written.open()
     assert sweep.verdict == "PASS"
     assert "12 exceptions were raised" in sweep.headline
+
+
+def test_objectives_of_more_users_than_there_were_have_judged_nothing(written: Any) -> None:
+    written.limit("throughput_rps", 1000, from_users=20)
+    written.run(rows(50, 0))
+    sweep = written.open()
+    assert (sweep.verdict, len(sweep.verdicts)) == ("PASS", 0)
+    assert "No objective applies" in sweep.headline

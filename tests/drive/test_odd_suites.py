@@ -51,7 +51,7 @@ def quitting(environment, **_): environment.process_exit_code = 7
 )
 
 
-def swept(folder: Path, text: str, target: str, **options: int) -> Sweep:
+def swept(folder: Path, text: str, target: str, processes: int = 1) -> Sweep:
     (folder / "locustfile.py").write_text(text)
     (folder / "objectives.toml").touch()
     with pytest.MonkeyPatch.context() as patch:
@@ -64,7 +64,7 @@ def swept(folder: Path, text: str, target: str, **options: int) -> Sweep:
             duration=2,
             runs_dir=folder / "runs",
             progress="none",
-            **options,
+            processes=processes,
         )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.objectives import DEFAULT
 from perflab.report import verdicts
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 from perflab.report.summary import summary_md
+from tests.analyse.conftest import Written
 
 WORDS = "of requests failed (404) and no objective judges that"
 
@@ -108,3 +111,15 @@ def test_objectives_of_more_users_than_there_were_have_judged_nothing(written: A
     sweep = written.open()
     assert (sweep.verdict, len(sweep.verdicts)) == ("PASS", 0)
     assert "No objective applies" in sweep.headline
+
+
+def test_a_comparison_tells_of_failures_that_both_sides_have(tmp_path: Path) -> None:
+    sides = []
+    for name in ("baseline", "candidate"):
+        side = Written(tmp_path / name)
+        for repeat in range(1, 7):
+            side.run(rows(50, 50), repeat=repeat)
+        sides.append(side.open(repeats=6))
+    comparison = compare_sweeps(*sides)
+    assert comparison.verdict == "PASS"
+    assert any("50 % of requests failed in all of the baseline and 50 %" in note for note in comparison.notes)

@@ -17,6 +17,9 @@ from perflab.analyse.comparison.throughput import Throughput
 from perflab.analyse.comparison.wording import all_taken, names, percentage
 from perflab.analyse.document import records
 
+# Of a comparison's requests: more than the default objective of a sweep allows to fail.
+MANY_FAILURES = 0.01
+
 Change: TypeAlias = ChangeVerdict | Literal["INVALID"]
 
 
@@ -149,6 +152,16 @@ def failure_bound(errors: Errors) -> str:
         f"no more failures were found in {names([row['group'] for row in unfound])}; "
         f"up to {percentage(max(worst['high'], 0))} more of requests may fail ({worst['group']})"
     )
+
+
+def failing_alike(errors: Errors) -> list[str]:
+    """Return where so many requests fail on both sides that it is worth saying although neither is the worse one."""
+    return [
+        f"{percentage(row['baseline_rate'])} of requests failed in {row['group']} of the baseline and "
+        f"{percentage(row['candidate_rate'])} of the candidate: a comparison judges the difference alone"
+        for row in records(errors.groups)
+        if min(row["baseline_rate"] or 0, row["candidate_rate"] or 0) > MANY_FAILURES
+    ]
 
 
 def _with(rows: pd.DataFrame, verdict: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import pandas as pd
 from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.comparable import Difference, check_waived, differences, incomparable, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
-from perflab.analyse.comparison.conclusion import Change, Conclusion, failure_bound
+from perflab.analyse.comparison.conclusion import Change, Conclusion, failing_alike, failure_bound
 from perflab.analyse.comparison.details import by_quantile, contributions, curves, over_time
 from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
@@ -128,6 +128,7 @@ class SweepComparison:
             *spread_notes(self.spread),
             *self._latency.notes,
             *([bound] if bound else []),
+            *failing_alike(self._errors),
             *left_out(*self._sides),
             # What is not steady in a duet hits both sides at the same moment.
             *(never_steady(self._sides) if self.design != "duet" else []),

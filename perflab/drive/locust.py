@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from perflab.drive.child import Child
+from perflab.drive.output import shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan import Plan
-from perflab.redact import redact
 from perflab.store.handover import USERS_MARK
 from perflab.store.layout import RunDir
 
@@ -102,7 +102,7 @@ def _judge_check(locustfile: Path, code: int | None, output: str, users: Iterabl
         raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
     if code != 0:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        last = redact(lines[-1]) if lines else "no output"
+        last = shown(lines[-1]) if lines else "no output"
         raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}")
     # Locust lists nobody without complaint; what the locustfile itself prints comes before the list.
     if not output.rpartition(_LISTED)[2].strip():

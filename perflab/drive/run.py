@@ -15,10 +15,10 @@ from pathlib import Path
 
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
+from perflab.drive.output import last_line, redact_log
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail, TableTail
 from perflab.drive.target import Target
-from perflab.redact import redact
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
@@ -90,7 +90,7 @@ def execute_run(
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
-        _redact_log(run.locust_log)
+        redact_log(run.locust_log)
         closed = [_close(lane, run, status, code) for lane in lanes]
     return closed
 
@@ -223,30 +223,12 @@ def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
 
 
 def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
-    if manifest.plan.expect_workers and answer.start is None and _GAVE_UP in _text(run.locust_log):
-        plan = manifest.plan
+    plan = manifest.plan
+    if plan.expect_workers and answer.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
         return f"fewer than {plan.expect_workers} workers came to {plan.master_bind} within {WORKERS_WAIT_S} s"
     if answer.end is None:
-        return redact(_last_line(run.locust_log))
+        with run.locust_log.open("rb") as log:
+            # How far it had come is no reason why it ended.
+            return last_line(log.fileno(), without=_PROGRESS) or "its log doesn't say why"
     # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
     return f"{answer.users_reached} of {manifest.users} users had been running"
-
-
-def _redact_log(log: Path) -> None:
-    """Take out what a locustfile has printed before the recorder was there to do it."""
-    text = _text(log)
-    discreet = "\n".join(redact(line) for line in text.split("\n"))
-    if discreet != text:
-        beside = log.with_suffix(".redacted")
-        beside.write_text(discreet, encoding="utf-8")
-        beside.replace(log)
-
-
-def _text(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")
-
-
-def _last_line(log: Path) -> str:
-    # How far it had come is no reason why it ended.
-    lines = [line for line in _text(log).splitlines() if line.strip() and not _PROGRESS.search(line)]
-    return lines[-1].strip()[:300] if lines else "its log doesn't say why"

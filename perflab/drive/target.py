@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from perflab.drive.child import Child
+from perflab.drive.output import last_line
 from perflab.errors import TargetError
 from perflab.plan import Plan
 from perflab.redact import redact
@@ -81,13 +81,13 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                 if (code := child.poll()) is not None:
                     raise TargetError(
                         f"the target ended with exit code {code} before it was ready: "
-                        f"{redact(_last_line(output)) or 'it printed nothing'} "
+                        f"{last_line(output.fileno()) or 'it printed nothing'} "
                         f"(--launch {redact(shlex.join(command))!r})"
                     )
                 if time.monotonic() > deadline:
                     raise TargetError(
                         f"the target did not answer {host}{plan.health} with 2xx within {START_TIMEOUT_S:.0f} s: "
-                        f"check --launch and --health (last output: {redact(_last_line(output)) or 'none'})"
+                        f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})"
                     )
                 time.sleep(POLL_S)
             return Target(host, child)
@@ -155,11 +155,3 @@ def _is_healthy(host: str, path: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _last_line(output: IO[bytes]) -> str:
-    # pread, because the target shares the file's position and goes on writing at it.
-    size = os.fstat(output.fileno()).st_size
-    text = os.pread(output.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""

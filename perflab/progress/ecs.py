@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from perflab.redact import redact_values
+from perflab.redact import beginning, redact_values
 from perflab.store.tables import one_line
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def _clean(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 def _clean_value(value: object) -> object:
     if isinstance(value, str):
-        return one_line(redact_values(value), MOST_CHARACTERS)
+        return one_line(redact_values(beginning(value)), MOST_CHARACTERS)
     return [_clean_value(item) for item in value] if isinstance(value, list) else value

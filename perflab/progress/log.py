@@ -12,7 +12,7 @@ from perflab.drive.tail import TableTail
 from perflab.progress import words
 from perflab.progress.ecs import LogFile, open_logger
 from perflab.progress.plain import EVERY_S
-from perflab.redact import redact
+from perflab.redact import beginning, redact
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Status, Verdict
 from perflab.store.tables import FAILURE_COLUMNS
@@ -93,7 +93,8 @@ class SweepLog:
         self._end_failures()
         name = type(error).__name__
         action = "sweep-failed" if isinstance(error, Exception) else "sweep-interrupted"
-        fields = {"event.outcome": "failure", "error.type": name, "error.message": redact(str(error)) or None}
+        message = redact(beginning(str(error))) or None
+        fields = {"event.outcome": "failure", "error.type": name, "error.message": message}
         self._write("error", action, f"{action.replace('-', ' ')} by {name}; what was recorded is kept", fields)
 
     def _start_sweep(self, event: SweepStarted) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import sub
 
-from perflab.redact import redact_values
+from perflab.redact import beginning, redact_values
 from perflab.store.tables import bucket_middle, count_buckets, one_line
 
 # A target that fails with a new text each time must neither fill the memory nor the disk.
@@ -118,5 +118,5 @@ class Counts:
         """Return a request's name as it may stand in a table; names repeat, so the work is done once each."""
         clean = self._clean.get(text)
         if clean is None:
-            clean = self._clean[text] = one_line(redact_values(text), 500)
+            clean = self._clean[text] = one_line(redact_values(beginning(text)), 500)
         return clean

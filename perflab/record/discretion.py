@@ -6,17 +6,24 @@ request's headers with their token and cookie, as often as not.
 
 from __future__ import annotations
 
+import atexit
 import sys
+from collections.abc import Iterable
 from functools import lru_cache, wraps
 from typing import Any, TextIO
 
 from locust.runners import Runner
 from locust.stats import RequestStats, StatsError
 
-from perflab.redact import redact
+from perflab.redact import beginning, redact
 
 # Texts repeat, and a broken target must not cost the generator its time.
 _redacted = lru_cache(maxsize=1024)(redact)
+
+
+def _brief(text: str) -> str:
+    # An answer's whole body, as often as not; Locust keeps each such text, and writes it into its files.
+    return _redacted(beginning(text))
 
 
 def install() -> None:
@@ -34,14 +41,31 @@ class RedactedLines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._begun = ""
+        self._begun: list[str] = []
+        atexit.register(self.end)
 
     def write(self, text: str) -> int:
         """Write the lines that are whole by now."""
-        whole, newline, self._begun = (self._begun + text).rpartition("\n")
+        whole, newline, begun = text.rpartition("\n")
         if newline:
-            self._stream.write("".join(f"{redact(line)}\n" for line in whole.split("\n")))
+            lines = "".join([*self._begun, whole]).split("\n")
+            self._begun.clear()
+            self._stream.write("".join(f"{redact(line)}\n" for line in lines))
+        if begun:
+            self._begun.append(begun)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts one after the other."""
+        for line in lines:
+            self.write(line)
+
+    def end(self) -> None:
+        """Write what has been begun; nothing will follow that could make it known as a secret."""
+        if self._begun:
+            self._stream.write(redact("".join(self._begun)))
+            self._stream.flush()
+            self._begun.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -50,7 +74,7 @@ class RedactedLines:
 def _discreet_error(log_error: Any) -> Any:
     @wraps(log_error)
     def log(stats: RequestStats, method: str, name: str, error: Exception | str | None) -> None:
-        log_error(stats, method, name, _redacted(StatsError.parse_error(error)))
+        log_error(stats, method, name, _brief(StatsError.parse_error(error)))
 
     return log
 
@@ -58,6 +82,6 @@ def _discreet_error(log_error: Any) -> Any:
 def _discreet_exception(log_exception: Any) -> Any:
     @wraps(log_exception)
     def log(runner: Runner, node_id: str, msg: str, formatted_tb: str) -> None:
-        log_exception(runner, node_id, _redacted(msg), "\n".join(map(_redacted, formatted_tb.split("\n"))))
+        log_exception(runner, node_id, _brief(msg), "\n".join(map(_brief, formatted_tb.split("\n"))))
 
     return log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from perflab.redact import redact
+from perflab.redact import beginning, redact
 from perflab.store.tables import one_line
 
 _BY_TYPE = (
@@ -44,7 +44,7 @@ def classify(response: Any, exception: object) -> tuple[str, str]:
 
 def message_of(exception: object) -> str:
     """Return a failure's text on one line, without query strings, credentials or tokens."""
-    return one_line(redact(str(exception)))
+    return one_line(redact(beginning(str(exception))))
 
 
 def _causes(exception: object) -> list[object]:

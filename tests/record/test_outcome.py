@@ -60,3 +60,8 @@ def test_a_message_is_one_line_without_secrets() -> None:
     assert "hunter2" not in message_of(error)
     assert "\n" not in message_of(error)
     assert len(message_of(Exception("x" * 10_000))) == 200
+
+
+def test_of_a_long_message_only_the_beginning_is_redacted_and_kept() -> None:
+    assert message_of("-" * 1_000_000) == "-" * 199 + "…"
+    assert message_of("GET http://u:" + "hunter2" * 1_000_000 + "@h/a") == "GET http://…"

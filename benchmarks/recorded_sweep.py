@@ -30,6 +30,7 @@ from perflab.store.manifest import (
     Window,
     write_manifest,
 )
+from perflab.store.measures import CLIENT, STAND_IN, WIRE
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -241,13 +242,15 @@ def _second(
     client_ms = wire_ms + rng.gamma(2, 0.2 * (1 + users / 250), requests)
     source = rng.integers(len(load.sources), size=requests)
     failure = np.where(rng.random(requests) < load.failure_rate, rng.integers(len(OUTCOMES), size=requests), -1)
-    measures = (("client", client_ms), ("wire", wire_ms)) if load.wire else (("client", client_ms),)
+    further = (WIRE, wire_ms) if load.wire else (STAND_IN, client_ms)
     samples: Counter[tuple[int, int, int, str, int]] = Counter()
-    for measure, latency_ms in measures:
+    for measure, latency_ms in ((CLIENT, client_ms), further):
         buckets = map(bucket_of, latency_ms.tolist())
         samples.update(
             (at, of, why, measure, bucket)
             for at, of, why, bucket in zip(source.tolist(), endpoint.tolist(), failure.tolist(), buckets, strict=True)
+            # Nothing stands in for the wire time of a failure.
+            if measure != STAND_IN or why < 0
         )
     failed = Counter((of, why) for of, why in zip(endpoint.tolist(), failure.tolist(), strict=True) if why >= 0)
     latency_rows = (

@@ -11,8 +11,9 @@ import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.bounds import Timed, by_second
+from perflab.analyse.clocks import row_clocks
 from perflab.analyse.judge import Observed
-from perflab.analyse.partition import clocks_of_rows, judged_latencies
+from perflab.analyse.partition import judged_latencies
 from perflab.analyse.summary import Bools, Floats, Ints, Samples, clocks, judged_requests, wire_cells
 from perflab.objectives import Objective, any_matches
 
@@ -55,7 +56,8 @@ class Observations:
         self._latency, self._levels, self._windows = latency, levels, windows
         self._groups = latency["group"].cat.categories
         self._endpoint, self._endpoints = endpoint_codes(latency)
-        self._clock, self._known = clocks_of_rows(latency, np.ones(len(latency), "bool"))
+        self._clock = row_clocks(latency)
+        self._known = self._clock >= 0
         # One level is asked for after the other.
         self._level = lru_cache(maxsize=1)(self._of_level)
 

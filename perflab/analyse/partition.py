@@ -10,12 +10,9 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
+from perflab.analyse.clocks import row_clocks
 from perflab.analyse.summary import (
-    CLIENT,
-    STAND_IN,
-    WIRE,
     Bools,
-    Codes,
     Floats,
     Ints,
     Samples,
@@ -50,7 +47,8 @@ class Steady:
         endpoint, endpoints = endpoint_codes(latency)
         group_of = np.zeros(len(endpoints), "int64")
         group_of[endpoint] = latency["group"].cat.codes.to_numpy()
-        clock, chosen = clocks_of_rows(latency, judged)
+        clock = row_clocks(latency)
+        chosen = judged & (clock >= 0)
         level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
         ok = (latency["outcome"] == "ok").to_numpy()[chosen]
         value, values = pd.factorize(judged_latencies(latency)[chosen])
@@ -104,7 +102,8 @@ class Steady:
 
 def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     """Return requests, failures and percentiles of each run, second and group, ramp-up included."""
-    clock, chosen = clocks_of_rows(latency, np.ones(len(latency), "bool"))
+    clock = row_clocks(latency)
+    chosen = clock >= 0
     rows = latency[chosen]
     samples = Samples(
         (rows["outcome"] == "ok").to_numpy(),
@@ -138,15 +137,6 @@ def timeline(latency: pd.DataFrame) -> pd.DataFrame:
     result["p95_ms"] = ordered.percentile(0.95)
     result["steady"] = rows["steady"].to_numpy()[example]
     return result
-
-
-def clocks_of_rows(latency: pd.DataFrame, judged: Bools) -> tuple[Codes, Bools]:
-    """Return each row's clock as in `Samples.clock`, and which of the judged rows are samples of some clock."""
-    measure = latency["measure"]
-    clock = np.full(len(latency), -1, "int8")
-    for code, name in ((CLIENT, "client"), (WIRE, "wire"), (STAND_IN, "stand_in")):
-        clock[(measure == name).to_numpy()] = code
-    return clock, judged & (clock >= 0)
 
 
 def judged_latencies(latency: pd.DataFrame) -> Floats:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_pairs
+from perflab.analyse.clocks import has_value, judged_rows
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
-from perflab.analyse.summary import Bools
 from perflab.analyse.window import whole_seconds
 from perflab.store.manifest import RunManifest, Window
+from perflab.store.measures import CLIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,17 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     planned = whole_seconds(manifest.window)
     if manifest.window is None or not planned or manifest.status != "complete":
         return JudgedWindow(manifest.window, None)
-    ok, client = _is(latency["outcome"], "ok"), _is(latency["measure"], "client")
-    on_wire = _is(latency["measure"], "wire", "stand_in") & ok
-    # One row a request: of a successful one its judged clock, of a failed one the only clock that it has.
-    rows = (on_wire | (client & ~ok)) if on_wire.any() else client
     second = latency["second"].to_numpy()
-    rows = rows & (second >= planned.start) & (second < planned.stop)
+    within = (second >= planned.start) & (second < planned.stop)
+    endpoint = endpoint_pairs(latency)
+    ok = has_value(latency["outcome"], "ok")
+    # One row a request: of a successful one its judged clock, of a failed one the only clock that it always has.
+    failed = within & ~ok & has_value(latency["measure"], CLIENT)
+    rows = failed | judged_rows(latency, endpoint, int(endpoint.max(initial=0)) + 1, within)
     # Run by run, so without a frame of the chosen rows.
     series = second_by_second(
         second[rows].astype("int64"),
-        endpoint_pairs(latency)[rows],
+        endpoint[rows],
         latency["latency_ms"].to_numpy()[rows],
         latency["count"].to_numpy()[rows],
         ok[rows],
@@ -60,10 +61,3 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     part = find_steady(series.requests, series.latency, series.slow)
     window = Window(start=planned.start + part.start, end=planned.stop) if part.start else manifest.window
     return JudgedWindow(window, part)
-
-
-def _is(column: pd.Series[str], *values: str) -> Bools:
-    """Return which rows of a categorical column have one of the values; each value is looked up once."""
-    accessor = column.cat
-    found: Bools = np.array([category in values for category in accessor.categories], "bool")[accessor.codes.to_numpy()]
-    return found

@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from perflab.store.measures import goes_by_wire
+
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int8]]
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-# The judged clock is the wire's, with the client's standing in for single requests. It is used for a cell only when
-# nearly every successful request of it has such a time: a part of them would be a selection.
-WIRE_COVERAGE = 0.99
 # The codes of `Samples.clock`.
 CLIENT, WIRE, STAND_IN = range(3)
 
@@ -110,10 +109,12 @@ class Samples:
 
 
 def wire_cells(samples: Samples, cell: Ints, cells: int) -> Bools:
-    """Return for every cell whether its latency is to be read from the wire clock."""
-    on_wire = _total(cell, samples.count, samples.ok & ~samples.by_client, cells)
-    by_client = _total(cell, samples.count, samples.ok & samples.by_client, cells)
-    return (on_wire > 0) & (on_wire >= WIRE_COVERAGE * by_client)
+    """Return for every cell whether its latency goes by the wire clock, from its successful requests."""
+    stamped, answered = (
+        _total(cell, samples.count, samples.ok & (samples.clock == clock), cells) for clock in (WIRE, CLIENT)
+    )
+    by_wire: Bools = goes_by_wire(stamped, answered)
+    return by_wire
 
 
 def sort_judged(samples: Samples, cell: Ints, cells: int, wire: Bools) -> SortedSamples:
@@ -135,11 +136,12 @@ def count_requests(samples: Samples, cell: Ints, cells: int) -> tuple[Ints, Ints
 
 
 def clocks(samples: Samples, cell: Ints, wire: Bools) -> pd.Categorical[str]:
-    """Return whose time the latencies of each cell are; `wire` says which cells go by the wire."""
-    stood_in, stamped = (
-        _total(cell, samples.count, samples.ok & (samples.clock == clock), len(wire)) for clock in (STAND_IN, WIRE)
-    )
-    codes = np.where(wire & (stamped > 0), np.where(stood_in > 0, 2, 1), 0)
+    """Return whose time the latencies of each cell are; `wire` says which cells go by the wire.
+
+    Of one that does, single requests may go by the client's: then it is the time of both.
+    """
+    stood_in = _total(cell, samples.count, samples.ok & (samples.clock == STAND_IN), len(wire))
+    codes = np.where(wire, np.where(stood_in > 0, 2, 1), 0)
     return pd.Categorical.from_codes(codes.astype("int8"), categories=_CLOCKS)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.assemble import join_runs, read_run_tables, with_groups
+from perflab.analyse.assemble import endpoint_codes, join_runs, read_run_tables, with_groups
+from perflab.analyse.clocks import judged_rows, row_clocks
 from perflab.analyse.document import document
 from perflab.analyse.headline import headline
 from perflab.analyse.health import health, offered_by_run
@@ -17,11 +18,13 @@ from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
 from perflab.analyse.settled import JudgedWindow, judged_window
+from perflab.analyse.summary import CLIENT
 from perflab.analyse.swing import no_weight
 from perflab.analyse.unjudged import Unjudged, find_unjudged
 from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, own_failures, remarks
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
+from perflab.store import measures
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
 from perflab.store.silence import NO_ANSWER, Silence, find_silence
@@ -207,10 +210,12 @@ class Sweep:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for name, table in _NOTED.items() for _, notes in self._read(name, table) for note in notes]
-        runs = zip(self._runs, self.run_manifests, self._windows, self._connecting, self._excuses, strict=True)
-        for run, manifest, judged, connecting, excuse in runs:
+        shares = zip(self._connecting.tolist(), self._has_client_latency.tolist(), strict=True)
+        runs = zip(self._runs, self.run_manifests, self._windows, shares, self._excuses, strict=True)
+        for run, manifest, judged, (connecting, by_client), excuse in runs:
             remark = [line for line in (judged.remark, excuse) if line]
-            found += [f"{run.name}: {line}" for line in [*remarks(manifest, float(connecting)), *remark]]
+            own = remarks(manifest, connecting, by_client=by_client)
+            found += [f"{run.name}: {line}" for line in [*own, *remark]]
         found += [one.line for one in self.unjudged]
         if self.manifest.objectives.default:
             found.append(DEFAULT_SET)
@@ -269,23 +274,23 @@ class Sweep:
     @cached_property
     def _requests_by_run(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Requests of each run: all, and those that began in the steady window."""
-        client = (self.latency["measure"] == "client").to_numpy()
+        client = (self.latency["measure"] == measures.CLIENT).to_numpy()
         return self._count_by_run(client), self._count_by_run(client & self.latency["steady"].to_numpy())
 
     @cached_property
     def _has_client_latency(self) -> np.ndarray[Any, Any]:
-        """Which runs have successful requests in their steady window without a wire time."""
+        """Which runs have an endpoint whose latency goes by the client clock in the steady window."""
         latency = self.latency
-        judged = latency["steady"].to_numpy() & (latency["outcome"] == "ok").to_numpy()
-        client, wire = (
-            self._count_by_run(judged & (latency["measure"] == name).to_numpy()) for name in ("client", "wire")
-        )
-        return client > wire
+        endpoint, endpoints = endpoint_codes(latency)
+        cell = latency["run"].cat.codes.to_numpy() * len(endpoints) + endpoint
+        judged = judged_rows(latency, cell, len(self._runs) * len(endpoints), latency["steady"].to_numpy())
+        by_client: np.ndarray[Any, Any] = self._count_by_run(judged & (row_clocks(latency) == CLIENT)) > 0
+        return by_client
 
     @cached_property
     def _connecting(self) -> np.ndarray[Any, Any]:
         """The share of each run's steady requests that opened a connection."""
-        opened = self.latency["steady"].to_numpy() & (self.latency["measure"] == "connect").to_numpy()
+        opened = self.latency["steady"].to_numpy() & (self.latency["measure"] == measures.CONNECT).to_numpy()
         share: np.ndarray[Any, Any] = self._count_by_run(opened) / np.maximum(self._requests_by_run[1], 1)
         return share
 

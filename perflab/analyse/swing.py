@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from perflab.analyse.clocks import judged_rows
 from perflab.analyse.summary import SortedSamples
 from perflab.objectives import Objective
 
@@ -53,10 +54,11 @@ def no_weight(steady: pd.DataFrame, window: range, limits: Iterable[Objective]) 
 
     `steady` are the rows of ``Sweep.latency`` of one run in its `window` of whole seconds.
     """
-    answered = steady[steady["outcome"] == "ok"]
-    on_wire = answered["measure"].isin(["wire", "stand_in"])
-    judged = answered[on_wire if on_wire.any() else answered["measure"] == "client"]
-    moved = swings(judged, window, limits)
+    group = steady["group"].cat
+    judged = judged_rows(
+        steady, group.codes.to_numpy().astype("int64"), len(group.categories), np.ones(len(steady), "bool")
+    )
+    moved = swings(steady[judged], window, limits)
     if not moved or any(swing.matters for swing in moved):
         return ""
     return max(moved, key=lambda swing: swing.size / swing.objective.limit).text

@@ -54,8 +54,8 @@ class SourceHealth:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a run's tables say: `recorded` requests in latency.csv, `steady` of them in the window, `by_client` whether
-    some of its latencies are the client clock's; the share of the intended load that was `offered`, its sources, and
-    the silence that it ended in, if it did."""
+    the latency of some endpoint goes by the client clock; the share of the intended load that was `offered`, its
+    sources, and the silence that it ended in, if it did."""
 
     recorded: int
     steady: int
@@ -181,10 +181,10 @@ def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[st
     return [f"{users} users: {found} of {planned} planned runs took place"]
 
 
-def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
+def remarks(manifest: RunManifest, connecting: float = 0.0, *, by_client: bool = False) -> list[str]:
     """Return what is worth knowing about a run but does not make it invalid, one phrase each.
 
-    `connecting` is the share of the steady requests that opened a connection.
+    `connecting` is the share of the steady requests that opened a connection; `by_client` is as in `Measured`.
     """
     evidence = manifest.evidence
     found = []
@@ -197,9 +197,10 @@ def remarks(manifest: RunManifest, connecting: float = 0.0) -> list[str]:
             f"{evidence.unanswered} requests were never answered: they count as failed, and as slower than every other"
         )
     if evidence.unstamped:
+        many = ", and where they are many, latency goes by it alone" if by_client else ""
         found.append(
             f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
-            f"so the client clock stands in for them"
+            f"so the client clock stands in for them{many}"
         )
     found += _own_users(manifest)
     if evidence.task_exceptions:

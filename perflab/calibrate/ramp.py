@@ -26,6 +26,7 @@ from perflab.plan import Plan
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, read_manifest
+from perflab.store.measures import CLIENT
 
 # By path: only Locust itself may import what lives inside Locust.
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -111,7 +112,7 @@ def _probe(plan: Plan, target: Target, run: RunDir, environment: Mapping[str, st
     done = _run(plan, target, run, environment, lambda *_: None)
     latency = read_table(run.latency, LATENCY).frame
     window = done.window
-    made = latency[latency["measure"] == "client"]
+    made = latency[latency["measure"] == CLIENT]
     within = made[(made["second"] >= window.start) & (made["second"] < window.end)] if window else made.iloc[:0]
     requests = int(within["count"].sum())
     if done.status != "complete" or window is None or not requests:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.summary import Floats, Ints, SortedSamples
+from perflab.store.measures import CLIENT, WIRE
 
 # Long enough that a step holds a few requests above its p99, short enough that few users come on in it.
 STEP_S = 2
@@ -49,7 +50,7 @@ def measure_steps(tables: Tables) -> pd.DataFrame:
     sums = _sums(generator, ["users", "lost_s", "cpu_percent"], steps)
     server, machine = (_means(tables.cores, name, steps) for name in ("server", "machine"))
     frame = pd.DataFrame({"second": np.arange(steps) * STEP_S, "users": sums["users"] / STEP_S})
-    client = tables.latency[tables.latency["measure"] == "client"]
+    client = tables.latency[tables.latency["measure"] == CLIENT]
     frame["requests_per_s"] = _sums(client, ["count"], steps)["count"] / STEP_S
     with np.errstate(divide="ignore", invalid="ignore"):
         frame["offered"] = np.clip(1 - sums["lost_s"] / sums["users"], 0.0, 1.0)
@@ -64,7 +65,7 @@ def measure_steps(tables: Tables) -> pd.DataFrame:
 
 def _with_percentiles(frame: pd.DataFrame, tables: Tables, steps: int) -> pd.DataFrame:
     latency, truth = tables.latency, tables.truth
-    wire = latency[(latency["measure"] == "wire") & (latency["outcome"] == "ok")]
+    wire = latency[(latency["measure"] == WIRE) & (latency["outcome"] == "ok")]
     measured = _sorted(wire, wire["latency_ms"], wire["count"], steps)
     drawn = _sorted(truth, truth["drawn_ms"], pd.Series(1, index=truth.index), steps)
     # A request that begins in one step and reaches the server in the next counts in different ones here and there: as

@@ -21,7 +21,8 @@ def shown(line: str) -> str:
 def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
     """Return the last line with text in a file that a child may still write to, as it is shown; empty without one.
 
-    Lines in which `without` is found are passed over. A line that begins more than 64 KiB before the end is not shown: its beginning may be what names a secret.
+    Lines in which `without` is found are passed over. A line that begins more than 64 KiB before the end is not shown:
+    its beginning may be what names a secret.
     """
     size = os.fstat(fd).st_size
     # pread, because the child shares the file's position and goes on writing at it.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
+from perflab.store.measures import CLIENT, STAND_IN, WIRE, goes_by_wire
 from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
-
-_JUDGED = ("wire", "stand_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,9 @@ class LivePoint:
 class _Second:
     requests: int = 0
     failures: int = 0
-    latencies: dict[float, int] = field(default_factory=lambda: defaultdict(int))
-    """By the judged clock."""
+    by_client: Counter[float] = field(default_factory=Counter)
+    by_wire: Counter[float] = field(default_factory=Counter)
+    """Latencies of successful requests by either clock; the client's stands in where there is no wire time."""
 
 
 class RunTail:
@@ -44,15 +44,18 @@ class RunTail:
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
         self.requests = 0
         self.failures = 0
+        self._stamped = 0
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
         for row in (row for table in self._latency for row in table.rows(LATENCY_COLUMNS)):
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
-            if row["measure"] in _JUDGED and row["outcome"] == "ok":
-                second.latencies[float(row["latency_ms"])] += count
-            if row["measure"] != "client":
+            measure = row["measure"]
+            if row["outcome"] == "ok" and measure in (CLIENT, WIRE, STAND_IN):
+                (second.by_client if measure == CLIENT else second.by_wire)[float(row["latency_ms"])] += count
+                self._stamped += count if measure == WIRE else 0
+            if measure != CLIENT:
                 continue
             second.requests += count
             self.requests += count
@@ -74,7 +77,7 @@ class RunTail:
                 second,
                 seen.requests,
                 seen.failures,
-                quantile(seen.latencies, 0.95),
+                quantile(self._latencies(seen), 0.95),
                 sum(self._users.get(second, {}).values()),
             )
             for second, seen in sorted(self._seconds.items())
@@ -86,14 +89,18 @@ class RunTail:
             return 0.0, None
         last = max(self._seconds)
         wanted = [self._seconds[second] for second in range(max(0, last - seconds), last) if second in self._seconds]
-        merged: dict[float, int] = defaultdict(int)
+        merged: Counter[float] = Counter()
         for seen in wanted:
-            for latency, count in seen.latencies.items():
-                merged[latency] += count
+            merged.update(self._latencies(seen))
         return sum(seen.requests for seen in wanted) / max(1, min(seconds, last)), quantile(merged, 0.95)
 
+    def _latencies(self, second: _Second) -> Counter[float]:
+        """Return a second's latencies by the clock of the run so far."""
+        by_wire = goes_by_wire(self._stamped, self.requests - self.failures)
+        return second.by_wire if by_wire else second.by_client
 
-def quantile(counts: dict[float, int], q: float) -> float | None:
+
+def quantile(counts: Mapping[float, int], q: float) -> float | None:
     """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
     wanted, cumulative = q * sum(counts.values()), 0
     for value in sorted(counts):

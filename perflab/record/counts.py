@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import sub
 
 from perflab.redact import beginning, redact_values
+from perflab.store.measures import CLIENT, MEASURES
 from perflab.store.tables import bucket_middle, count_buckets, one_line
 
 # A target that fails with a new text each time must neither fill the memory nor the disk.
@@ -12,7 +13,6 @@ MOST_MESSAGES = 200
 FURTHER_MESSAGES = "(further messages)"
 
 UNANSWERED = "unanswered"
-MEASURES = ("client", "wire", "connect", "stand_in")
 
 Row = tuple[object, ...]
 # A finished request: beginning in epoch seconds, method, name, outcome, HTTP status ("" or 0 without one), user class,
@@ -77,7 +77,7 @@ class Counts:
                 rows += self._rows(key, measure, latencies)
         unanswered, self._unanswered = self._unanswered, {}
         for key, waited in unanswered.items():
-            rows += self._rows(key, "client", waited)
+            rows += self._rows(key, CLIENT, waited)
         return rows
 
     def _take_cells(self) -> dict[Key, Cell]:

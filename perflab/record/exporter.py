@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from perflab.record.counts import UNANSWERED
 from perflab.record.delivery import Parcel
 from perflab.record.sides import MARK
+from perflab.store.measures import CLIENT, CONNECT, WIRE, goes_by_wire
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -72,18 +73,20 @@ class LoadTest(Collector):
         """Add a parcel's requests, and keep its source's latest state."""
         by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
         judged: dict[Labels, dict[float, int]] = defaultdict(dict)
+        stamped: dict[Labels, int] = defaultdict(int)
         for _, method, name, outcome, measure, latency_ms, _, user_class, count in parcel.batch.latency:
-            if measure == "connect":
+            if measure == CONNECT:
                 continue
             # Which side a duet's user belongs to is left to chance, round by round.
             labels: Labels = (str(method), str(name), str(user_class).partition(MARK)[0], str(outcome))
-            into = (by_client if measure == "client" else judged)[labels]
-            into[_float(latency_ms)] = into.get(_float(latency_ms), 0) + int(_float(count))
+            into, number = (by_client if measure == CLIENT else judged)[labels], int(_float(count))
+            into[_float(latency_ms)] = into.get(_float(latency_ms), 0) + number
+            stamped[labels] += number if measure == WIRE else 0
         for labels, latencies in by_client.items():
             requests = sum(latencies.values())
             self._requests[labels] += requests
-            # By the wire clock, unless a request lacks it: then the client's, for all of them alike.
-            if sum(judged[labels].values()) == requests:
+            # As in a verdict; of failed requests those without a wire time have nothing that stands in for it.
+            if goes_by_wire(stamped[labels], requests) and sum(judged[labels].values()) == requests:
                 latencies = judged[labels]
             for latency_ms, count in latencies.items():
                 # An unanswered request was only waited for so long: it is within no limit.

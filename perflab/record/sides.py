@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from perflab.record.counts import UNANSWERED, Row
 from perflab.record.delivery import Batch, Parcel
+from perflab.store.measures import CLIENT, STAND_IN
 
 # No class of Python has it in its name.
 MARK = "@"
@@ -37,9 +38,9 @@ class Parting:
             for totals in (self._recorded, self._unanswered, self._unstamped)
         )
         for side, rows in enumerate(latency):
-            recorded[side] += _count(row for row in rows if row[4] == "client")
-            unanswered[side] += _count(row for row in rows if row[4] == "client" and row[3] == UNANSWERED)
-            unstamped[side] += _count(row for row in rows if row[4] == "stand_in")
+            recorded[side] += _count(row for row in rows if row[4] == CLIENT)
+            unanswered[side] += _count(row for row in rows if row[4] == CLIENT and row[3] == UNANSWERED)
+            unstamped[side] += _count(row for row in rows if row[4] == STAND_IN)
         missing = batch.finished + batch.unanswered - sum(recorded)
         uncounted = batch.locust_finished - batch.finished
         finished = [recorded[side] - unanswered[side] + missing for side in range(self._sides)]

@@ -11,6 +11,7 @@ from perflab.record.delivery import Parcel
 from perflab.record.sides import Parting
 from perflab.store.handover import Answer, Order, SourceAccount, write_answer
 from perflab.store.layout import RunDir
+from perflab.store.measures import CLIENT
 from perflab.store.tables import TableWriter
 
 
@@ -35,7 +36,7 @@ class RunWriter:
         def placed(rows: Iterable[Sequence[object]]) -> list[Sequence[object]]:
             return [(max(0, _int(row[0]) - start), source, *row[1:]) for row in rows]
 
-        requests = [row for row in batch.latency if row[4] == "client"]
+        requests = [row for row in batch.latency if row[4] == CLIENT]
         self._latency.append(placed(_sums((row[:6], _int(row[8])) for row in batch.latency)))
         self._responses.append(
             placed(

@@ -15,6 +15,7 @@ from perflab.objectives import Group, Objective, Objectives
 from perflab.plan import Plan
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import Evidence, RunManifest, SweepManifest, TargetInfo, Window, write_manifest
+from perflab.store.measures import CLIENT, STAND_IN, WIRE
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -58,12 +59,20 @@ class Written:
         generator: Iterable[Row] | None = None,
         **evidence: Any,
     ) -> Path:
-        """Write a run; rows are (second, name, outcome, latency_ms, count) with an optional measure."""
+        """Write a run; rows are (second, name, outcome, latency_ms, count) with an optional measure.
+
+        As the recorder does it, the client's time stands in where successful requests of a second have no other.
+        """
         run = self.dir.run(users, repeat)
         run.path.mkdir()
         full = [
-            (row[0], "local", "GET", row[1], row[2], row[5] if len(row) > 5 else "client", row[3], row[4])
-            for row in rows
+            (row[0], "local", "GET", row[1], row[2], row[5] if len(row) > 5 else CLIENT, row[3], row[4]) for row in rows
+        ]
+        measured = {(row[0], row[3]) for row in full if row[5] in (WIRE, STAND_IN)}
+        full += [
+            (*row[:5], STAND_IN, *row[6:])
+            for row in full
+            if (row[4], row[5]) == ("ok", CLIENT) and (row[0], row[3]) not in measured
         ]
         finished = sum(int(str(row[-1])) for row in full if row[5] == "client")
         if generator is None:

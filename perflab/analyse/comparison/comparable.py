@@ -178,15 +178,13 @@ def same_configuration(sweep: Sweep, sweeps: Iterable[Sweep]) -> list[Sweep]:
 
 
 def _clock(baseline: Side, candidate: Side) -> Difference | None:
-    cells = list(common_cells(baseline, candidate))
-    differ = [cell for cell in cells if baseline.wire.get(cell) != candidate.wire.get(cell)]
+    # Where a side has no successful request there is no latency, so there is no clock to differ.
+    cells = [cell for cell in common_cells(baseline, candidate) if cell in baseline.wire and cell in candidate.wire]
+    differ = [cell for cell in cells if baseline.wire[cell] != candidate.wire[cell]]
     if not differ:
         return None
     where = names([f"{group} at {users} users" for users, group in differ])
-    texts = [
-        ", ".join(_clock_names(side.wire[cell] for cell in differ if cell in side.wire))
-        for side in (baseline, candidate)
-    ]
+    texts = [", ".join(_clock_names(side.wire[cell] for cell in differ)) for side in (baseline, candidate)]
     return Difference(CLOCK, f"{texts[0]} ({where})", texts[1], "matters")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perflab.analyse.clocks import answered_rows
 from perflab.analyse.comparison.columns import frame
 from perflab.analyse.comparison.decision import MISSED, SERIAL_CORRELATION
 from perflab.analyse.comparison.effects import effects
@@ -147,10 +148,8 @@ def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], lengt
     cell = np.array(of_run, "int64").reshape(len(used), len(side.groups))[run, latency["group"].cat.codes.to_numpy()]
     since = second - planned[run]
     inside = (second >= bounds[run, 0]) & (second < bounds[run, 1]) & (since < length) & (cell >= 0)
-    on_wire = latency["measure"].isin(["wire", "stand_in"]).to_numpy()
-    by_client = (latency["measure"] == "client").to_numpy()
     by_wire = np.array([*(wire.get(key, False) for key in cells), False], "bool")[cell]
-    inside &= (latency["outcome"] == "ok").to_numpy() & np.where(by_wire, on_wire, by_client)
+    inside &= answered_rows(latency, by_wire)
     at = cell[inside] * blocks + since[inside] * blocks // length
     values, counts = latency["latency_ms"].to_numpy()[inside], latency["count"].to_numpy()[inside]
     return SortedSamples(at, values, counts, len(cells) * blocks).percentile(0.5)

@@ -36,20 +36,19 @@ def _lower(text: str) -> str:
 
 
 def _hide(pattern: str, seen_as: Step = _lower) -> Step:
-    """Return what hides the one group of a pattern; what matches without it is only passed over.
+    """Return what hides the one group of a pattern, which ends it; what matches without it is only passed over.
 
     Patterns are in lower case, as the text they are looked for in: to ignore the case takes three times as long.
     """
     find = re.compile(pattern).finditer
 
     def hide(text: str) -> str:
-        parts, end = [], 0
+        shown, end = [], 0
         for match in find(seen_as(text)):
-            start, stop = match.span(1)
-            if start >= 0:
-                parts += text[end:start], HIDDEN
-                end = stop
-        return "".join(parts) + text[end:] if parts else text
+            if match.lastindex:
+                shown.append(text[end : match.start(1)])
+                end = match.end()
+        return HIDDEN.join([*shown, text[end:]]) if shown else text
 
     return hide
 

@@ -282,7 +282,7 @@ class Sweep:
         """Which runs have an endpoint whose latency goes by the client clock in the steady window."""
         latency = self.latency
         endpoint, endpoints = endpoint_codes(latency)
-        cell = latency["run"].cat.codes.to_numpy() * len(endpoints) + endpoint
+        cell = latency["run"].cat.codes.to_numpy().astype("int64") * len(endpoints) + endpoint
         judged = judged_rows(latency, cell, len(self._runs) * len(endpoints), latency["steady"].to_numpy())
         by_client: np.ndarray[Any, Any] = self._count_by_run(judged & (row_clocks(latency) == CLIENT)) > 0
         return by_client

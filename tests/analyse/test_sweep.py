@@ -423,6 +423,19 @@ def test_requests_that_the_client_clock_stands_in_for_are_no_wire_times(written:
     assert sweep.levels["verdict"].tolist() == ["PASS", "PASS", "INVALID", "INVALID"]
 
 
+def test_a_full_core_condemns_the_runs_that_it_spoils_of_many(written: Any) -> None:
+    by_wire = [
+        (second, f"/{number}", "ok", 90.0, 1, measure)
+        for second in range(10)
+        for number in range(60)
+        for measure in ("client", "wire")
+    ]
+    for repeat in range(1, 6):
+        rows = [row for row in by_wire if repeat < 5 or row[1] != "/59" or row[5] == "client"]
+        written.run(rows, repeat=repeat, cpu=99.0)
+    assert written.open(repeats=5).runs["validity"].tolist() == [*["valid"] * 4, "invalid"]
+
+
 def _spread(requests: int) -> list[tuple[int, int]]:
     """Return (second, requests) of so many requests in ten seconds."""
     return [(second, requests // 10 + (second < requests % 10)) for second in range(10) if requests > second]

@@ -7,4 +7,4 @@ cd "$root"
 # What is given by option or variable goes before these.
 export LOAD_TEST_LAUNCH="${LOAD_TEST_LAUNCH:-python -m load_tests.platform_api --port {port\}}"
 exec "$environment/bin/perflab" sweep \
-    --spawn-rate "${LOAD_TEST_SPAWN_RATE:-50}" --duration "${LOAD_TEST_DURATION_SECONDS:-15}" "$@"
+    --spawn-rate "${LOAD_TEST_SPAWN_RATE:-100}" --duration "${LOAD_TEST_DURATION_SECONDS:-25}" "$@"

@@ -65,7 +65,7 @@ def test_reports_stand_where_the_specification_says(tmp_path: Path, quick: Envir
     (tmp_path / "reports" / "users-0007-r1").mkdir(parents=True)
     (tmp_path / "reports" / "users-0007-r1" / "latency.csv").touch()
     (tmp_path / "reports" / "notes.txt").write_text("mine")
-    options = ("--users-min", "14", "--users-max", "16", "--spawn-rate", "20", "--duration", "5s")
+    options = ("--users-min", "14", "--users-max", "16", "--spawn-rate", "20", "--duration", "9s")
     done = load_test(quick, *options, "--output", "reports", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     reports = tmp_path / "reports"

@@ -52,6 +52,8 @@ def folder(in_empty_folder: Path) -> Path:
 
 
 def test_without_objectives_the_verdict_is_on_validity_alone(folder: Path, small_target: str) -> None:
+    # Without a file the default one would be judged.
+    (folder / "objectives.toml").touch()
     code, result = sweep(folder, small_target)
     assert (code, result["verdict"], result["reasons"]) == (0, "PASS", [])
     for level, users in zip(result["levels"], (20, 40), strict=True):

@@ -29,7 +29,7 @@ def answered_rows(latency: pd.DataFrame, by_wire: Bools) -> Bools:
     """Return which rows hold the latency of a successful request: the wire's where `by_wire`, else the client's."""
     clock = row_clocks(latency)
     chosen: Bools = np.where(by_wire, (clock == WIRE) | (clock == STAND_IN), clock == CLIENT)
-    return chosen & has_value(latency["outcome"], "ok")
+    return chosen & has_value(latency["outcome"], "ok") & latency["latency_ms"].notna().to_numpy()
 
 
 def judged_rows(latency: pd.DataFrame, cell: Ints, cells: int, within: Bools) -> Bools:

@@ -51,7 +51,7 @@ class Steady:
         chosen = judged & (clock >= 0)
         level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
         ok = (latency["outcome"] == "ok").to_numpy()[chosen]
-        value, values = pd.factorize(judged_latencies(latency)[chosen])
+        value, values = pd.factorize(judged_latencies(latency)[chosen], use_na_sentinel=False)
         shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 3, max(len(values), 1))
         key = np.ravel_multi_index((level, endpoint[chosen], ok, clock[chosen], value), shape)
         merged, keys = pd.factorize(key)

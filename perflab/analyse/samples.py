@@ -22,6 +22,9 @@ from perflab.store.tables import (
     TARGET_COLUMNS,
 )
 
+# The measure that each request has one sample of; the latency of one that has none is empty.
+COUNTING = "client"
+
 Kind = Literal["category", "int", "count", "latency", "number", "text"]
 
 _TEXTS = {"source", "method", "name", "outcome", "measure", "status", "user_class"}
@@ -154,7 +157,7 @@ def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | N
 
 def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
     """Return the frame of a file with so many lines after its header; raises ValueError if its rows are not these."""
-    numbers = [name for name, kind in table.columns.items() if kind == "number"]
+    numbers = [name for name, kind in table.columns.items() if kind in {"number", "latency"}]
 
     def read(dtypes: dict[str, Any]) -> pd.DataFrame:
         return pd.read_csv(
@@ -181,7 +184,13 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
             if np.abs(values).max() > np.iinfo("int32").max:
                 raise ValueError(name)
             frame[name] = values.astype("int32")
-        elif (kind == "count" and values.min() < 1) or (kind == "latency" and not _are_latencies(values)):
+        elif kind == "count":
+            if values.min() < 1:
+                raise ValueError(name)
+        elif not _are_latencies(values) or not _may_lack(frame, absent := np.isnan(values)):
+            raise ValueError(name)
+        elif absent.any() and read({name: "str"})[name].notna().to_numpy()[absent].any():
+            # Written out, NaN is no latency, and not absent either.
             raise ValueError(name)
     # pandas turns categories into numbers when all of them look like some, and endpoints "1" and "01" into one.
     misread = [
@@ -195,7 +204,12 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
 
 
 def _are_latencies(values: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
-    return bool(np.isfinite(values).all() and values.min() >= 0)
+    return not (np.isinf(values).any() or (values < 0).any())
+
+
+def _may_lack(frame: pd.DataFrame, absent: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
+    """Say whether rows may be without a latency: that of a request stands only where requests are counted."""
+    return not absent.any() or bool((frame["measure"].to_numpy()[absent] == COUNTING).all())
 
 
 def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreError:
@@ -214,8 +228,9 @@ def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreErr
                 return _damaged(path, line, "a quote in it is not closed")
             if len(row) != len(table.columns):
                 return _damaged(path, line, f"expected {len(table.columns)} fields, found {len(row)}")
+            measure = dict(zip(table.columns, row, strict=True)).get("measure")
             for (name, kind), value in zip(table.columns.items(), row, strict=True):
-                if not _CHECKS[kind](value):
+                if not _CHECKS[kind](value) or (kind == "latency" and not value and measure != COUNTING):
                     return _damaged(path, line, f"{name} is {value[:40]!r}")
     except csv.Error as malformed:
         closed = lines.line_num == line + 1
@@ -249,6 +264,6 @@ _CHECKS: dict[Kind, Callable[[str], bool]] = {
     "text": lambda _: True,
     "int": _is_whole,
     "count": lambda value: _is_whole(value, least=1, most=2**63 - 1),
-    "latency": lambda value: _is_number(value, absent=False),
+    "latency": lambda value: not value or _is_number(value, absent=False),
     "number": lambda value: _is_number(value, absent=True),
 }

@@ -42,20 +42,22 @@ def judged_window(manifest: RunManifest, latency: pd.DataFrame) -> JudgedWindow:
     planned = whole_seconds(manifest.window)
     if manifest.window is None or not planned or manifest.status != "complete":
         return JudgedWindow(manifest.window, None)
+    # A request without a latency is counted all the same.
+    timed = latency["latency_ms"].notna().to_numpy()
     second = latency["second"].to_numpy()
     within = (second >= planned.start) & (second < planned.stop)
     endpoint = endpoint_pairs(latency)
     ok = has_value(latency["outcome"], "ok")
     # One row a request: of a successful one its judged clock, of a failed one the only clock that it always has.
-    failed = within & ~ok & has_value(latency["measure"], CLIENT)
-    rows = failed | judged_rows(latency, endpoint, int(endpoint.max(initial=0)) + 1, within)
+    others = within & ~(ok & timed) & has_value(latency["measure"], CLIENT)
+    rows = others | judged_rows(latency, endpoint, int(endpoint.max(initial=0)) + 1, within)
     # Run by run, so without a frame of the chosen rows.
     series = second_by_second(
         second[rows].astype("int64"),
         endpoint[rows],
         latency["latency_ms"].to_numpy()[rows],
         latency["count"].to_numpy()[rows],
-        ok[rows],
+        (ok & timed)[rows],
         planned,
     )
     part = find_steady(series.requests, series.latency, series.slow)

@@ -87,7 +87,8 @@ def _ranks(samples: Ints | int, q: float) -> Ints:
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Weighted samples as parallel columns. Each request is a client sample; a successful one that the recorder knows
-    the wire time of is a wire sample too, else its client time stands in. An unanswered request takes for ever."""
+    the wire time of is a wire sample too, else its client time stands in. An unanswered request takes for ever, and the
+    latency of one that was told of without any is NaN: it is counted, and no more."""
 
     ok: Bools
     clock: Codes
@@ -103,6 +104,11 @@ class Samples:
         return np.equal(self.clock, CLIENT)
 
     @property
+    def timed(self) -> Bools:
+        """Which samples have a latency."""
+        return ~np.isnan(self.latency_ms)
+
+    @property
     def unanswered(self) -> Bools:
         """Which samples are requests that never came back."""
         return np.isinf(self.latency_ms)
@@ -111,7 +117,8 @@ class Samples:
 def wire_cells(samples: Samples, cell: Ints, cells: int) -> Bools:
     """Return for every cell whether its latency goes by the wire clock, from its successful requests."""
     stamped, answered = (
-        _total(cell, samples.count, samples.ok & (samples.clock == clock), cells) for clock in (WIRE, CLIENT)
+        _total(cell, samples.count, samples.ok & samples.timed & (samples.clock == clock), cells)
+        for clock in (WIRE, CLIENT)
     )
     by_wire: Bools = goes_by_wire(stamped, answered)
     return by_wire
@@ -175,7 +182,7 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
 
 def judged_requests(samples: Samples, cell: Ints, wire: Bools) -> Bools:
     """Return which samples are judged: of each cell's clock the successful ones, and the unanswered ones."""
-    answered = np.logical_and(samples.ok, np.not_equal(samples.by_client, wire[cell]))
+    answered = np.logical_and(samples.ok & samples.timed, np.not_equal(samples.by_client, wire[cell]))
     return np.logical_or(answered, samples.unanswered & samples.by_client)
 
 

@@ -88,6 +88,11 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
         )
     reasons += _outside(evidence)
     reasons += _lost_samples(evidence, measured.recorded)
+    if evidence.recorder_faults:
+        reasons.append(
+            f"perflab's own recorder failed {evidence.recorder_faults} times, first with {evidence.recorder_fault}: "
+            f"the run's locust.log has the traceback, please report it"
+        )
     if not len(whole_seconds(manifest.window)):
         reasons.append("it has no steady window of at least one whole second: give it a longer --duration")
     elif not measured.steady:
@@ -142,7 +147,7 @@ def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
     finished = evidence.requests_finished + evidence.unanswered
     if recorded != finished:
         reasons.append(f"{recorded} requests were recorded, but {finished} were made")
-    if evidence.requests_finished != evidence.locust_finished and not any(s.lost for s in evidence.sources.values()):
+    if evidence.requests_finished < evidence.locust_finished and not any(s.lost for s in evidence.sources.values()):
         reasons.append(
             f"{evidence.requests_finished} requests were recorded as finished, but Locust finished "
             f"{evidence.locust_finished}"
@@ -202,12 +207,33 @@ def remarks(manifest: RunManifest, connecting: float = 0.0, *, by_client: bool =
             f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
             f"so the client clock stands in for them{many}"
         )
+    if evidence.untimed:
+        found.append(
+            f"{evidence.untimed} requests were told of without a response time that can be one: they count as "
+            f"requests, and have no latency"
+        )
+    if evidence.misdated:
+        found.append(
+            f"{evidence.misdated} requests were told of with a start_time that can't be one (it is in seconds since "
+            f"1970): their start is reckoned back from the moment when they were told of"
+        )
     found += _own_users(manifest)
     if evidence.task_exceptions:
         found.append(f"{evidence.task_exceptions} exceptions were raised in the locustfile's tasks")
     if evidence.locust_exceptions:
         found.append(f"Locust's own files may lack something, perflab's don't: {_listed(evidence.locust_exceptions)}")
-    if evidence.locust_total not in (None, evidence.locust_finished) and manifest.status == "complete":
+    made, counted = evidence.requests_finished or 0, evidence.locust_finished or 0
+    if made > counted and manifest.status == "complete":
+        found.append(
+            f"Locust's own statistics lack {made - counted} of {made} requests (a listener of the locustfile has kept "
+            f"them from it, or their events were incomplete): recorded requests are whole"
+        )
+    if evidence.stats_resets:
+        found.append(
+            f"Locust's own statistics were reset {evidence.stats_resets} times: its report lacks what was before, "
+            f"recorded requests are whole"
+        )
+    elif evidence.locust_total not in (None, evidence.locust_finished) and manifest.status == "complete":
         found.append(
             f"Locust's own report tells of {evidence.locust_total} requests, its processes made "
             f"{evidence.locust_finished}: reports of workers were lost on their way, recorded requests were not"

@@ -18,6 +18,7 @@ from locust.user.users import User
 from perflab.record.duet import user_tag
 from perflab.record.exchange import Exchange
 from perflab.record.health import LostTime
+from perflab.record.outcome import name_of
 from perflab.redact import redact_values
 
 # The event loop's timers have a resolution of a millisecond: to be woken within it is no delay.
@@ -78,7 +79,7 @@ class InFlight:
             greenlet: Any = getcurrent()
             try:
                 exchange = greenlet.perflab_exchange
-                if not exchange.idle:
+                if not exchange.idle or not exchange.opened:
                     exchange = self._new(greenlet, exchange)
             except AttributeError:
                 exchange = self._new(greenlet, None)
@@ -112,7 +113,7 @@ class InFlight:
 
 def _told(exchange: Exchange) -> CutOff:
     method, name = exchange.under_way or ("", "")
-    return CutOff(exchange.opened / 1e9, method, str(name), exchange.user_class)
+    return CutOff(exchange.opened / 1e9, name_of(method), name_of(name), exchange.user_class)
 
 
 def current_user_class() -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from operator import sub
+from typing import Any
 
+from perflab.record.outcome import UNANSWERED
 from perflab.redact import beginning, redact_values
 from perflab.store.measures import CLIENT, MEASURES
 from perflab.store.tables import bucket_middle, count_buckets, one_line
@@ -12,14 +16,11 @@ from perflab.store.tables import bucket_middle, count_buckets, one_line
 MOST_MESSAGES = 200
 FURTHER_MESSAGES = "(further messages)"
 
-UNANSWERED = "unanswered"
 
-Row = tuple[object, ...]
-# A finished request: beginning in epoch seconds, method, name, outcome, HTTP status ("" or 0 without one), user class,
-# client ms, and (wire ms, connect ms or None) where there is a wire time.
-Request = tuple[float, str, str, str, "str | int", str, float, "tuple[float, float | None] | None"]
-# What one second's requests have in common: second, method, name, outcome, status, user class.
-Key = tuple[int, str, str, str, "str | int", str]
+Row = tuple[Any, ...]
+# What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
+# status (0 without one), user class.
+Key = tuple[int, str, str, str, int, str]
 # Latencies in ms, a list a measure.
 Cell = tuple[list[float], list[float], list[float], list[float]]
 
@@ -33,21 +34,39 @@ class Counts:
     def __init__(self) -> None:
         self.behind_ms: list[float] = []
         """Client minus wire of the requests that were handed over last, where there is a wire time."""
-        self.total = self.unstamped = 0
-        """Finished requests, and successful ones without a wire time, that were handed over."""
-        # A request is only noted, and all of a second are counted in one go: many times faster than to do it between
-        # two requests, and the generator's time is what the service's must not be mistaken for.
-        self._noted: list[Request] = []
-        self.note = self._noted.append
-        """Count one finished request."""
+        self.total = self.unstamped = self.untimed = 0
+        """Finished requests, successful ones without a wire time, and ones without a latency, that were handed over."""
+        # Latencies are only kept, and all of a second are sorted into buckets in one go: many times faster than to do
+        # it between two requests, and the generator's time is what the service's must not be mistaken for. Lists of
+        # numbers, because what has members is gone through by Python's garbage collector again and again.
+        self.cells: dict[Key, Cell] = {}
+        """What was noted since the last hand-over; the dict stays the same one."""
+        self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
         self._messages: set[str] = set()
-        self._clean: dict[str, str] = {}
+
+    def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
+        """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
+        if client_ms is None:
+            self._untimed[key] = self._untimed.get(key, 0) + 1
+            return
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells[key] = ([], [], [], [])
+        client, wire, connect, stand_in = cell
+        client.append(client_ms)
+        if measured is not None:
+            wire.append(measured[0])
+            if measured[1] is not None:
+                connect.append(measured[1])
+        elif key[3] == "ok":
+            # The client clock stands in, and the row says so.
+            stand_in.append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
-        self._unanswered.setdefault((second, method, name, UNANSWERED, "", user_class), []).append(waited_ms)
+        self._unanswered.setdefault((second, method, name, UNANSWERED, 0, user_class), []).append(waited_ms)
 
     def add_failure(
         self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
@@ -62,61 +81,54 @@ class Counts:
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[Row]:
-        """Return what came since the last call, a tuple a bucket.
+        """Return what came since the last call, a tuple for all that is alike but for its latency.
 
-        It holds second, method, name, outcome, measure, latency_ms, status, user class and count.
+        It holds second, method, name, outcome, measure, latencies in ms (None for one that is lacking), status, user
+        class, and how many there are of each of the latencies.
         """
         self.behind_ms = []
         rows: list[Row] = []
-        for key, cell in self._take_cells().items():
+        cells = self.cells.copy()
+        self.cells.clear()
+        for key, cell in cells.items():
             self.total += len(cell[0])
             self.unstamped += len(cell[-1])
             if len(cell[0]) == len(cell[1]):
                 self.behind_ms += map(sub, cell[0], cell[1])
             for measure, latencies in zip(MEASURES, cell, strict=True):
-                rows += self._rows(key, measure, latencies)
+                if latencies:
+                    rows.append(_row(key, measure, latencies))
+        untimed, self._untimed = self._untimed, {}
+        for key, count in untimed.items():
+            self.total += count
+            self.untimed += count
+            rows.append(_with(key, CLIENT, [None], [count]))
         unanswered, self._unanswered = self._unanswered, {}
         for key, waited in unanswered.items():
-            rows += self._rows(key, CLIENT, waited)
+            rows.append(_row(key, CLIENT, waited))
         return rows
-
-    def _take_cells(self) -> dict[Key, Cell]:
-        noted = self._noted.copy()
-        self._noted.clear()
-        cells: dict[Key, Cell] = {}
-        for start, method, name, outcome, status, user_class, client_ms, measured in noted:
-            key = (int(start), method, name, outcome, status, user_class)
-            cell = cells.get(key)
-            if cell is None:
-                cell = cells[key] = ([], [], [], [])
-            client, wire, connect, stand_in = cell
-            client.append(client_ms)
-            if measured is not None:
-                wire.append(measured[0])
-                if measured[1] is not None:
-                    connect.append(measured[1])
-            elif outcome == "ok":
-                # The client clock stands in, and the row says so.
-                stand_in.append(client_ms)
-        return cells
-
-    def _rows(self, key: Key, measure: str, latencies: list[float]) -> list[Row]:
-        second, method, name, outcome, status, user_class = key
-        front = (second, self._text(method), self._text(name), outcome, measure)
-        back = (str(status or ""), user_class)
-        return [(*front, bucket_middle(bucket), *back, count) for bucket, count in count_buckets(latencies).items()]
 
     def take_failures(self) -> list[Row]:
         """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, self._text(method), self._text(name), outcome, status, message, user_class, count)
+            (second, _clean(method), _clean(name), outcome, status, message, user_class, count)
             for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
-    def _text(self, text: str) -> str:
-        """Return a request's name as it may stand in a table; names repeat, so the work is done once each."""
-        clean = self._clean.get(text)
-        if clean is None:
-            clean = self._clean[text] = one_line(redact_values(beginning(text)), 500)
-        return clean
+
+def _row(key: Key, measure: str, latencies: list[float]) -> Row:
+    buckets = count_buckets(latencies)
+    return _with(key, measure, [bucket_middle(bucket) for bucket in buckets], list(buckets.values()))
+
+
+def _with(key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
+    second, method, name, outcome, status, user_class = key
+    front = (second, _clean(method), _clean(name), outcome, measure)
+    return (*front, latencies_ms, str(status or ""), user_class, counts)
+
+
+@lru_cache(maxsize=4096)
+def _clean(text: str) -> str:
+    """Return a request's name as it may stand in a table; names repeat, so the work is done once each."""
+    return one_line(redact_values(beginning(text)), 500)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from perflab.record.counts import Row
@@ -22,7 +22,9 @@ MOST_UNHEARD = 60
 class Batch:
     """What a source has since its last batch; the totals are over its whole run so far.
 
-    `finished` are the requests that its events told of, `locust_finished` those that Locust itself counted there.
+    `finished` are the requests that its events told of, `locust_finished` those that Locust itself counted there,
+    whatever was reset `stats_resets` times. `untimed` ones have no latency, the start of `misdated` ones can't be one.
+    `faults` are exceptions in the recorder itself, `first_fault` the first of them.
     """
 
     latency: list[Row] = field(default_factory=list)
@@ -32,11 +34,16 @@ class Batch:
     locust_finished: int = 0
     unanswered: int = 0
     unstamped: int = 0
+    untimed: int = 0
+    misdated: int = 0
+    stats_resets: int = 0
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
     strayed: int = 0
     exceptions: dict[str, int] = field(default_factory=dict)
     """Outside of requests and tasks, by text; told with the last batch."""
+    faults: int = 0
+    first_fault: str = ""
     last: bool = False
 
 
@@ -89,6 +96,11 @@ class Outbox:
         if len(self._waiting) == 1:
             self._sent_at = time.monotonic()
         self._send(parcel)
+
+    def strip(self, number: int) -> None:
+        """Take the rows out of a batch that can't be sent and would hold up all others. Its totals remain."""
+        parcel = self._waiting[number]
+        self._waiting[number] = replace(parcel, batch=replace(parcel.batch, latency=[], failures=[], generator=[]))
 
     def acknowledge(self, number: int) -> None:
         """Forget everything up to batch `number`."""

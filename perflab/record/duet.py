@@ -14,8 +14,10 @@ from gevent import getcurrent
 from locust import events
 from locust.user.users import User
 
+from perflab.record.listening import listen_first
 from perflab.record.sides import MARK
 from perflab.store.handover import Side
+from perflab.store.tables import one_line
 
 
 class Duet:
@@ -32,7 +34,7 @@ class Duet:
         """Split the users that are made from now on."""
         User.__init__ = self._sided(User.__init__)  # type: ignore[method-assign]
         if len({side.host for side in self._sides}) > 1:
-            events.request.add_listener(self._on_request)
+            listen_first(events.request, self._on_request)
 
     def choose(self, user_class: str) -> int:
         """Return the side of the next user of a class: the one with fewer of the class, then of all users."""
@@ -71,5 +73,5 @@ def _is_under(host: str, url: str) -> bool:
 def user_tag(user: User) -> str:
     """Return the name of a user's class, with the user's side behind it in a duet."""
     side = getattr(user, "perflab_side", None)
-    name = type(user).__name__
+    name = one_line(type(user).__name__)
     return name if side is None else f"{name}{MARK}{side}"

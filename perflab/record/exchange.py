@@ -111,10 +111,11 @@ def current_exchange() -> Exchange:
     return fresh
 
 
-def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, float | None] | None:
+def take_exchange(start_time: float | None, response_ms: float | None) -> tuple[float, float | None] | None:
     """Return (wire ms, connect ms or None) of the request whose event is firing in this greenlet, None if unknown.
 
-    The request began at `start_time` (epoch seconds) by its client, or `response_ms` ago where the client is silent.
+    The request began at `start_time` (epoch seconds) by its client, or `response_ms` ago where the client is silent; of
+    one that has neither nothing is known.
     """
     greenlet: Any = getcurrent()
     try:
@@ -123,26 +124,21 @@ def take_exchange(start_time: float | None, response_ms: float) -> tuple[float, 
         return None
     if exchange.idle:
         return None
-    if exchange.under_way is not None and exchange.parts is None:
-        # Nearly always: Locust's client tells of the request that it is making, on a connection that it had.
-        exchange.idle = True
-        if exchange.outer is not None:
-            greenlet.perflab_exchange = exchange.outer
-        wire_ms = (exchange.arrived - exchange.sent) / 1e6
-        return (wire_ms, None) if exchange.arrived and wire_ms <= response_ms + 1 else None
-    if start_time is None:
-        began = time.time_ns() - int(response_ms * 1e6) - RECKONED_NS
-    else:
-        began = int(start_time * 1e9) - SAME_MOMENT_NS
     since = exchange.opened
-    if not since:
-        since = began
-    elif began + 2 * SAME_MOMENT_NS < since or (exchange.returned and began > exchange.returned):
-        # Somebody tells of something else than this request: of a whole transaction, say.
-        return None
+    # Nearly always Locust's client tells of the request that it is making, on a connection that it had.
+    if exchange.under_way is None or exchange.parts is not None:
+        if start_time is not None:
+            began = int(start_time * 1e9) - SAME_MOMENT_NS
+        else:
+            began = time.time_ns() - int((response_ms or 0.0) * 1e6) - RECKONED_NS
+        if not since:
+            since = began
+        elif began + 2 * SAME_MOMENT_NS < since or (exchange.returned and began > exchange.returned):
+            # Somebody tells of something else than this request: of a whole transaction, say.
+            return None
     exchange.idle = True
     if exchange.outer is not None:
         greenlet.perflab_exchange = exchange.outer
     measured = exchange.measured(since)
     # A client that measures less than the whole exchange means something else than we do.
-    return measured if measured is not None and measured[0] <= response_ms + 1 else None
+    return measured if measured is not None and response_ms is not None and measured[0] <= response_ms + 1 else None

@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perflab.record.counts import UNANSWERED
 from perflab.record.delivery import Parcel
+from perflab.record.outcome import UNANSWERED
 from perflab.record.sides import MARK
 from perflab.store.measures import CLIENT, CONNECT, WIRE, goes_by_wire
 
@@ -74,14 +74,18 @@ class LoadTest(Collector):
         by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
         judged: dict[Labels, dict[float, int]] = defaultdict(dict)
         stamped: dict[Labels, int] = defaultdict(int)
-        for _, method, name, outcome, measure, latency_ms, _, user_class, count in parcel.batch.latency:
+        for _, method, name, outcome, measure, latencies, _, user_class, counts in parcel.batch.latency:
             if measure == CONNECT:
                 continue
             # Which side a duet's user belongs to is left to chance, round by round.
             labels: Labels = (str(method), str(name), str(user_class).partition(MARK)[0], str(outcome))
-            into, number = (by_client if measure == CLIENT else judged)[labels], int(_float(count))
-            into[_float(latency_ms)] = into.get(_float(latency_ms), 0) + number
-            stamped[labels] += number if measure == WIRE else 0
+            into = (by_client if measure == CLIENT else judged)[labels]
+            for latency_ms, count in zip(latencies, counts, strict=True):
+                if latency_ms is None:
+                    self._requests[labels] += count
+                else:
+                    into[latency_ms] = into.get(latency_ms, 0) + count
+            stamped[labels] += sum(counts) if measure == WIRE else 0
         for labels, latencies in by_client.items():
             requests = sum(latencies.values())
             self._requests[labels] += requests

@@ -11,6 +11,7 @@ import gevent
 from locust.env import Environment
 
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.faults import Faults
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.suite import describe_suite, own_hosts
@@ -32,11 +33,13 @@ class Leader(Ticking):
     def __init__(
         self, environment: Environment, order: Order, exporter: Exporter | None, outside: OutsideExceptions
     ) -> None:
-        super().__init__(environment, watched=True)
+        super().__init__(environment, Faults(), watched=True)
         self._order = order
-        self._writer = open_writer(order)
+        self._writer = open_writer(order, self._faults)
         self._answer = self._writer.answer
         self._exporter = exporter
+        self._write = self._faults.guard(self._writer.take)
+        self._export = self._faults.guard(exporter.take) if exporter is not None else None
         self._inbox = Inbox(self._take)
         self._outside = outside
         self._hosts = own_hosts(environment)
@@ -44,19 +47,24 @@ class Leader(Ticking):
     def start(self) -> None:
         """Listen to this environment's events from now on."""
         listen = self._environment.events
-        listen.test_start.add_listener(self._on_test_start)
-        listen.spawning_complete.add_listener(self._on_spawning_complete)
-        listen.quit.add_listener(self._on_quit)
+        self._listen(listen.test_start, self._on_test_start)
+        self._listen(listen.spawning_complete, self._on_spawning_complete)
+        # After all others, whose exceptions are of the run too.
+        listen.quit.add_listener(self._faults.guard(self._on_quit))
         if self._environment.shape_class is not None:
             self._answer.error = "the locustfile defines a LoadTestShape, which would override the planned users"
-            self._writer.write_answer()
+            self._write_answer()
             raise SystemExit(1)
         gevent.spawn(self._tick_for_ever)
 
     def _take(self, parcel: Parcel) -> None:
-        self._writer.take(parcel)
-        if self._exporter is not None:
-            self._exporter.take(parcel)
+        self._write(parcel)
+        if self._export is not None:
+            self._export(parcel)
+
+    def _write_answer(self) -> None:
+        self._answer.faults, self._answer.first_fault = self._faults.count, self._faults.first
+        self._writer.write_answer()
 
     @property
     def _until(self) -> float | None:
@@ -71,12 +79,12 @@ class Leader(Ticking):
             # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
             self._answer.start = int(time.time())
             self._answer.suite = describe_suite(self._environment) | {"hosts": self._hosts}
-            self._writer.write_answer()
+            self._write_answer()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
         self._answer.users_reached = max(self._answer.users_reached, self._runner.user_count)
         if user_count >= self._order.users and self._answer.window_end is None and self._answer.start is not None:
-            gevent.spawn(self._open_window, self._answer.start)
+            gevent.spawn(self._faults.guard(self._open_window), self._answer.start)
 
     def _open_window(self, start: int) -> None:
         latest = time.monotonic() + LAST_USER_S
@@ -87,7 +95,7 @@ class Leader(Ticking):
         # Whole seconds, because a sample knows only the second in which its request began.
         answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
         answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
-        self._writer.write_answer()
+        self._write_answer()
         gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
 
     def _end_run(self) -> None:
@@ -102,7 +110,7 @@ class Leader(Ticking):
         self._answer.exceptions = self._outside.finish()
         self._answer.locust_exceptions = self._outside.of_locust
         self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
-        self._writer.write_answer()
+        self._write_answer()
         if self._exporter is not None:
             self._exporter.wait_for_last_scrape()
 
@@ -133,13 +141,16 @@ class Alone(Leader):
             self._put(self._source.take_batch(until=self._until))
 
     def _on_quit(self, **_: Any) -> None:
+        self._faults.guard(self._finish)()
+        super()._on_quit()
+
+    def _finish(self) -> None:
         if self._answer.start is not None:
             self._put(self._source.take_batch(until=self._until, last=True))
-        super()._on_quit()
 
     def _put(self, batch: Batch) -> None:
         self._outbox.put(batch)
-        self._writer.write_answer()
+        self._write_answer()
 
     def _deliver(self, parcel: Parcel) -> None:
         self._outbox.acknowledge(self._inbox.receive(parcel))

@@ -13,6 +13,7 @@ from locust.runners import STATE_MISSING
 from perflab.record.delivery import Parcel
 from perflab.record.leader import Leader
 from perflab.record.outside import OutsideExceptions
+from perflab.record.tally import LocustTally
 from perflab.record.ticking import ROWS, STOP, TAKEN
 from perflab.store.handover import Order, SourceAccount
 
@@ -32,17 +33,23 @@ class Master(Leader):
     """Writes what its workers deliver, and lets no worker go before it has delivered."""
 
     def __init__(
-        self, environment: Environment, order: Order, exporter: Exporter | None, outside: OutsideExceptions
+        self,
+        environment: Environment,
+        order: Order,
+        exporter: Exporter | None,
+        outside: OutsideExceptions,
+        tally: LocustTally,
     ) -> None:
         super().__init__(environment, order, exporter, outside)
+        self._tally = tally
         self._missing_since: dict[str, float] = {}
 
     def start(self) -> None:
         """Listen to this environment's events and the workers' messages from now on."""
         listen = self._environment.events
-        listen.worker_connect.add_listener(self._on_worker_connect)
-        listen.test_stopping.add_listener(self._on_test_stopping)
-        self._runner.register_message(ROWS, self._on_rows)
+        self._listen(listen.worker_connect, self._on_worker_connect)
+        self._listen(listen.test_stopping, self._on_test_stopping)
+        self._runner.register_message(ROWS, self._faults.guard(self._on_rows))
         super().start()
 
     def _on_test_start(self, **_: Any) -> None:
@@ -64,7 +71,11 @@ class Master(Leader):
     def _tick(self, second: int) -> None:  # noqa: ARG002 - the master makes no requests that could be told of
         if self._answer.start is not None:
             self._note_missing()
-            self._writer.write_answer()
+            self._write_answer()
+
+    def _write_answer(self) -> None:
+        self._answer.stats_resets = self._tally.resets
+        super()._write_answer()
 
     def _note_missing(self) -> None:
         present = {self._name(node.id) for node in self._runner.clients.all if node.state != STATE_MISSING}

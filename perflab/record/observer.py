@@ -11,6 +11,7 @@ from locust.exception import RPCError
 
 from perflab.record.delivery import Inbox, Parcel
 from perflab.record.exporter import Exporter
+from perflab.record.faults import Faults
 from perflab.record.source import Source
 from perflab.record.ticking import ROWS, TAKEN, Ticking
 
@@ -22,10 +23,11 @@ class Observer(Ticking):
     """
 
     def __init__(self, environment: Environment, exporter: Exporter, source: Source | None) -> None:
-        super().__init__(environment, watched=False)
+        super().__init__(environment, Faults(), watched=False)
         self._exporter = exporter
         self._source = source
-        self._inbox = Inbox(exporter.take)
+        self._take = self._faults.guard(exporter.take)
+        self._inbox = Inbox(self._take)
         self._begun = False
         self._number = 0
 
@@ -33,12 +35,12 @@ class Observer(Ticking):
         """Listen to this environment's events, or to its workers, from now on."""
         listen = self._environment.events
         if self._source is None:
-            self._runner.register_message(ROWS, self._on_rows)
+            self._runner.register_message(ROWS, self._faults.guard(self._on_rows))
         else:
             self._source.listen()
-            listen.test_start.add_listener(self._on_test_start)
+            self._listen(listen.test_start, self._on_test_start)
             gevent.spawn(self._tick_for_ever)
-        listen.quit.add_listener(self._on_quit)
+        listen.quit.add_listener(self._faults.guard(self._on_quit))
 
     def _on_test_start(self, **_: Any) -> None:
         self._begun = True
@@ -55,7 +57,7 @@ class Observer(Ticking):
 
     def _hand_over(self, source: Source) -> None:
         self._number += 1
-        self._exporter.take(Parcel("local", os.getpid(), self._number, source.take_batch()))
+        self._take(Parcel("local", os.getpid(), self._number, source.take_batch()))
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
         number = self._inbox.receive(Parcel.from_message(msg.data))

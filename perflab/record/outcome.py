@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from perflab.redact import beginning, redact
 from perflab.store.tables import one_line
+
+UNANSWERED = "unanswered"
+# More of a name is of no use, and would fill the memory.
+LONGEST_NAME = 2000
 
 _BY_TYPE = (
     # The names cover Locust's two clients: built-in exceptions, requests, urllib3, geventhttpclient, gevent.
@@ -20,31 +23,75 @@ _BY_TYPE = (
     ),
 )
 
+_OURS = {"ok", UNANSWERED}
 
-def classify(response: Any, exception: object) -> tuple[str, str]:
-    """Return (outcome, HTTP status as text) of a finished request.
+
+def classify(response: object, exception: object) -> tuple[str, int]:
+    """Return (outcome, HTTP status or 0) of a finished request.
 
     The outcome is ``ok``, ``http_<status>``, ``timeout``, ``refused``, ``reset``, ``dns``, ``tls``, ``check`` for an
     answer that the locustfile itself refused, or the exception's class name.
     """
-    status = getattr(response, "status_code", None) or 0
-    shown = str(status) if status else ""
-    if exception is None:
-        return "ok", shown
-    if status >= 400:
-        return f"http_{status}", shown
+    status = http_status(response)
+    if not _is_failure(exception):
+        return "ok", status
     if status:
-        return "check", shown
-    names = [type(error).__name__ for error in _causes(exception)]
+        return (f"http_{status}" if status >= 400 else "check"), status
+    names = _names(exception)
     for outcome, pattern in _BY_TYPE:
         if any(pattern.search(name) for name in names):
-            return outcome, shown
-    return ("check" if names[0] in {"CatchResponseError", "str"} else one_line(names[0], 40)), shown
+            return outcome, status
+    if names[0] in {"CatchResponseError", "str"}:
+        return "check", status
+    # An exception may be called as it likes, but not make a success of a failure.
+    return (f"exception {names[0]}" if names[0] in _OURS else one_line(names[0], 40)), status
+
+
+def http_status(response: object) -> int:
+    """Return the HTTP status of a response, 0 if it has none: a client of the locustfile's own may mean anything."""
+    try:
+        status = response.status_code  # type: ignore[attr-defined]
+        return int(status) if isinstance(status, int) and 100 <= status <= 999 else 0
+    except Exception:
+        return 0
+
+
+def _is_failure(exception: object) -> bool:
+    # As Locust's own statistics have it, with whose figures ours are compared: an empty text is none.
+    try:
+        return bool(exception)
+    except Exception:
+        return True
 
 
 def message_of(exception: object) -> str:
     """Return a failure's text on one line, without query strings, credentials or tokens."""
-    return one_line(redact(beginning(str(exception))))
+    return one_line(redact(beginning(text_of(exception))))
+
+
+def name_of(value: object) -> str:
+    """Return a request's method or name as text."""
+    return text_of(value)[:LONGEST_NAME]
+
+
+def text_of(value: object) -> str:
+    """Return what a locustfile has put into an event as text, whatever it is."""
+    try:
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "backslashreplace")
+        # Of a class of its own, a text may do anything.
+        return str.__str__(str(value))
+    except Exception:
+        return f"({type(value).__name__} without a text)"
+
+
+def _names(exception: object) -> list[str]:
+    """Return the class names of an exception and of what lies under it."""
+    try:
+        return [type(error).__name__ for error in _causes(exception)]
+    except Exception:
+        # An attribute of it may raise whatever it likes.
+        return [type(exception).__name__]
 
 
 def _causes(exception: object) -> list[object]:

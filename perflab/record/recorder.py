@@ -18,6 +18,7 @@ from perflab.record.leader import Alone
 from perflab.record.master import Master
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
+from perflab.record.tally import LocustTally
 from perflab.record.worker import Worker
 from perflab.store.handover import Order
 
@@ -57,14 +58,16 @@ def install() -> None:
             # Workers count from 0, each with users of its own.
             duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
             duet.install()
-        source = None if is_master else Source(environment, in_flight, lost, duet)
+        tally = LocustTally(environment)
+        tally.install()
+        source = None if is_master else Source(environment, in_flight, lost, tally, duet)
         if source is not None and isinstance(runner, WorkerRunner):
             Worker(environment, source, order, outside).start()
             return
         exporter = _open_exporter(order)
         if order is not None:
             role = (
-                Master(environment, order, exporter, outside)
+                Master(environment, order, exporter, outside, tally)
                 if source is None
                 else Alone(environment, order, exporter, outside, source)
             )

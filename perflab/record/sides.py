@@ -6,9 +6,11 @@ The side travels behind the name of the user's class, which every row of a reque
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from perflab.record.counts import UNANSWERED, Row
-from perflab.record.delivery import Batch, Parcel
+from perflab.record.counts import Row
+from perflab.record.delivery import Parcel
+from perflab.record.outcome import UNANSWERED
 from perflab.store.measures import CLIENT, STAND_IN
 
 # No class of Python has it in its name.
@@ -24,6 +26,7 @@ class Parting:
         self._recorded: dict[str, list[int]] = {}
         self._unanswered: dict[str, list[int]] = {}
         self._unstamped: dict[str, list[int]] = {}
+        self._untimed: dict[str, list[int]] = {}
 
     def part(self, parcel: Parcel) -> list[Parcel]:
         """Return a parcel for each side.
@@ -33,14 +36,15 @@ class Parting:
         batch, source = parcel.batch, parcel.source
         latency = _split(batch.latency, _USER_CLASS, self._sides)
         failures = _split(batch.failures, _FAILED_USER_CLASS, self._sides)
-        recorded, unanswered, unstamped = (
+        recorded, unanswered, unstamped, untimed = (
             totals.setdefault(source, [0] * self._sides)
-            for totals in (self._recorded, self._unanswered, self._unstamped)
+            for totals in (self._recorded, self._unanswered, self._unstamped, self._untimed)
         )
         for side, rows in enumerate(latency):
             recorded[side] += _count(row for row in rows if row[4] == CLIENT)
             unanswered[side] += _count(row for row in rows if row[4] == CLIENT and row[3] == UNANSWERED)
             unstamped[side] += _count(row for row in rows if row[4] == STAND_IN)
+            untimed[side] += _count(row for row in rows if row[5] == [None])
         missing = batch.finished + batch.unanswered - sum(recorded)
         uncounted = batch.locust_finished - batch.finished
         finished = [recorded[side] - unanswered[side] + missing for side in range(self._sides)]
@@ -49,19 +53,15 @@ class Parting:
                 source,
                 parcel.pid,
                 parcel.number,
-                Batch(
+                replace(
+                    batch,
                     latency=latency[side],
                     failures=failures[side],
-                    generator=batch.generator,
                     finished=finished[side],
                     locust_finished=finished[side] + uncounted,
                     unanswered=unanswered[side],
                     unstamped=unstamped[side],
-                    task_exceptions=batch.task_exceptions,
-                    clock_step_ms=batch.clock_step_ms,
-                    strayed=batch.strayed,
-                    exceptions=batch.exceptions,
-                    last=batch.last,
+                    untimed=untimed[side],
                 ),
             )
             for side in range(self._sides)
@@ -82,4 +82,4 @@ def _split(rows: Sequence[Row], column: int, sides: int) -> list[list[Row]]:
 
 
 def _count(rows: Iterable[Row]) -> int:
-    return sum(int(str(row[8])) for row in rows)
+    return sum(sum(row[8]) for row in rows)

@@ -9,45 +9,68 @@ from gevent import getcurrent
 from locust.env import Environment
 
 from perflab.record.clients import InFlight, current_user_class
-from perflab.record.counts import UNANSWERED, Counts, Row
+from perflab.record.counts import Counts, Row
 from perflab.record.delivery import Batch
 from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
+from perflab.record.faults import Faults
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
-from perflab.record.outcome import classify, message_of
+from perflab.record.listening import listen_first
+from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
+from perflab.record.tally import LocustTally
 
+# A latency beyond this (eleven days) is none: a clock's reading, say.
+LONGEST_MS = 1e9
+# A client's clock is the clock of the day, which may be set a little; nothing begins before the recorder, or after now.
+CLOCK_SLACK_S = 1.0
 NO_ANSWER = "no answer until the run was over"
 
 
 class Source:
     """Listens to the requests of this process; `take_batch` hands over what there is."""
 
-    def __init__(self, environment: Environment, in_flight: InFlight, lost: LostTime, duet: Duet | None = None) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        in_flight: InFlight,
+        lost: LostTime,
+        tally: LocustTally,
+        duet: Duet | None = None,
+    ) -> None:
+        self.faults = Faults()
+        """What goes wrong in here, and in whatever delivers the batches of this source."""
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost
+        self._tally = tally
         self._duet = duet
         self._counts = Counts()
-        self._note = self._counts.note
+        self._cells = self._counts.cells
+        self._note_odd = self.faults.guard(self._note)
+        self._try_to_note_health = self.faults.guard(self._note_health)
+        self._try_to_note_cut_off = self.faults.guard(self._note_cut_off)
         self._lag = LoopLag()
         self._use = ProcessUse()
         self._clock = ClockWatch()
         self._health: list[Row] = []
-        self._reported = 0
         self._unanswered = 0
+        self._misdated = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
         self._latency: list[Row] = []
+        self._earliest = time.time() - CLOCK_SLACK_S
 
     def listen(self) -> None:
         """Listen to this environment's events from now on."""
         listen = self._environment.events
-        listen.request.add_listener(self._on_request)
-        listen.user_error.add_listener(self._on_user_error)
-        listen.report_to_master.add_listener(self._on_report_to_master)
+        listen_first(listen.request, self._on_request)
+        listen_first(listen.user_error, self._on_user_error)
 
     def note_health(self, second: int) -> None:
         """Add a row of ``generator.csv`` about the time since the last one, which is epoch second `second`."""
+        self._try_to_note_health(second)
+
+    def _note_health(self, second: int) -> None:
         runner = self._environment.runner
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
         cpu, rss = self._use.take()
@@ -77,12 +100,7 @@ class Source:
         `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
         if it began before. With `last`, what is still under way is given up.
         """
-        for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
-            # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
-            if until is None or began < until:
-                self._unanswered += 1
-                self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
-                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER, user_class)
+        self._try_to_note_cut_off(until, last)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
         return Batch(
@@ -90,59 +108,116 @@ class Source:
             failures=self._counts.take_failures(),
             generator=health,
             finished=self._counts.total,
-            locust_finished=self._reported + self._environment.stats.total.num_requests,
+            locust_finished=self._tally.requests,
+            stats_resets=self._tally.resets,
             unanswered=self._unanswered,
             unstamped=self._counts.unstamped,
+            untimed=self._counts.untimed,
+            misdated=self._misdated,
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
             strayed=self._duet.strayed if self._duet is not None else 0,
+            faults=self.faults.count,
+            first_fault=self.faults.first,
             last=last,
         )
 
+    def _note_cut_off(self, until: float | None, last: bool) -> None:
+        for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
+            # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
+            if until is None or began < until:
+                self._unanswered += 1
+                self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
+                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER, user_class)
+
     def _on_request(
         self,
-        request_type: str,
-        name: str,
-        response_time: float,
-        exception: object = None,
+        request_type: Any = "",
+        name: Any = "",
+        response_time: Any = None,
+        exception: Any = None,
         response: Any = None,
-        start_time: float | None = None,
-        response_length: object = None,  # noqa: ARG002 - named ones cost less than to collect them in a dict
-        context: object = None,  # noqa: ARG002
-        url: object = None,  # noqa: ARG002
+        start_time: Any = None,
+        response_length: Any = None,  # noqa: ARG002 - named ones cost less than to collect them in a dict
+        context: Any = None,  # noqa: ARG002
+        url: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
-        measured = take_exchange(start_time, response_time)
+        # The usual case is written out, because the generator's time is precious: a request of Locust's own client that
+        # was answered at once, on a connection that it had, and whose like has been seen in this second. Nothing has
+        # changed until it is certain that it is one. All else is for _note.
+        try:
+            exchange = getcurrent().perflab_exchange
+            wire_ms = (exchange.arrived - exchange.sent) / 1e6
+            if (
+                exchange.under_way is not None
+                and not exchange.idle
+                and exchange.parts is None
+                and exchange.outer is None
+                and exception is None
+                and type(response_time) is float
+                and 0.0 < wire_ms <= response_time + 1.0 <= LONGEST_MS
+            ):
+                second, status = exchange.opened // 1_000_000_000, response.status_code
+                cell = self._cells[second, request_type, name, "ok", status, exchange.user_class]
+                exchange.idle = True
+                cell[0].append(response_time)
+                cell[1].append(wire_ms)
+                return
+        except Exception:  # noqa: S110 - it is no usual case, then
+            pass
+        self._note_odd(request_type, name, response_time, exception, response, start_time)
+
+    def _note(
+        self,
+        request_type: object,
+        name: object,
+        response_time: object,
+        exception: object,
+        response: object,
+        start: object,
+    ) -> None:
+        """Count any finished request: whatever a locustfile can put into an event."""
+        now = time.time()
+        latency_ms, start_time = as_latency(response_time), self._as_start(start, now)
+        measured = take_exchange(start_time, latency_ms)
         if start_time is None:
             # Custom clients may leave it out.
-            start_time = time.time() - response_time / 1000
-        status: str | int
-        if exception is None:
-            outcome = "ok"
-            try:
-                status = response.status_code
-            except AttributeError:
-                status = ""
-            if type(status) is not int:
-                # No answer of HTTP: what a client of the locustfile's own means by it, nobody knows.
-                status = ""
-        else:
-            outcome, status = classify(response, exception)
+            start_time = now - (latency_ms or 0.0) / 1000
+        second, method, called = int(start_time), name_of(request_type), name_of(name)
+        outcome, status = classify(response, exception)
+        if outcome != "ok":
             if not status:
                 # Nothing came back, or not all of it: when the last byte came says nothing.
                 measured = None
-        try:
-            user_class = getcurrent().perflab_user_class
-        except AttributeError:
-            user_class = current_user_class()
-        if exception is not None:
             message = message_of(exception)
-            self._counts.add_failure(int(start_time), request_type, name, outcome, str(status), message, user_class)
-        self._note((start_time, request_type, name, outcome, status, user_class, response_time, measured))
+            self._counts.add_failure(second, method, called, outcome, str(status or ""), message, current_user_class())
+        self._counts.note((second, method, called, outcome, status, current_user_class()), latency_ms, measured)
+
+    def _as_start(self, start: object, now: float) -> float | None:
+        """Return when a request began in epoch seconds, None where its event tells nothing that could be it."""
+        if start is None:
+            return None
+        start_time = as_number(start)
+        if start_time is not None and self._earliest <= start_time <= now + CLOCK_SLACK_S:
+            return start_time
+        # In milliseconds, say, or by another clock.
+        self._misdated += 1
+        return None
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1
 
-    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
-        # A worker's own statistics start from zero after each report.
-        self._reported += data["stats_total"]["num_requests"]
+
+def as_latency(response_time: object) -> float | None:
+    """Return an event's response time in ms, None if it has none that can be one."""
+    latency_ms = as_number(response_time)
+    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < LONGEST_MS else None
+
+
+def as_number(value: object) -> float | None:
+    """Return the number that a value is, whatever its type; None for a text, and for what is no number."""
+    try:
+        return None if isinstance(value, (str, bytes, bytearray)) else float(value)  # type: ignore[arg-type]
+    except Exception:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -23,10 +24,11 @@ class Worker(Ticking):
         self, environment: Environment, source: Source, order: Order | None, outside: OutsideExceptions
     ) -> None:
         # A worker that somebody started by hand may outlive the shell that it was started from.
-        super().__init__(environment, watched=order is not None)
+        super().__init__(environment, source.faults, watched=order is not None)
         self._source = source
         self._outside = outside
         self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
+        self._deliver = self._faults.guard(self._try_to_deliver)
         self._until: float | None = None
         self._begun = self._stopping = self._ended = False
 
@@ -34,10 +36,10 @@ class Worker(Ticking):
         """Listen to this environment's events and the master's messages from now on."""
         self._source.listen()
         listen = self._environment.events
-        listen.test_start.add_listener(self._on_test_start)
-        listen.quit.add_listener(self._on_quit)
-        self._runner.register_message(TAKEN, self._on_taken)
-        self._runner.register_message(STOP, self._on_stop, concurrent=True)
+        self._listen(listen.test_start, self._on_test_start)
+        listen.quit.add_listener(self._faults.guard(self._on_quit))
+        self._runner.register_message(TAKEN, self._faults.guard(self._on_taken))
+        self._runner.register_message(STOP, self._faults.guard(self._on_stop), concurrent=True)
         gevent.spawn(self._tick_for_ever)
 
     def _on_test_start(self, **_: Any) -> None:
@@ -72,8 +74,11 @@ class Worker(Ticking):
             self._outbox.put(batch)
 
     def _send(self, parcel: Parcel) -> None:
-        try:
+        if not self._deliver(parcel):
+            self._outbox.strip(parcel.number)
+
+    def _try_to_deliver(self, parcel: Parcel) -> bool:
+        # While the connection is down, it stays in the outbox and is sent again.
+        with contextlib.suppress(RPCError):
             self._runner.send_message(ROWS, parcel.to_message())
-        except RPCError:
-            # The connection is down: it stays in the outbox and is sent again.
-            return
+        return True

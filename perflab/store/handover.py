@@ -72,10 +72,15 @@ class SourceAccount:
     locust_finished: int = 0
     unanswered: int = 0
     unstamped: int = 0
+    untimed: int = 0
+    misdated: int = 0
+    stats_resets: int = 0
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
     strayed: int = 0
     exceptions: dict[str, int] = field(default_factory=dict)
+    faults: int = 0
+    first_fault: str = ""
     complete: bool = False
     """It has told that there is no more to come."""
 
@@ -91,6 +96,11 @@ class Answer:
     sources: dict[str, SourceAccount] = field(default_factory=dict)
     locust_total: int | None = None
     """What Locust's own statistics of the whole run say, which a lost report of a worker makes wrong."""
+    stats_resets: int = 0
+    """How often the statistics of a master, which makes no requests itself, were reset."""
+    faults: int = 0
+    """Exceptions in the recorder of the process that writes, and the first of them."""
+    first_fault: str = ""
     window_over: bool = False
     """The steady window has been measured to its planned end."""
     end: float | None = None

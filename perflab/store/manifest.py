@@ -41,8 +41,9 @@ class SourceEvidence(BaseModel):
     """What one source made and delivered, over the whole run.
 
     `recorded` requests stand in latency.csv, `unanswered` ones among them; its events told of `finished`, and Locust
-    itself counted `locust_finished` there. `unstamped` ones have no wire time. `missing_s` is how many seconds up to
-    the planned end it never told of, because it was `lost`.
+    itself counted `locust_finished` there. `unstamped` ones have no wire time, `untimed` ones no latency at all, and
+    the events of `misdated` ones told a start that can't be one. `missing_s` is how many seconds up to the planned end
+    it never told of, because it was `lost`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +54,8 @@ class SourceEvidence(BaseModel):
     locust_finished: int = 0
     unanswered: int = 0
     unstamped: int = 0
+    untimed: int = 0
+    misdated: int = 0
     task_exceptions: int = 0
     clock_step_ms: float = 0.0
     lost: bool = False
@@ -77,6 +80,16 @@ class Evidence(BaseModel):
     """Requests that began before the planned end and never came back; recorded, but not finished."""
     unstamped: int = 0
     """Successful requests without a wire time."""
+    untimed: int = 0
+    """Requests whose events told no response time that could be one: they are counted, but have no latency."""
+    misdated: int = 0
+    """Requests whose events told a start that can't be one: theirs was reckoned from the event's own moment."""
+    stats_resets: int = 0
+    """How often requests were thrown out of Locust's own statistics."""
+    recorder_faults: int = 0
+    """Exceptions in the recorder's own code."""
+    recorder_fault: str = ""
+    """The first of them."""
     task_exceptions: int = 0
     strayed: int = 0
     """Requests of one side's users that went to the other side's host."""

@@ -108,7 +108,7 @@ def test_a_file_without_rows_reads_as_an_empty_table(tmp_path: Path, table: Tabl
     ("line", "what"),
     [
         ("3,local,GET,/a,ok,client,fast,2", "latency_ms is 'fast'"),
-        ("3,local,GET,/a,ok,client,,2", "latency_ms is ''"),
+        ("3,local,GET,client,ok,wire,,2", "latency_ms is ''"),
         ("3,local,GET,/a,ok,client,nan,2", "latency_ms is 'nan'"),
         ("3,local,GET,/a,ok,client,-1,2", "latency_ms is '-1'"),
         ("3,local,GET,/a,ok,client,12.5,0", "count is '0'"),
@@ -135,6 +135,14 @@ def test_damage_is_reported_with_file_and_line(tmp_path: Path, line: str, what: 
     text = str(caught.value)
     assert text.startswith(f"'{path}', line {before + 2} is damaged ({what}")
     assert "\n" not in text
+
+
+def test_a_request_may_have_no_latency(tmp_path: Path) -> None:
+    path = tmp_path / "latency.csv"
+    path.write_text(HEADER + GOOD + "3,local,GET,/a,ok,client,,4\n")
+    frame = read_table(path, LATENCY).frame
+    assert frame["latency_ms"].isna().tolist() == [False, True]
+    assert frame["count"].tolist() == [2, 4]
 
 
 def test_a_quote_that_closes_lines_later_is_damage_too(tmp_path: Path) -> None:

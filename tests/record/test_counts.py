@@ -2,24 +2,26 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import FURTHER_MESSAGES, MOST_MESSAGES, Counts
+from perflab.record.counts import FURTHER_MESSAGES, MOST_MESSAGES, Counts, Key, Row
 from perflab.store.tables import bucket_middle, bucket_of
 
-STATUS = 200
+
+def of(second: int, name: str = "/a", outcome: str = "ok") -> Key:
+    return (second, "GET", name, outcome, 200, "U")
 
 
-def client(rows: list[tuple[object, ...]]) -> int:
-    return sum(int(str(row[-1])) for row in rows if row[4] == "client")
+def client(rows: list[Row]) -> int:
+    return sum(sum(row[-1]) for row in rows if row[4] == "client")
 
 
-def wire(rows: list[tuple[object, ...]]) -> int:
-    return sum(int(str(row[-1])) for row in rows if row[4] == "wire")
+def wire(rows: list[Row]) -> int:
+    return sum(sum(row[-1]) for row in rows if row[4] == "wire")
 
 
 def test_nothing_is_counted_twice_or_lost() -> None:
     counts = Counts()
     for number in range(1000):
-        counts.note((number // 500 + 0.5, "GET", "/a", "ok", STATUS, "U", 5.0 + number % 3, (4.0 + number % 2, None)))
+        counts.note(of(number // 500), 5.0 + number % 3, (4.0 + number % 2, None))
         if number % 250 == 0:
             taken = counts.take_latency()
             assert client(taken) == wire(taken) == (1 if number == 0 else 250)
@@ -40,16 +42,16 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
 
 def test_names_are_written_on_one_line() -> None:
     counts = Counts()
-    counts.note((0.0, "GET", "a\nb", "ok", STATUS, "U", 1.0, (0.5, None)))
+    counts.note(of(0, name="a\nb"), 1.0, (0.5, None))
     row, _ = counts.take_latency()
     assert row[2] == "a\\nb"
 
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
     counts = Counts()
-    counts.note((7.9, "GET", "/a", "ok", STATUS, "U", 9.0, (5.0, 2.0)))
-    counts.note((7.1, "GET", "/a", "ok", STATUS, "U", 9.0, None))
-    counts.note((7.0, "GET", "/a", "timeout", STATUS, "U", 9.0, None))
+    counts.note(of(7), 9.0, (5.0, 2.0))
+    counts.note(of(7), 9.0, None)
+    counts.note(of(7, outcome="timeout"), 9.0, None)
     rows = {(row[3], row[4]): (row[5], row[-1]) for row in counts.take_latency()}
     for key, ms, count in (
         (("ok", "client"), 9.0, 2),
@@ -58,17 +60,26 @@ def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
         (("ok", "stand_in"), 9.0, 1),
         (("timeout", "client"), 9.0, 1),
     ):
-        middle, counted = rows.pop(key)
+        [middle], [counted] = rows.pop(key)
         assert counted == count
-        assert float(str(middle)) == pytest.approx(ms, rel=0.005)
+        assert middle == pytest.approx(ms, rel=0.005)
     assert not rows
     assert counts.unstamped == 1
+
+
+def test_a_request_without_a_latency_is_counted_and_has_none() -> None:
+    counts = Counts()
+    counts.note(of(3), None, None)
+    counts.note(of(3), None, None)
+    assert counts.take_latency() == [(3, "GET", "/a", "ok", "client", [None], "200", "U", [2])]
+    assert (counts.total, counts.untimed, counts.unstamped) == (2, 2, 0)
+    assert counts.take_latency() == []
 
 
 def test_the_bucket_is_the_tables() -> None:
     counts = Counts()
     for tenths in range(1, 20_000):
         ms = tenths / 10
-        counts.note((0.0, "GET", "/a", "ok", STATUS, "U", ms, (ms, None)))
+        counts.note(of(0), ms, (ms, None))
         rows = counts.take_latency()
-        assert {row[5] for row in rows} == {bucket_middle(bucket_of(ms))}
+        assert all(row[5] == [bucket_middle(bucket_of(ms))] for row in rows)

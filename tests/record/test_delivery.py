@@ -11,7 +11,7 @@ from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 
 
 def batch(number: int) -> Batch:
-    return Batch(latency=[(number, "GET", "/a", "ok", "client", 1.0, 1)], finished=number)
+    return Batch(latency=[(number, "GET", "/a", "ok", "client", [1.0], "200", "U", [1])], finished=number)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -54,8 +54,32 @@ def test_nothing_is_sent_again_before_its_time() -> None:
 
 
 def test_a_parcel_comes_through_as_locust_packs_it() -> None:
-    parcel = Parcel("worker-0", 4711, 3, Batch(latency=[(1, "GET", "a\\nb", "ok", "wire", 0.5, 2)], last=True))
+    parcel = Parcel(
+        "worker-0", 4711, 3, Batch(latency=[(1, "GET", "a\\nb", "ok", "wire", [0.5], "200", "U", [2])], last=True)
+    )
     unpacked = msgpack.unpackb(msgpack.packb(parcel.to_message()))
     back = Parcel.from_message(unpacked)
     assert (back.source, back.pid, back.number, back.batch.last) == ("worker-0", 4711, 3, True)
     assert [tuple(row) for row in back.batch.latency] == parcel.batch.latency
+
+
+def test_a_batch_that_can_never_be_sent_holds_up_no_other() -> None:
+    landed: list[Parcel] = []
+    inbox = Inbox(landed.append)
+
+    def send(parcel: Parcel) -> None:
+        try:
+            message = msgpack.unpackb(msgpack.packb(parcel.to_message()))
+        except OverflowError:
+            outbox.strip(parcel.number)
+        else:
+            outbox.acknowledge(inbox.receive(Parcel.from_message(message)))
+
+    outbox = Outbox(send, "worker-0", 1, patience_s=-1)
+    outbox.put(batch(1))
+    outbox.put(Batch(latency=[(2**70,)], finished=2))
+    outbox.put(batch(3))
+    assert [parcel.number for parcel in landed] == [1]
+    outbox.repeat()
+    assert [(parcel.number, len(parcel.batch.latency)) for parcel in landed] == [(1, 1), (2, 0), (3, 1)]
+    assert outbox.empty

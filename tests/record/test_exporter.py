@@ -47,7 +47,7 @@ def test_hostile_names_and_all_outcomes_are_parsed_back() -> None:
     counts = Counts()
     name = 'a"b\\c\nd{e="f"} 💥'
     for outcome in ("ok", "http_503"):
-        counts.note((0.0, "GET", name, outcome, 200, "U", 9.0, (5.0, None)))
+        counts.note((0, "GET", name, outcome, 200, "U"), 9.0, (5.0, None))
     counts.add_unanswered(0, "GET", name, "U", 1234.0)
     load_test = LoadTest(sweep_id='x"y', run="r")
     load_test.take(parcel(1, counts))
@@ -71,10 +71,10 @@ def test_hostile_names_and_all_outcomes_are_parsed_back() -> None:
 def test_the_share_within_an_objective_is_exact_and_the_clock_is_the_wire() -> None:
     counts = Counts()
     for ms in (140.0, 150.0, 160.0, 200.0):
-        counts.note((0.0, "GET", "/a", "ok", 200, "U", ms + 500, (ms, None)))
+        counts.note((0, "GET", "/a", "ok", 200, "U"), ms + 500, (ms, None))
     # Without a wire time for all of a kind the client's stands for all.
-    counts.note((0.0, "GET", "/b", "http_500", 500, "U", 700.0, (1.0, None)))
-    counts.note((0.0, "GET", "/b", "http_500", 500, "U", 700.0, None))
+    counts.note((0, "GET", "/b", "http_500", 500, "U"), 700.0, (1.0, None))
+    counts.note((0, "GET", "/b", "http_500", 500, "U"), 700.0, None)
     load_test = LoadTest(limits_ms=(155.0,), sweep_id="", run="")
     load_test.take(parcel(1, counts))
     found = exported(load_test)

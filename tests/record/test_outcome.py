@@ -31,28 +31,28 @@ def refused_by_requests() -> Exception:
 @pytest.mark.parametrize(
     ("response", "exception", "outcome"),
     [
-        (http(200), None, ("ok", "200")),
-        (http(503), Exception("bad status"), ("http_503", "503")),
-        (http(404), Exception("wrong"), ("http_404", "404")),
-        (http(404), None, ("ok", "404")),
-        (http(200), Exception("no token in the answer"), ("check", "200")),
-        (http(0), TimeoutError("timed out"), ("timeout", "")),
-        (http(0), requests.ReadTimeout("x"), ("timeout", "")),
-        (http(0), ConnectionRefusedError(111, "refused"), ("refused", "")),
-        (http(0), ConnectionResetError(104, "reset"), ("reset", "")),
-        (http(0), BrokenPipeError(32, "pipe"), ("reset", "")),
-        (http(0), HTTPConnectionClosed("closed"), ("reset", "")),
-        (http(0), socket.gaierror(-2, "unknown"), ("dns", "")),
-        (None, ValueError("custom"), ("ValueError", "")),
-        (None, "just a text", ("check", "")),
+        (http(200), None, ("ok", 200)),
+        (http(503), Exception("bad status"), ("http_503", 503)),
+        (http(404), Exception("wrong"), ("http_404", 404)),
+        (http(404), None, ("ok", 404)),
+        (http(200), Exception("no token in the answer"), ("check", 200)),
+        (http(0), TimeoutError("timed out"), ("timeout", 0)),
+        (http(0), requests.ReadTimeout("x"), ("timeout", 0)),
+        (http(0), ConnectionRefusedError(111, "refused"), ("refused", 0)),
+        (http(0), ConnectionResetError(104, "reset"), ("reset", 0)),
+        (http(0), BrokenPipeError(32, "pipe"), ("reset", 0)),
+        (http(0), HTTPConnectionClosed("closed"), ("reset", 0)),
+        (http(0), socket.gaierror(-2, "unknown"), ("dns", 0)),
+        (None, ValueError("custom"), ("ValueError", 0)),
+        (None, "just a text", ("check", 0)),
     ],
 )
-def test_outcomes_are_short_words(response: object, exception: object, outcome: tuple[str, str]) -> None:
+def test_outcomes_are_short_words(response: object, exception: object, outcome: tuple[str, int]) -> None:
     assert classify(response, exception) == outcome
 
 
 def test_what_lies_under_a_clients_wrapping_decides() -> None:
-    assert classify(http(0), refused_by_requests()) == ("refused", "")
+    assert classify(http(0), refused_by_requests()) == ("refused", 0)
 
 
 def test_a_message_is_one_line_without_secrets() -> None:

@@ -9,7 +9,7 @@ Row = tuple[object, ...]
 
 
 def request(side: str, measure: str = "client", *, outcome: str = "ok", count: int = 1) -> Row:
-    return (5, "GET", "/a", outcome, measure, 1.5, "200", f"User{side}", count)
+    return (5, "GET", "/a", outcome, measure, [1.5], "200", f"User{side}", [count])
 
 
 def parcel(number: int, latency: list[Row], **batch: object) -> Parcel:

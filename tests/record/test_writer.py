@@ -1,0 +1,42 @@
+"""A run's tables when the disk is full for a while."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from perflab.analyse.samples import LATENCY, RESPONSES, read_table
+from perflab.record.delivery import Batch, Parcel
+from perflab.record.faults import Faults
+from perflab.record.writer import RunWriter
+from perflab.store.layout import RunDir
+from perflab.store.tables import create_tables
+
+
+def parcel(number: int) -> Parcel:
+    rows = [(number, "GET", f"/{at}" * 20, "ok", "client", [1.5], "200", "User", [1]) for at in range(100)]
+    return Parcel("local", 1, number, Batch(latency=list(rows), finished=100 * number, locust_finished=100 * number))
+
+
+def test_what_could_not_be_written_comes_later_and_whole(tmp_path: Path) -> None:
+    run, faults = RunDir(tmp_path), Faults()
+    create_tables(tmp_path, managed=False)
+    writer = RunWriter(tmp_path, faults)
+    writer.answer.start = 0
+    writer.take(parcel(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # In the middle of a row, and in the middle of the other table's.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (run.latency.stat().st_size + 1234, hard))
+        writer.take(parcel(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert faults.count > 0
+    assert "OSError" in faults.first
+    writer.take(parcel(3))
+    for path, table in ((run.latency, LATENCY), (run.responses, RESPONSES)):
+        reading = read_table(path, table)
+        assert not reading.torn
+        assert reading.frame.groupby("second")["count"].sum().to_dict() == {1: 100, 2: 100, 3: 100}
+    account = writer.answer.sources["local"]
+    assert account.recorded == account.finished == 300

@@ -186,7 +186,7 @@ def _ended_in_silence(run: RunDir, answer: Answer) -> bool:
         if row["measure"] == "client":
             key = int(row["second"]), row["outcome"]
             longest, count = seen.get(key, (0.0, 0))
-            seen[key] = max(longest, float(row["latency_ms"])), count + int(row["count"])
+            seen[key] = max(longest, float(row["latency_ms"] or 0)), count + int(row["count"])
     return find_silence(seen, answer.window_end) is not None
 
 

@@ -44,7 +44,7 @@ class RunTail:
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
         self.requests = 0
         self.failures = 0
-        self._stamped = 0
+        self._stamped = self._answered = 0
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
@@ -52,9 +52,11 @@ class RunTail:
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
             measure = row["measure"]
-            if row["outcome"] == "ok" and measure in (CLIENT, WIRE, STAND_IN):
+            # A request that was told of without a latency is counted, and no more.
+            if row["outcome"] == "ok" and row["latency_ms"] and measure in (CLIENT, WIRE, STAND_IN):
                 (second.by_client if measure == CLIENT else second.by_wire)[float(row["latency_ms"])] += count
                 self._stamped += count if measure == WIRE else 0
+                self._answered += count if measure == CLIENT else 0
             if measure != CLIENT:
                 continue
             second.requests += count
@@ -96,7 +98,7 @@ class RunTail:
 
     def _latencies(self, second: _Second) -> Counter[float]:
         """Return a second's latencies by the clock of the run so far."""
-        by_wire = goes_by_wire(self._stamped, self.requests - self.failures)
+        by_wire = goes_by_wire(self._stamped, self._answered)
         return second.by_wire if by_wire else second.by_client
 
 

@@ -37,3 +37,14 @@ def test_rows_are_taken_in_once_and_half_lines_wait(tmp_path: Path) -> None:
     tail.read()
     assert (tail.requests, tail.failures, tail.users) == (5, 2, 21)
     assert [(point.requests, point.failures, point.p95_ms) for point in tail.points()] == [(3, 0, 4.0), (2, 2, None)]
+
+
+def test_a_request_without_a_latency_is_counted_and_no_more(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    create_table(run.latency, LATENCY_COLUMNS)
+    create_table(run.generator, GENERATOR_COLUMNS)
+    rows = [("client", 5.0, 3), ("wire", 4.0, 3), ("client", "", 7)]
+    TableWriter(run.latency).append([(0, "local", "GET", "/a", "ok", *row) for row in rows])
+    tail = RunTail(run)
+    tail.read()
+    assert [(point.requests, point.failures, point.p95_ms) for point in tail.points()] == [(10, 0, 4.0)]

@@ -182,7 +182,7 @@ def _write_run(
             (
                 *(second, source, running[second] // len(load.sources), int(rng.poisson(3))),
                 *(round(float(rng.normal(8 + busy, 2)), 1), round(float(rng.gamma(2, 0.3)), 2), 90.5),
-                *(running[second] // len(load.sources), 0.1, 0.3, 0.5, 2.1, 0.02),
+                *(running[second] // len(load.sources), 0.1, 0.3, 0.5, 2.1, 0.02, 0.0),
             )
             for source in load.sources
         )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perflab.analyse.validity import BUSY_CPU_PERCENT, BUSY_LAG_MS
+
 _MEDIANS = ("cpu_percent", "lag_p50_ms", "behind_p50_ms")
 _LARGEST = ("lag_ms", "behind_p99_ms")
 
@@ -17,12 +19,14 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
 
     Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, behind_p50_ms (medians of the
     seconds' figures), lag_ms, behind_p99_ms (the worst second's), lost_s (user-seconds that the generator kept its
-    users waiting), offered (the share of the intended load that was offered).
+    users waiting), client_waits_s (user-seconds that their own clients waited), offered (the share of the intended load
+    that was offered).
 
-    A user's cycle is its think time and the service's answer. What the generator adds to it, in seconds of all users
-    together, is load that was intended and not offered: offered = 1 - lost_s / (users x seconds).
+    A user's cycle is its think time, the service's answer, and what its client makes of it. The time that it waits for
+    the generator, in seconds of all users together, is load that was intended and not offered:
+    offered = 1 - lost_s / (users x seconds).
     """
-    steady = generator[generator["steady"]]
+    steady = _steady(generator)
     by_source = steady.groupby(["run", "source"], observed=True, sort=True)
     frame = by_source.agg(
         seconds=("second", "nunique"),
@@ -30,7 +34,8 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
         **{name: (name, "median") for name in _MEDIANS},
         **{name: (name, "max") for name in _LARGEST},
         lost_s=("lost_s", "sum"),
-        user_seconds=("running_users", "sum"),
+        client_waits_s=("client_waits_s", "sum"),
+        user_seconds=("user_seconds", "sum"),
     ).reset_index()
     frame["offered"] = _offered(frame["lost_s"], frame["user_seconds"])
     return frame.drop(columns="user_seconds")
@@ -38,18 +43,49 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
 
 def offered_by_run(generator: pd.DataFrame) -> Mapping[str, float]:
     """Return the share of the intended load that each run offered in its steady window, all sources together."""
-    steady = generator[generator["steady"]]
-    sums = steady.groupby("run", observed=True)[["lost_s", "running_users"]].sum()
-    return {str(run): float(share) for run, share in _offered(sums["lost_s"], sums["running_users"]).items()}
+    sums = _steady(generator).groupby("run", observed=True)[["lost_s", "user_seconds"]].sum()
+    return {str(run): float(share) for run, share in _offered(sums["lost_s"], sums["user_seconds"]).items()}
+
+
+def client_waits_by_run(generator: pd.DataFrame) -> Mapping[str, tuple[float, float]]:
+    """Return how long the clients of each run waited by their own will in its steady window: (s, share of users' time).
+
+    Of an earlier recorder's run it is not known, and 0.
+    """
+    sums = _steady(generator).groupby("run", observed=True)[["client_waits_s", "user_seconds"]].sum()
+    shares = sums["client_waits_s"] / sums["user_seconds"].replace(0, np.nan)
+    return {
+        str(run): (float(waits), float(share))
+        for run, waits, share in zip(sums.index, sums["client_waits_s"], shares.fillna(0.0), strict=True)
+    }
 
 
 def offered_by_second(generator: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run and second with users: run, second, steady, offered, the share of the intended load."""
-    by_second = generator.groupby(["run", "second", "steady"], observed=True)[["lost_s", "running_users"]].sum()
-    frame = by_second[by_second["running_users"] > 0].reset_index()
+    counted = _counted(generator)
+    by_second = counted.groupby(["run", "second", "steady"], observed=True)[["lost_s", "user_seconds"]].sum()
+    frame = by_second[by_second["user_seconds"] > 0].reset_index()
     # Time is counted when a request ends: one second can hold what several have lost.
-    frame["offered"] = _offered(frame["lost_s"], frame["running_users"])
+    frame["offered"] = _offered(frame["lost_s"], frame["user_seconds"])
     return frame[["run", "second", "steady", "offered"]]
+
+
+def _steady(generator: pd.DataFrame) -> pd.DataFrame:
+    counted = _counted(generator)
+    return counted[counted["steady"]]
+
+
+def _counted(generator: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the time that counts as lost, and `user_seconds`, the time that it was lost of."""
+    # Earlier recorders could not tell the wait for the generator from what a client does anyway, on an idle machine too.
+    # What they saw counts only where the generator was busy.
+    busy = (generator["cpu_percent"] >= BUSY_CPU_PERCENT) | (generator["lag_p50_ms"] >= BUSY_LAG_MS)
+    told_apart = generator["client_waits_s"].notna()
+    # A process that does not get round to anything for some seconds has no rows of them: the next one is of all.
+    covered = generator.groupby(["run", "source"], observed=True)["second"].diff().fillna(1).clip(lower=1)
+    return generator.assign(
+        lost_s=generator["lost_s"].where(told_apart | busy, 0.0), user_seconds=generator["running_users"] * covered
+    )
 
 
 def _offered(lost_s: pd.Series[float], user_seconds: pd.Series[Any]) -> pd.Series[float]:

@@ -16,6 +16,7 @@ import pandas as pd
 from perflab.errors import StoreError
 from perflab.store.tables import (
     FAILURE_COLUMNS,
+    GENERATOR_ADDED,
     GENERATOR_COLUMNS,
     LATENCY_COLUMNS,
     RESPONSE_COLUMNS,
@@ -34,14 +35,23 @@ _WHOLE = {"second", "users", "in_flight", "users_wanted"}
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of one of a run's CSV files, each with its kind."""
+    """The columns of one of a run's CSV files, each with its kind.
+
+    Files of earlier versions lack those that were `added` at the end, which are numbers: they read as NaN.
+    """
 
     columns: dict[str, Kind]
+    added: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, columns: tuple[str, ...]) -> Table:
+    def of(cls, columns: tuple[str, ...], added: tuple[str, ...] = ()) -> Table:
         """Return the table with these columns; a column's name tells its kind."""
-        return cls({column: _kind(column) for column in columns})
+        return cls({column: _kind(column) for column in columns}, added)
+
+    @property
+    def former(self) -> Table:
+        """The table as it was before columns were added."""
+        return Table({name: kind for name, kind in self.columns.items() if name not in self.added})
 
     def empty(self) -> pd.DataFrame:
         """Return no rows, with the columns and dtypes of a table that has some."""
@@ -72,7 +82,7 @@ _READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "int": "int64"}
 BATCH_BYTES = 16_000_000
 
 LATENCY = Table.of(LATENCY_COLUMNS)
-GENERATOR = Table.of(GENERATOR_COLUMNS)
+GENERATOR = Table.of(GENERATOR_COLUMNS, added=GENERATOR_ADDED)
 TARGET = Table.of(TARGET_COLUMNS)
 FAILURES = Table.of(FAILURE_COLUMNS)
 RESPONSES = Table.of(RESPONSE_COLUMNS)
@@ -104,6 +114,9 @@ def read_table(path: Path, table: Table) -> Reading:
     if whole == 0 and expected.startswith(header):
         # Killed while the header was being written.
         return Reading(table.empty(), torn=bool(data))
+    if table.added and header == ",".join(table.former.columns).encode():
+        former = read_table(path, table.former)
+        return Reading(former.frame.assign(**dict.fromkeys(table.added, math.nan)), former.torn)
     if header != expected:
         shown = header[:80].decode("utf-8", "replace")
         raise _damaged(path, 1, f"the header is {shown!r}, not {expected.decode()!r}")

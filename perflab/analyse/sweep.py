@@ -13,7 +13,7 @@ from perflab.analyse.assemble import endpoint_codes, join_runs, read_run_tables,
 from perflab.analyse.clocks import judged_rows, row_clocks
 from perflab.analyse.document import document
 from perflab.analyse.headline import headline
-from perflab.analyse.health import health, offered_by_run
+from perflab.analyse.health import client_waits_by_run, health, offered_by_run
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
@@ -21,7 +21,15 @@ from perflab.analyse.settled import JudgedWindow, judged_window
 from perflab.analyse.summary import CLIENT
 from perflab.analyse.swing import no_weight
 from perflab.analyse.unjudged import Unjudged, find_unjudged
-from perflab.analyse.validity import Measured, SourceHealth, invalid_reasons, missing_runs, own_failures, remarks
+from perflab.analyse.validity import (
+    ClientHabits,
+    Measured,
+    SourceHealth,
+    invalid_reasons,
+    missing_runs,
+    own_failures,
+    remarks,
+)
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.store import measures
@@ -210,12 +218,10 @@ class Sweep:
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
         found = [note for name, table in _NOTED.items() for _, notes in self._read(name, table) for note in notes]
-        shares = zip(self._connecting.tolist(), self._has_client_latency.tolist(), strict=True)
-        runs = zip(self._runs, self.run_manifests, self._windows, shares, self._excuses, strict=True)
-        for run, manifest, judged, (connecting, by_client), excuse in runs:
+        runs = zip(self._runs, self.run_manifests, self._windows, self._habits, self._excuses, strict=True)
+        for run, manifest, judged, habits, excuse in runs:
             remark = [line for line in (judged.remark, excuse) if line]
-            own = remarks(manifest, connecting, by_client=by_client)
-            found += [f"{run.name}: {line}" for line in [*own, *remark]]
+            found += [f"{run.name}: {line}" for line in [*remarks(manifest, habits), *remark]]
         found += [one.line for one in self.unjudged]
         if self.manifest.objectives.default:
             found.append(DEFAULT_SET)
@@ -288,11 +294,17 @@ class Sweep:
         return by_client
 
     @cached_property
-    def _connecting(self) -> np.ndarray[Any, Any]:
-        """The share of each run's steady requests that opened a connection."""
+    def _habits(self) -> list[ClientHabits]:
+        """How each run's clients make their requests."""
         opened = self.latency["steady"].to_numpy() & (self.latency["measure"] == measures.CONNECT).to_numpy()
-        share: np.ndarray[Any, Any] = self._count_by_run(opened) / np.maximum(self._requests_by_run[1], 1)
-        return share
+        requests, waits = np.maximum(self._requests_by_run[1], 1), client_waits_by_run(self.generator)
+        return [
+            ClientHabits(float(connected / count), 1000 * waited_s / float(count), share, bool(by_client))
+            for run, connected, count, by_client in zip(
+                self._runs, self._count_by_run(opened), requests, self._has_client_latency, strict=True
+            )
+            for waited_s, share in [waits.get(run.name, (0.0, 0.0))]
+        ]
 
     def _count_by_run(self, chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         run, count = self.latency["run"].cat.codes.to_numpy(), self.latency["count"].to_numpy()
@@ -305,7 +317,8 @@ class Sweep:
         offered, by_client = offered_by_run(self.generator), self._has_client_latency
         sources: dict[str, list[SourceHealth]] = {run.name: [] for run in self._runs}
         for row in self.health.to_dict("records"):
-            sources[str(row["run"])].append(SourceHealth(str(row["source"]), row["cpu_percent"], row["lag_p50_ms"]))
+            figures = (row[name] for name in ("cpu_percent", "lag_ms", "offered"))
+            sources[str(row["run"])].append(SourceHealth(str(row["source"]), *figures))
         return [
             invalid_reasons(
                 manifest,

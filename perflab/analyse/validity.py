@@ -13,9 +13,7 @@ from perflab.store.silence import Silence
 # A load that falls short by less than this changes neither the service's latency nor a comparison noticeably: run to
 # run, throughput and latency differ by about as much.
 MOST_SHORTFALL = 0.05
-# A shortfall is the generator's fault only when it was busy; a lone user without think time also loses a share of its
-# cycle to its client, on an idle machine. Locust runs Python in one core: from about four fifths of it on, requests
-# begin to queue for it.
+# Locust runs Python in one core: from about four fifths of it on, requests begin to queue for it.
 BUSY_CPU_PERCENT = 80.0
 # The other sign of it, where something else takes the core: half of the time, whoever wakes up waits this long.
 BUSY_LAG_MS = 5.0
@@ -27,8 +25,11 @@ MOST_CLOCK_STEP_MS = 1.0
 
 # Users keep their connections, as a rule. One of its own for each request is another load than most have in mind.
 MANY_CONNECTIONS = 0.2
-# geventhttpclient takes a connection for dead whose file descriptor is above 1023, because select can't look at it.
-MOST_FAST_USERS = 950
+# Beyond a fifth of a second it is hardly the number of users.
+BLOCKED_MS = 200.0
+# A client that waits by its own will so long in a request, and for more than this share of its users' time, makes another
+# load than the service's latency tells of.
+MOST_CLIENT_WAIT_MS, MOST_CLIENT_WAIT = 1.0, 0.05
 
 # Locust's exit code after an exception that nothing has handled, and where those begin that stand for a signal.
 UNHANDLED, SIGNALLED = 2, 128
@@ -39,16 +40,13 @@ REMEDY = "use --processes, fewer users, or another machine"
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """One source over the steady window: medians of CPU (100 is a core) and of the event loop's lag in ms."""
+    """One source over the steady window: the median of its CPU (100 is a core), its event loop's worst lag in ms, and the
+    share of its users' intended load that it offered."""
 
     source: str
     cpu_percent: float
     lag_ms: float
-
-    @property
-    def busy(self) -> bool:
-        """Whether it had no time to spare."""
-        return self.cpu_percent >= BUSY_CPU_PERCENT or self.lag_ms >= BUSY_LAG_MS
+    offered: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,17 @@ class Measured:
     offered: float
     sources: Sequence[SourceHealth]
     silence: Silence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHabits:
+    """How a run's clients make their steady requests: the share that opened a connection; how long a client itself
+    waited by its own will, in ms a request and as a share of its users' time; `by_client` is as in `Measured`."""
+
+    connecting: float = 0.0
+    waits_ms: float = 0.0
+    waits_share: float = 0.0
+    by_client: bool = False
 
 
 def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
@@ -158,14 +167,15 @@ def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
 
 
 def _saturation(measured: Measured) -> list[str]:
+    # Only what users waited for the generator is in it, so it is the generator's in whatever second it was lost.
     shortfall = 1 - measured.offered
-    busy = [source for source in measured.sources if source.busy]
-    if busy and shortfall > MOST_SHORTFALL:
-        worst = max(busy, key=lambda source: source.cpu_percent)
+    if measured.sources and shortfall > MOST_SHORTFALL:
+        worst = min(measured.sources, key=lambda source: source.offered)
+        blocked = "look in the locustfile for code that blocks the whole process, or " * (worst.lag_ms > BLOCKED_MS)
         return [
             f"the load generator was saturated: it offered {100 * shortfall:.0f} % less load than its users intended, "
             f"allowed is {100 * MOST_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
-            f"event loop {worst.lag_ms:.1f} ms late); {REMEDY}"
+            f"event loop up to {worst.lag_ms:.1f} ms late); {blocked}{REMEDY}"
         ]
     if not measured.by_client:
         return []
@@ -186,23 +196,23 @@ def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[st
     return [f"{users} users: {found} of {planned} planned runs took place"]
 
 
-def remarks(manifest: RunManifest, connecting: float = 0.0, *, by_client: bool = False) -> list[str]:
-    """Return what is worth knowing about a run but does not make it invalid, one phrase each.
-
-    `connecting` is the share of the steady requests that opened a connection; `by_client` is as in `Measured`.
-    """
+def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
+    """Return what is worth knowing about a run but does not make it invalid, one phrase each."""
     evidence = manifest.evidence
     found = []
-    if connecting > MANY_CONNECTIONS:
-        crowded = manifest.users / max(manifest.plan.processes, manifest.plan.expect_workers) > MOST_FAST_USERS
-        why = " (FastHttpUser does so beyond about 1000 users a process: give --processes more)" if crowded else ""
-        found.append(f"{100 * connecting:.0f} % of its requests opened a connection of their own{why}")
+    if habits.connecting > MANY_CONNECTIONS:
+        found.append(f"{100 * habits.connecting:.0f} % of its requests opened a connection of their own")
+    if habits.waits_ms > MOST_CLIENT_WAIT_MS and habits.waits_share > MOST_CLIENT_WAIT:
+        found.append(
+            f"the client itself waits (retries, back-off, hooks) {habits.waits_ms:.3g} ms a request: that is not in the "
+            f"latency, and users make fewer requests for it"
+        )
     if evidence.unanswered:
         found.append(
             f"{evidence.unanswered} requests were never answered: they count as failed, and as slower than every other"
         )
     if evidence.unstamped:
-        many = ", and where they are many, latency goes by it alone" if by_client else ""
+        many = ", and where they are many, latency goes by it alone" if habits.by_client else ""
         found.append(
             f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
             f"so the client clock stands in for them{many}"

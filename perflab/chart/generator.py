@@ -6,7 +6,7 @@ import numpy as np
 
 from perflab.analyse.health import offered_by_second
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.validity import BUSY_LAG_MS, MOST_SHORTFALL
+from perflab.analyse.validity import MOST_SHORTFALL
 from perflab.chart.over_time import SHADED
 from perflab.chart.strip import lay_out
 from perflab.chart.style import INK, LIMIT, LIMIT_DASHES, Chart, canvas, end_labels, plain_number_axis, styled
@@ -34,7 +34,7 @@ def generator(sweep: Sweep) -> Chart:
     plain_number_axis(top, unit="load offered, %", ticks=4)
     lowest = float(np.nanmin(y, initial=least))
     top.set_ylim(min(90.0, lowest - 3), 101)
-    end_labels(top, [(least, f"{least:g} %: INVALID below,\nif it was busy", LIMIT)])
+    end_labels(top, [(least, f"{least:g} %: INVALID below", LIMIT)])
 
     # The sources of a second side by side would be a thicket: the worst of them is what spoils a figure.
     worst = frame.groupby(["run", "second"], observed=True).max(numeric_only=True).reset_index()
@@ -48,9 +48,6 @@ def generator(sweep: Sweep) -> Chart:
         plain_number_axis(axes, unit=unit, ticks=4)
         axes.set_ylim(top=1.15 * max([2.0, *worst.loc[worst.steady, upper], *worst[middle]], default=2.0))
         labels = [(float(worst[c].tail(60).median()), n, INK) for c, n in zip((middle, upper), names, strict=True)]
-        if axes is loop and axes.get_ylim()[1] > BUSY_LAG_MS:
-            axes.axhline(BUSY_LAG_MS, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
-            labels.append((BUSY_LAG_MS, f"{BUSY_LAG_MS:g} ms: busy, if\nthe median is above", LIMIT))
         end_labels(axes, labels if len(worst) else [], gap=0.2)
     for place, axes in enumerate((top, behind, loop)):
         strip.draw(axes, titles=place == 0, ticks=place == 2)

@@ -21,8 +21,6 @@ from perflab.record.health import LostTime
 from perflab.record.outcome import name_of
 from perflab.redact import redact_values
 
-# The event loop's timers have a resolution of a millisecond: to be woken within it is no delay.
-TIMER_RESOLUTION_S = 0.001
 # Names repeat, unless somebody lets every request have its own.
 _redacted = lru_cache(maxsize=1024)(redact_values)
 
@@ -141,13 +139,12 @@ def _user_class(greenlet: Any) -> str:
 
 
 def watch_sleepers(lost: LostTime) -> None:
-    """Add to `lost` how late each user wakes up from its think time, from now on."""
-    clock, sleep = time.perf_counter, gevent.sleep
+    """Tell `lost` how late each user wakes up from its think time, from now on."""
+    clock, sleep, note = time.perf_counter, gevent.sleep, lost.sleeps_late_s.append
 
     def timed(_: TaskSet, seconds: float) -> None:
-        due = clock() + seconds + TIMER_RESOLUTION_S
+        due = clock() + max(0.0, seconds)
         sleep(seconds)
-        if (late := clock() - due) > 0:
-            lost.woken_late_s += late
+        note(clock() - due)
 
     TaskSet._sleep = timed  # type: ignore[method-assign]

@@ -59,12 +59,13 @@ class Exchange:
         if not self.sent:
             self.sent = time.time_ns()
 
-    def stamp(self, seconds: int, ns: int) -> None:
-        """Bytes of an answer came in at this moment, by the kernel's clock."""
+    def stamp(self, seconds: int, ns: int) -> int:
+        """Note that bytes of an answer came in at this moment of the kernel's clock, and return it in ns."""
         at = seconds * 1_000_000_000 + ns
         # What came before anything was sent is no answer to it.
         if at >= self.sent > 0 and at > self.arrived:
             self.arrived = at
+        return at
 
     def end_part(self, took: int | None = None, *, connecting: bool = False) -> None:
         """Close the open part; it took from `sent` to `arrived` unless `took` (ns) is given."""

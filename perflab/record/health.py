@@ -5,11 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import gevent
 import psutil
 
+T = TypeVar("T")
+
 LAG_PROBE_S = 0.05
+# Timers have a resolution of a millisecond, and an idle process, too, is some time in waking up: up to here it is no
+# delay. Locust runs Python in one core; from about four fifths of it on there is no idleness, and all of it is one.
+PROMPT_S = 0.001
+BUSY_CORE = 0.8
 # Differences of a second that its percentiles are read from; of more a random sample stands for all.
 MOST_DIFFERENCES = 500
 
@@ -34,35 +41,74 @@ class LoopLag:
             self._delays.append(max(0.0, (time.perf_counter() - due) * 1000))
 
 
+class Lost(NamedTuple):
+    """What a second cost the users, in user-seconds; `behind_ms` is client minus wire, ascending, a sample of many.
+
+    `to_generator_s` is how long they waited for the event loop, `to_client_s` how long their client itself let them
+    wait inside of requests: retries, back-off, hooks, limits of a pool.
+    """
+
+    to_generator_s: float
+    to_client_s: float
+    behind_ms: list[float]
+
+
 class LostTime:
-    """How long users were kept waiting by the generator itself: inside requests, and when waking from a think time."""
+    """Where the time of the users went that was neither the service's nor their own think time.
 
-    def __init__(self) -> None:
-        self.woken_late_s = 0.0
+    Client minus wire has three parts: the answer lay there until the event loop got round to its client, the client
+    worked on it, or the client itself chose to wait. The first is measured, read by read, and is the generator's. The
+    second is part of the process's CPU time. What neither explains is the third.
+    """
 
-    def take(self, behind_ms: list[float]) -> tuple[float, list[float]]:
-        """Return (user-seconds lost since the last call, client-minus-wire in ms, ascending, a sample of many).
+    def __init__(self, reads_late_ns: list[int]) -> None:
+        self._reads_late_ns = reads_late_ns
+        self.sleeps_late_s: list[float] = []
+        """By how much each user woke up late from its think time; emptied by `take`."""
+
+    def take(self, behind_ms: list[float], cpu_s: float, elapsed_s: float) -> Lost:
+        """Return what was lost since the last call, `elapsed_s` ago, in which the process used `cpu_s` of CPU.
 
         `behind_ms` is client minus wire of the requests that have ended since then.
         """
-        lost_s, self.woken_late_s = self.woken_late_s + sum(behind_ms) / 1000, 0.0
+        prompt_s = 0.0 if cpu_s >= BUSY_CORE * elapsed_s else PROMPT_S
+        reads = [late / 1e9 for late in _emptied(self._reads_late_ns)]
+        late = sum(max(0.0, one - prompt_s) for one in (*reads, *_emptied(self.sleeps_late_s)))
+        waited = sum(behind_ms) / 1000 - sum(max(0.0, one) for one in reads) - cpu_s
         many = len(behind_ms) > MOST_DIFFERENCES
-        return lost_s, sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
+        shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
+        return Lost(late, max(0.0, waited), shown)
+
+
+def _emptied(values: list[T]) -> list[T]:
+    found = values.copy()
+    values.clear()
+    return found
+
+
+def mean_wait_ms(delays_ms: Sequence[float]) -> float:
+    """Return how long what happens at any moment waits for the event loop on average, from the probes' delays.
+
+    A long delay is met by more than a short one; those that happen during a delay wait for half of it on average.
+    """
+    every_ms = 1000 * LAG_PROBE_S
+    waits = sum(delay * (every_ms + delay / 2) for delay in delays_ms)
+    return waits / sum(every_ms + delay for delay in delays_ms)
 
 
 class ProcessUse:
-    """CPU of this process in per cent of one core since the last question, and its memory."""
+    """What this process has used since the last question."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._cpu, self._at = time.process_time(), time.perf_counter()
 
-    def take(self) -> tuple[float, float]:
-        """Return (CPU %, resident memory in MB)."""
+    def take(self) -> tuple[float, float, float]:
+        """Return (CPU in seconds, seconds since the last call, resident memory in MB)."""
         cpu, at = time.process_time(), time.perf_counter()
-        percent = 100 * (cpu - self._cpu) / max(at - self._at, 1e-9)
+        used, elapsed = cpu - self._cpu, at - self._at
         self._cpu, self._at = cpu, at
-        return percent, self._process.memory_info().rss / 1e6
+        return used, max(elapsed, 1e-9), self._process.memory_info().rss / 1e6
 
 
 class ClockWatch:

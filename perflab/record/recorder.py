@@ -43,7 +43,7 @@ def install() -> None:
         discretion.install()
     outside = OutsideExceptions()
     outside.install()
-    in_flight, lost = InFlight(), LostTime()
+    in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
     in_flight.watch_clients()
     watch_sleepers(lost)
 

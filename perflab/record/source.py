@@ -14,7 +14,7 @@ from perflab.record.delivery import Batch
 from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
 from perflab.record.faults import Faults
-from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, mean_wait_ms, quantile
 from perflab.record.listening import listen_first
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.tally import LocustTally
@@ -73,24 +73,25 @@ class Source:
     def _note_health(self, second: int) -> None:
         runner = self._environment.runner
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
-        cpu, rss = self._use.take()
+        cpu_s, elapsed_s, rss = self._use.take()
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost_s, behind = self._lost.take(self._counts.behind_ms)
+        lost = self._lost.take(self._counts.behind_ms, cpu_s, elapsed_s)
         # Without a wire time the loop's lag is the best that is known of the generator's share.
-        lost_s += (self._counts.unstamped - unstamped) * sum(lags) / len(lags) / 1000
+        unseen_s = (self._counts.unstamped - unstamped) * mean_wait_ms(lags) / 1000
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         figures = (
-            f"{cpu:.1f}",
+            f"{100 * cpu_s / elapsed_s:.1f}",
             f"{lags[-1]:.2f}",
             f"{rss:.1f}",
             wanted,
             f"{quantile(lags, 0.5):.2f}",
             f"{quantile(lags, 0.9):.2f}",
-            f"{quantile(behind, 0.5):.2f}",
-            f"{quantile(behind, 0.99):.2f}",
-            f"{lost_s:.4f}",
+            f"{quantile(lost.behind_ms, 0.5):.2f}",
+            f"{quantile(lost.behind_ms, 0.99):.2f}",
+            f"{lost.to_generator_s + unseen_s:.4f}",
+            f"{lost.to_client_s:.4f}",
         )
         self._health.append((second, users, len(self._in_flight), *figures))
 

@@ -38,6 +38,11 @@ _KIND = 0xF
 _scratch = bytearray(1 << 18)
 # SSLSocket has a recvmsg_into of its own, which only refuses.
 _recvmsg_into = _socket.socket.recvmsg_into
+woken_late_ns: list[int] = []
+"""Of each wait for bytes or for a connection: how long they were there until the event loop woke the waiting client up.
+
+Whoever reads it empties it.
+"""
 
 AVAILABLE = sys.platform == "linux"
 
@@ -115,18 +120,25 @@ class StampedSocket(_Socket):  # type: ignore[misc]
                 exchange = current_exchange()
         except AttributeError:
             exchange = current_exchange()
+        asked = woken = 0
         if exchange.sent and not exchange.arrived:
             # The answer to what was sent just now can't be here yet: to try first would only cost an exception.
+            asked = time_ns()
             self._wait(self._read_event)
+            woken = time_ns()
         while True:
             try:
                 data, ancillary, _, _ = self._sock.recvmsg(size, _ANCILLARY)
             except BlockingIOError:
                 self._wait(self._read_event)
+                woken = time_ns()
             else:
                 if ancillary:
                     seconds, ns = unpack(ancillary[0][2])
                     at = seconds * 1_000_000_000 + ns
+                    if woken:
+                        # A client that asks late for an answer that is there has not been kept waiting.
+                        woken_late_ns.append(woken - (at if at > asked else asked))
                     if at > exchange.arrived and at >= exchange.sent > 0:
                         exchange.arrived = at
                 return data
@@ -136,17 +148,23 @@ class StampedSocket(_Socket):  # type: ignore[misc]
         if flags or self.timeout == 0.0:
             return _Socket.recv_into(self, buffer, nbytes, flags)
         exchange = current_exchange()
+        asked = woken = 0
         if exchange.sent and not exchange.arrived:
+            asked = time_ns()
             self._wait(self._read_event)
+            woken = time_ns()
         target = memoryview(buffer).cast("B")[:nbytes] if nbytes else buffer
         while True:
             try:
                 count, ancillary, _, _ = self._sock.recvmsg_into((target,), _ANCILLARY)
             except BlockingIOError:
                 self._wait(self._read_event)
+                woken = time_ns()
             else:
                 if ancillary:
-                    exchange.stamp(*unpack(ancillary[0][2]))
+                    at = exchange.stamp(*unpack(ancillary[0][2]))
+                    if woken:
+                        woken_late_ns.append(woken - (at if at > asked else asked))
                 return count
 
 
@@ -166,7 +184,10 @@ def _connecting(connect: Callable[..., Any]) -> Callable[..., Any]:
         result = connect(self, address)
         if not result:
             # What came before belongs to it: another address that was tried, a connection that had gone stale.
-            exchange.end_part(tried - began + _round_trip(raw, time_ns() - tried), connecting=True)
+            seen = time_ns() - tried
+            took = _round_trip(raw, seen)
+            woken_late_ns.append(seen - took)
+            exchange.end_part(tried - began + took, connecting=True)
         return result
 
     return connecting
@@ -205,7 +226,7 @@ def _waiting_tls(wait: Callable[..., Any]) -> Callable[..., Any]:
     def waiting(self: Any, watcher: Any, timeout_exc: Any = None) -> None:
         wait(self, watcher, timeout_exc)
         if watcher is self._read_event:
-            _peek(self)
+            _peek(self, woken=time_ns())
 
     return waiting
 
@@ -224,8 +245,11 @@ def _shaking_hands(do_handshake: Callable[..., Any]) -> Callable[..., Any]:
     return shaking_hands
 
 
-def _peek(self: Any) -> None:
-    """Take the stamp of all that has come in and was not read yet; OpenSSL, which reads it, knows no stamps."""
+def _peek(self: Any, woken: int = 0) -> None:
+    """Take the stamp of all that has come in and was not read yet; OpenSSL, which reads it, knows no stamps.
+
+    `woken` is when the reader was woken up for it, if it had to wait.
+    """
     if self.server_side:
         return
     try:
@@ -234,4 +258,6 @@ def _peek(self: Any) -> None:
         # Nothing there, or the connection is gone: the reader will tell.
         return
     if ancillary:
-        current_exchange().stamp(*unpack(ancillary[0][2]))
+        at = current_exchange().stamp(*unpack(ancillary[0][2]))
+        if woken:
+            woken_late_ns.append(woken - at)

@@ -14,9 +14,12 @@ from operator import truediv
 from pathlib import Path
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
+# Files of earlier versions lack those at the end.
+GENERATOR_ADDED = ("client_waits_s",)
 GENERATOR_COLUMNS = (
     *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
     *("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s"),
+    *GENERATOR_ADDED,
 )
 RESPONSE_COLUMNS = ("second", "source", "method", "name", "user_class", "outcome", "status", "count")
 TARGET_COLUMNS = ("second", "cpu_percent", "rss_mb")

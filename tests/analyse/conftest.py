@@ -78,7 +78,7 @@ class Written:
         if generator is None:
             generator = [(second, "local", users, 0, cpu, 0.1, 80.0) for second in range(10)]
         # An idle generator where nothing else is said.
-        generator = [(*row, *(users, 0.05, 0.1, 0.4, 0.9, 0.001)[len(row) - 7 :]) for row in generator]
+        generator = [(*row, *(users, 0.05, 0.1, 0.4, 0.9, 0.001, 0.0)[len(row) - 7 :]) for row in generator]
         for path, columns, content in (
             (run.latency, LATENCY_COLUMNS, full),
             (run.generator, GENERATOR_COLUMNS, generator),

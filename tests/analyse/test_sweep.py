@@ -88,7 +88,7 @@ def test_frames_hold_every_recorded_row(recorded: Callable[[], Sweep]) -> None:
         assert sweep.latency[column].tolist() == [float(row[column]) for row in rows]
     endpoint = ("second", "source", "method", "name", "group")
     health: tuple[str, ...] = ("running_users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted")
-    health += ("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s", "steady")
+    health += ("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s", "client_waits_s", "steady")
     failure = ("outcome", "status", "message", "count", "steady")
     assert list(sweep.latency.columns) == [*RUN, *endpoint, "outcome", "measure", "latency_ms", "count", "steady"]
     assert list(sweep.generator.columns) == [*RUN, "second", "source", *health]
@@ -288,18 +288,50 @@ def test_one_untrusted_repeat_makes_its_level_invalid(written: Any) -> None:
     assert written.open(repeats=2).levels["verdict"].tolist() == ["INVALID"]
 
 
-def test_load_that_was_not_offered_is_invalid_when_the_generator_was_busy(written: Any) -> None:
-    # 10 users for 10 seconds: 100 user-seconds, of which 6 are lost.
-    for cpu, lag, valid in ((95, 0.1, False), (30, 9.0, False), (30, 0.1, True)):
-        rows = [(s, "local", 10, 0, cpu, 20.0, 80, 10, lag, 12.0, 9.0, 11.0, 0.6) for s in range(10)]
-        path = written.run(WIRE, generator=rows)
+def lossy(second: int, lost_s: float, cpu: float = 30, lag: float = 0.1) -> tuple[object, ...]:
+    """A second of 10 users in generator.csv."""
+    return (second, "local", 10, 0, cpu, 20.0, 80, 10, lag, 12.0, 9.0, 11.0, lost_s)
+
+
+def test_load_that_was_not_offered_is_invalid_in_whatever_seconds(written: Any) -> None:
+    # 10 users for 10 seconds: 100 user-seconds, of which 6 are lost, evenly or in one second.
+    for lost in ([0.6] * 10, [0, 0, 0, 6, 0, 0, 0, 0, 0, 0]):
+        path = written.run(WIRE, generator=[lossy(second, lost_s) for second, lost_s in enumerate(lost)])
         sweep = written.open()
         assert sweep.health["offered"].tolist() == [pytest.approx(0.94)]
-        assert sweep.verdict == ("PASS" if valid else "INVALID")
-        if not valid:
-            assert "it offered 6 % less load than its users intended" in sweep.reasons[0]
-            assert "--processes" in sweep.reasons[0]
+        assert sweep.verdict == "INVALID"
+        assert "it offered 6 % less load than its users intended" in sweep.reasons[0]
+        assert "--processes" in sweep.reasons[0]
         shutil.rmtree(path)
+    written.run(WIRE, generator=[lossy(second, 0.4) for second in range(10)])
+    assert written.open().verdict == "PASS"
+
+
+def test_a_second_without_a_row_is_a_second_of_users_too(written: Any) -> None:
+    # The process did not get round to anything from second 3 to 6.
+    written.run(WIRE, generator=[lossy(second, 30.0 if second == 6 else 0.0) for second in (0, 1, 2, 6, 7, 8, 9)])
+    assert written.open().health["offered"].tolist() == [pytest.approx(0.7)]
+
+
+def test_an_earlier_recorders_losses_count_where_the_generator_was_busy(written: Any) -> None:
+    for cpu, lag, offered in ((95, 0.1, 0.94), (30, 9.0, 0.94), (30, 0.1, 1.0)):
+        path = written.run(WIRE, generator=[lossy(second, 0.6, cpu, lag) for second in range(10)])
+        lines = (path / "generator.csv").read_text().splitlines()
+        (path / "generator.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+        sweep = written.open()
+        assert sweep.health["offered"].tolist() == [pytest.approx(offered)]
+        assert sweep.notes == []
+        shutil.rmtree(path)
+
+
+def test_clients_that_wait_by_their_own_will_are_told(written: Any) -> None:
+    written.run(WIRE, generator=[(*lossy(second, 0.0), 5.0) for second in range(10)])
+    written.run(WIRE, generator=[(*lossy(second, 0.0), 0.4) for second in range(10)], users=20)
+    sweep = written.open()
+    assert sweep.verdict == "PASS"
+    [note] = sweep.notes
+    assert note.startswith("users-0010-r1: the client itself waits")
+    assert "500 ms a request" in note
 
 
 def test_a_full_core_condemns_only_what_the_wire_clock_does_not_tell(written: Any) -> None:

@@ -8,9 +8,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from weakref import WeakKeyDictionary
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LARGE = b"x" * 2_000_000
+# By connection, how often it has asked for "/third".
+ASKED: WeakKeyDictionary[asyncio.StreamWriter, int] = WeakKeyDictionary()
+
+
+def refused(writer: asyncio.StreamWriter) -> bool:
+    """Whether this connection has to ask again: only each third time it is answered."""
+    ASKED[writer] = ASKED.get(writer, 0) + 1
+    return ASKED[writer] % 3 != 0
 
 
 async def answer(path: str, method: str, writer: asyncio.StreamWriter) -> bool:
@@ -26,6 +35,8 @@ async def answer(path: str, method: str, writer: asyncio.StreamWriter) -> bool:
             await asyncio.sleep(0.01)
     elif path == "/large":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LARGE) + LARGE)
+    elif path == "/third" and refused(writer):
+        writer.write(b"HTTP/1.1 503 Not yet\r\nContent-Length: 0\r\n\r\n")
     elif path == "/error":
         writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
     elif path == "/closes":

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.health import MOST_DIFFERENCES, ClockWatch, LostTime, quantile
+from perflab.record.health import MOST_DIFFERENCES, ClockWatch, LostTime, mean_wait_ms, quantile
 
 MS = 1_000_000
 
@@ -50,16 +50,43 @@ def test_real_clocks_do_not_step() -> None:
     assert max(watch.take() for _ in range(1000)) < 1
 
 
-def test_lost_time_adds_up_and_its_sample_is_bounded() -> None:
-    lost = LostTime()
-    lost.woken_late_s += 2
-    seconds, behind = lost.take([number % 10 for number in range(10 * MOST_DIFFERENCES)])
-    assert seconds == pytest.approx(2 + 4.5 * MOST_DIFFERENCES * 10 / 1000)
+def test_the_sample_of_client_minus_wire_is_bounded() -> None:
+    behind = LostTime([]).take([number % 10 for number in range(10 * MOST_DIFFERENCES)], 0.1, 1.0).behind_ms
     assert len(behind) == MOST_DIFFERENCES
     assert behind == sorted(behind)
     # A sample of all of them, not of the first.
     assert 3 <= quantile(behind, 0.5) <= 6
-    assert lost.take([]) == (0.0, [])
+
+
+def test_time_is_lost_to_the_event_loop_or_to_the_client_or_is_work() -> None:
+    reads: list[int] = []
+    lost = LostTime(reads)
+    # Two requests of 2 s more than the wire's: one lay there until the loop was free, one slept; work took 0.1 s.
+    reads += [2_000 * MS, 0, -MS]
+    lost.sleeps_late_s += [1.5, -0.001]
+    found = lost.take([2000.0, 2000.0], 0.1, 1.0)
+    assert found.to_generator_s == pytest.approx(3.5, abs=0.01)
+    assert found.to_client_s == pytest.approx(1.9)
+    assert lost.take([], 0.1, 1.0) == (0.0, 0.0, [])
+
+
+def test_a_lone_user_s_client_at_work_is_no_time_lost() -> None:
+    # 1000 requests a second, each with 0.4 ms of work, and an idle process that is woken up after 0.1 ms.
+    reads = [MS // 10] * 1000
+    assert LostTime(reads).take([0.5] * 1000, 0.4, 1.0)[:2] == (0.0, pytest.approx(0.0, abs=1e-9))
+
+
+def test_short_waits_count_where_the_core_is_used_up() -> None:
+    # Four users who take turns: each waits for the three others.
+    reads = [3 * MS // 4] * 1000
+    lost, waited, _ = LostTime(reads).take([1.0] * 1000, 0.99, 1.0)
+    assert lost == pytest.approx(0.75)
+    assert waited == 0
+
+
+def test_a_long_delay_is_met_more_often_than_a_short_one() -> None:
+    assert mean_wait_ms([3.0] * 20) == pytest.approx(3, abs=0.1)
+    assert mean_wait_ms([0.0] * 19 + [2000.0]) > 600
 
 
 def test_quantile() -> None:

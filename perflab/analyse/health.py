@@ -77,8 +77,8 @@ def _steady(generator: pd.DataFrame) -> pd.DataFrame:
 
 def _counted(generator: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the time that counts as lost, and `user_seconds`, the time that it was lost of."""
-    # Earlier recorders could not tell the wait for the generator from what a client does anyway, on an idle machine too.
-    # What they saw counts only where the generator was busy.
+    # Earlier recorders could not tell the wait for the generator from what a client does anyway, on an idle machine
+    # too. What they saw counts only where the generator was busy.
     busy = (generator["cpu_percent"] >= BUSY_CPU_PERCENT) | (generator["lag_p50_ms"] >= BUSY_LAG_MS)
     told_apart = generator["client_waits_s"].notna()
     # A process that does not get round to anything for some seconds has no rows of them: the next one is of all.

@@ -27,8 +27,8 @@ MOST_CLOCK_STEP_MS = 1.0
 MANY_CONNECTIONS = 0.2
 # Beyond a fifth of a second it is hardly the number of users.
 BLOCKED_MS = 200.0
-# A client that waits by its own will so long in a request, and for more than this share of its users' time, makes another
-# load than the service's latency tells of.
+# A client that waits so long in a request by its own will, and for more than this share of its users' time, makes
+# another load than the service's latency tells of.
 MOST_CLIENT_WAIT_MS, MOST_CLIENT_WAIT = 1.0, 0.05
 
 # Locust's exit code after an exception that nothing has handled, and where those begin that stand for a signal.
@@ -40,8 +40,8 @@ REMEDY = "use --processes, fewer users, or another machine"
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """One source over the steady window: the median of its CPU (100 is a core), its event loop's worst lag in ms, and the
-    share of its users' intended load that it offered."""
+    """One source over the steady window: the median of its CPU (100 is a core), its event loop's worst lag in ms, and
+    the share of its users' intended load that it offered."""
 
     source: str
     cpu_percent: float
@@ -204,8 +204,8 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
         found.append(f"{100 * habits.connecting:.0f} % of its requests opened a connection of their own")
     if habits.waits_ms > MOST_CLIENT_WAIT_MS and habits.waits_share > MOST_CLIENT_WAIT:
         found.append(
-            f"the client itself waits (retries, back-off, hooks) {habits.waits_ms:.3g} ms a request: that is not in the "
-            f"latency, and users make fewer requests for it"
+            f"the client itself waits (retries, back-off, hooks) {habits.waits_ms:.3g} ms a request: that is not in "
+            f"the latency, and users make fewer requests for it"
         )
     if evidence.unanswered:
         found.append(

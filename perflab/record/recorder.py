@@ -10,7 +10,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import discretion, wire
+from perflab.record import discretion, pool, wire
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.duet import Duet
 from perflab.record.health import LostTime
@@ -38,6 +38,7 @@ def install() -> None:
         return
     _installed = True
     wire.install()
+    pool.install()
     if Order.from_environment() is not None:
         # What plain Locust shows to whoever has started it is none of ours.
         discretion.install()

@@ -22,10 +22,12 @@ _poll: Callable[[], Any] = get_original("select", "poll")
 
 def install() -> None:
     """Let the pools of Locust's two clients look at their connections by `is_quiet`, where they look at all."""
-    if hasattr(ConnectionPool, "_is_socket_alive"):
-        ConnectionPool._is_socket_alive = lambda _, sock: is_quiet(sock)
-    if isinstance(vars(HTTPConnection).get("is_connected"), property):
-        HTTPConnection.is_connected = property(lambda connection: is_quiet(connection.sock))
+    fast: Any = ConnectionPool
+    plain: Any = HTTPConnection
+    if hasattr(fast, "_is_socket_alive"):
+        fast._is_socket_alive = lambda _, sock: is_quiet(sock)
+    if isinstance(vars(plain).get("is_connected"), property):
+        plain.is_connected = property(lambda connection: is_quiet(connection.sock))
 
 
 def is_quiet(sock: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Kept connections are kept, counted at the server: by both clients, above descriptor 1023, until the server ends them."""
+"""Kept connections are kept, counted at the server: by both clients, above descriptor 1023, until it ends them."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import gevent
@@ -58,7 +59,8 @@ class LostTime:
 
     Client minus wire has three parts: the answer lay there until the event loop got round to its client, the client
     worked on it, or the client itself chose to wait. The first is measured, read by read, and is the generator's. The
-    second is part of the process's CPU time. What neither explains is the third.
+    second is part of the time that the process ran, or was ready to run and had no core. What neither explains is the
+    third.
     """
 
     def __init__(self, reads_late_ns: list[int]) -> None:
@@ -66,15 +68,15 @@ class LostTime:
         self.sleeps_late_s: list[float] = []
         """By how much each user woke up late from its think time; emptied by `take`."""
 
-    def take(self, behind_ms: list[float], cpu_s: float, elapsed_s: float) -> Lost:
-        """Return what was lost since the last call, `elapsed_s` ago, in which the process used `cpu_s` of CPU.
+    def take(self, behind_ms: list[float], use: Use) -> Lost:
+        """Return what was lost since the last call; `use` is what the process used meanwhile.
 
         `behind_ms` is client minus wire of the requests that have ended since then.
         """
-        prompt_s = 0.0 if cpu_s >= BUSY_CORE * elapsed_s else PROMPT_S
+        prompt_s = 0.0 if use.cpu_s >= BUSY_CORE * use.elapsed_s else PROMPT_S
         reads = [late / 1e9 for late in _emptied(self._reads_late_ns)]
         late = sum(max(0.0, one - prompt_s) for one in (*reads, *_emptied(self.sleeps_late_s)))
-        waited = sum(behind_ms) / 1000 - sum(max(0.0, one) for one in reads) - cpu_s
+        waited = sum(behind_ms) / 1000 - sum(max(0.0, one) for one in reads) - use.cpu_s - use.queued_s
         many = len(behind_ms) > MOST_DIFFERENCES
         shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
         return Lost(late, max(0.0, waited), shown)
@@ -96,19 +98,44 @@ def mean_wait_ms(delays_ms: Sequence[float]) -> float:
     return waits / sum(every_ms + delay for delay in delays_ms)
 
 
+class Use(NamedTuple):
+    """What a process used within `elapsed_s`: CPU, and how long it was ready to run and had no core; memory in MB."""
+
+    elapsed_s: float
+    cpu_s: float
+    queued_s: float
+    rss_mb: float
+
+    @property
+    def cpu_percent(self) -> float:
+        """CPU in per cent of one core."""
+        return 100 * self.cpu_s / self.elapsed_s
+
+
 class ProcessUse:
     """What this process has used since the last question."""
 
+    # Linux: nanoseconds on a core, nanoseconds ready to run without one, turns; of the thread that runs the event loop.
+    _SCHEDULE = Path("/proc/self/schedstat")
+
     def __init__(self) -> None:
         self._process = psutil.Process()
-        self._cpu, self._at = time.process_time(), time.perf_counter()
+        self._last = self._now()
 
-    def take(self) -> tuple[float, float, float]:
-        """Return (CPU in seconds, seconds since the last call, resident memory in MB)."""
-        cpu, at = time.process_time(), time.perf_counter()
-        used, elapsed = cpu - self._cpu, at - self._at
-        self._cpu, self._at = cpu, at
-        return used, max(elapsed, 1e-9), self._process.memory_info().rss / 1e6
+    def take(self) -> Use:
+        """Return what was used since the last call."""
+        now = self._now()
+        (at, cpu, queued), (last_at, last_cpu, last_queued), self._last = now, self._last, now
+        rss_mb = self._process.memory_info().rss / 1e6
+        return Use(max(at - last_at, 1e-9), cpu - last_cpu, queued - last_queued, rss_mb)
+
+    def _now(self) -> tuple[float, float, float]:
+        try:
+            queued = int(self._SCHEDULE.read_text(encoding="ascii").split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            # Another system, or a kernel that keeps no such account.
+            queued = 0.0
+        return time.perf_counter(), time.process_time(), queued
 
 
 class ClockWatch:

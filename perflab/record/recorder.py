@@ -10,7 +10,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import discretion, pool, wire
+from perflab.record import discretion, garbage, names, pool, wire
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.duet import Duet
 from perflab.record.health import LostTime
@@ -38,7 +38,9 @@ def install() -> None:
         return
     _installed = True
     wire.install()
+    names.install(wire.woken_late_ns)
     pool.install()
+    garbage.install()
     if Order.from_environment() is not None:
         # What plain Locust shows to whoever has started it is none of ours.
         discretion.install()
@@ -61,6 +63,8 @@ def install() -> None:
             duet.install()
         tally = LocustTally(environment)
         tally.install()
+        if not is_master:
+            garbage.spare_users(environment)
         source = None if is_master else Source(environment, in_flight, lost, tally, duet)
         if source is not None and isinstance(runner, WorkerRunner):
             Worker(environment, source, order, outside).start()

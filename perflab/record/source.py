@@ -73,18 +73,18 @@ class Source:
     def _note_health(self, second: int) -> None:
         runner = self._environment.runner
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
-        cpu_s, elapsed_s, rss = self._use.take()
+        use = self._use.take()
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, cpu_s, elapsed_s)
+        lost = self._lost.take(self._counts.behind_ms, use)
         # Without a wire time the loop's lag is the best that is known of the generator's share.
         unseen_s = (self._counts.unstamped - unstamped) * mean_wait_ms(lags) / 1000
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         figures = (
-            f"{100 * cpu_s / elapsed_s:.1f}",
+            f"{use.cpu_percent:.1f}",
             f"{lags[-1]:.2f}",
-            f"{rss:.1f}",
+            f"{use.rss_mb:.1f}",
             wanted,
             f"{quantile(lags, 0.5):.2f}",
             f"{quantile(lags, 0.9):.2f}",

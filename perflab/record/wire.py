@@ -39,7 +39,7 @@ _scratch = bytearray(1 << 18)
 # SSLSocket has a recvmsg_into of its own, which only refuses.
 _recvmsg_into = _socket.socket.recvmsg_into
 woken_late_ns: list[int] = []
-"""Of each wait for bytes or for a connection: how long they were there until the event loop woke the waiting client up.
+"""Of each wait for bytes, a connection or a name: how long it was there until the event loop woke the client up, in ns.
 
 Whoever reads it empties it.
 """

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.health import MOST_DIFFERENCES, ClockWatch, LostTime, mean_wait_ms, quantile
+from perflab.record.health import MOST_DIFFERENCES, ClockWatch, LostTime, Use, mean_wait_ms, quantile
 
 MS = 1_000_000
+USE = Use(elapsed_s=1.0, cpu_s=0.1, queued_s=0.0, rss_mb=60.0)
 
 
 class Clocks:
@@ -51,7 +52,7 @@ def test_real_clocks_do_not_step() -> None:
 
 
 def test_the_sample_of_client_minus_wire_is_bounded() -> None:
-    behind = LostTime([]).take([number % 10 for number in range(10 * MOST_DIFFERENCES)], 0.1, 1.0).behind_ms
+    behind = LostTime([]).take([number % 10 for number in range(10 * MOST_DIFFERENCES)], USE).behind_ms
     assert len(behind) == MOST_DIFFERENCES
     assert behind == sorted(behind)
     # A sample of all of them, not of the first.
@@ -64,22 +65,26 @@ def test_time_is_lost_to_the_event_loop_or_to_the_client_or_is_work() -> None:
     # Two requests of 2 s more than the wire's: one lay there until the loop was free, one slept; work took 0.1 s.
     reads += [2_000 * MS, 0, -MS]
     lost.sleeps_late_s += [1.5, -0.001]
-    found = lost.take([2000.0, 2000.0], 0.1, 1.0)
+    found = lost.take([2000.0, 2000.0], USE)
     assert found.to_generator_s == pytest.approx(3.5, abs=0.01)
     assert found.to_client_s == pytest.approx(1.9)
-    assert lost.take([], 0.1, 1.0) == (0.0, 0.0, [])
+    assert lost.take([], USE) == (0.0, 0.0, [])
 
 
 def test_a_lone_user_s_client_at_work_is_no_time_lost() -> None:
     # 1000 requests a second, each with 0.4 ms of work, and an idle process that is woken up after 0.1 ms.
     reads = [MS // 10] * 1000
-    assert LostTime(reads).take([0.5] * 1000, 0.4, 1.0)[:2] == (0.0, pytest.approx(0.0, abs=1e-9))
+    assert LostTime(reads).take([0.5] * 1000, USE._replace(cpu_s=0.4))[:2] == (0.0, pytest.approx(0.0, abs=1e-9))
+
+
+def test_having_no_core_is_not_the_clients_will() -> None:
+    assert LostTime([]).take([900.0], USE._replace(queued_s=0.8)).to_client_s == pytest.approx(0.0, abs=1e-9)
 
 
 def test_short_waits_count_where_the_core_is_used_up() -> None:
     # Four users who take turns: each waits for the three others.
     reads = [3 * MS // 4] * 1000
-    lost, waited, _ = LostTime(reads).take([1.0] * 1000, 0.99, 1.0)
+    lost, waited, _ = LostTime(reads).take([1.0] * 1000, USE._replace(cpu_s=0.99))
     assert lost == pytest.approx(0.75)
     assert waited == 0
 

@@ -8,9 +8,10 @@ requests under way are. Here it is due later, and what is there when all users r
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from locust.env import Environment
+if TYPE_CHECKING:
+    from locust.env import Environment
 
 # As many objects as some hundred requests under way are made of; if all of them were garbage, some MB.
 YOUNG_OBJECTS = 20_000

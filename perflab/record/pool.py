@@ -1,10 +1,9 @@
 """Kept connections are kept: whether one is still open is asked of the kernel's poll, whatever its descriptor.
 
 Before a client sends a request on a connection that it has kept, it looks whether the server has closed it. To do so
-geventhttpclient (2.3 and later) asks `select`, which can't look at descriptors above 1023: with more users than that in
-a process each of their requests opens a connection of its own, and what is measured is the service's queue of new
-connections. And both `select` and `poll` are gevent's in a Locust process: they let all other users go first, in the
-middle of the request.
+geventhttpclient asks `select`, which can't look at descriptors above 1023: with more users than that in a process each
+of their requests opens a connection of its own, and what is measured is the service's queue of new connections. And
+`select` and `poll` are gevent's in a Locust process: they let all other users go first, in the middle of the request.
 """
 
 from __future__ import annotations

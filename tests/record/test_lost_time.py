@@ -88,6 +88,7 @@ def test_what_a_client_waits_for_by_its_own_will_is_said_and_is_not_the_generato
     assert 0.2 < health["client_waits_s"] / asked["count"].sum() < 0.7
     assert health["lost_s"] < 0.1 * health["client_waits_s"]
     assert any("the client itself waits" in note for note in sweep.notes)
+    assert sweep.runs["validity"].tolist() == ["valid"]
     # What was refused and what was answered are both the service's, what lay between them is not.
     wire = sweep.endpoints.set_index("name")
     assert wire.loc["/third", "clock"] == wire.loc["/plain", "clock"] == "wire"

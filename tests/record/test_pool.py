@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 import perflab
+from tests.parts.keeping_server import ANSWERS
 
 # Few users are enough where all low descriptors are taken.
 LOCUSTFILE = """
@@ -32,37 +35,15 @@ class Requests(HttpUser):
     @task
     def get(self): self.client.get("/requests")
 """
-# The server ends a connection, without a word, after so many answers.
-ANSWERS = 15
-
-
-class Counting(BaseHTTPRequestHandler):
-    """Answers at once, and counts the connections by the path that they are used for."""
-
-    protocol_version = "HTTP/1.1"
-    opened: dict[str, int] = {}  # noqa: RUF012
-    answered = 0
-
-    def do_GET(self) -> None:
-        if not self.answered:
-            self.opened[self.path] = self.opened.get(self.path, 0) + 1
-        self.answered += 1
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        self.close_connection = self.answered == ANSWERS
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    Counting.opened = {}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    command = [sys.executable, str(Path(__file__).parents[1] / "parts" / "keeping_server.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
 
 
 def test_connections_above_descriptor_1023_are_kept(
@@ -79,6 +60,8 @@ def test_connections_above_descriptor_1023_are_kept(
         runs_dir=tmp_path / "runs",
         progress="none",
     )
+    with urlopen(f"{server}/opened") as answer:  # noqa: S310
+        opened = json.load(answer)
     for name in ("/fast", "/requests"):
         rows = sweep.latency[sweep.latency["name"] == name]
         made = rows[rows["measure"] == "client"]
@@ -87,6 +70,6 @@ def test_connections_above_descriptor_1023_are_kept(
         requests = int(made["count"].sum())
         assert requests > 2 * ANSWERS
         # Two users, each with a new connection only when the server has ended the last one.
-        assert Counting.opened[name] <= requests / ANSWERS + 2
-        assert rows[rows["measure"] == "connect"]["count"].sum() == Counting.opened[name]
+        assert opened[name] <= requests / ANSWERS + 2
+        assert rows[rows["measure"] == "connect"]["count"].sum() == opened[name]
     assert not any("connection" in note for note in sweep.notes)

@@ -162,7 +162,7 @@ def main() -> None:
     environment.create_local_runner()
     tally = LocustTally(environment)
     tally.install()
-    source = Source(environment, InFlight(), LostTime(), tally)
+    source = Source(environment, InFlight(), LostTime([]), tally)
     source.listen()
     fired = [0]
 

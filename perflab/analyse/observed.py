@@ -58,15 +58,19 @@ class Observations:
         self._endpoint, self._endpoints = endpoint_codes(latency)
         self._clock = row_clocks(latency)
         self._known = self._clock >= 0
-        # One level is asked for after the other.
+        # One level is asked for after the other, and within it one group.
         self._level = lru_cache(maxsize=1)(self._of_level)
+        self._some = lru_cache(maxsize=2)(self._of_some)
 
     def of(self, level: int, objective: Objective) -> Observed:
         """Return what was observed at a level of the requests that an objective speaks of."""
+        return self._some(level, objective.group, objective.endpoints)
+
+    def _of_some(self, level: int, group: str, patterns: tuple[str, ...]) -> Observed:
         found = self._level(level)
-        chosen = self._of_group(found, objective.group)
-        if objective.endpoints:
-            named = [any_matches(objective.endpoints, *endpoint) for endpoint in self._endpoints]
+        chosen = self._of_group(found, group)
+        if patterns:
+            named = [any_matches(patterns, *endpoint) for endpoint in self._endpoints]
             chosen &= np.array(named, "bool")[found.endpoint]
         return found.observed(chosen)
 

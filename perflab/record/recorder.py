@@ -10,7 +10,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import discretion, garbage, names, pool, wire
+from perflab.record import discretion, garbage, names, pool, protocols, wire
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.duet import Duet
 from perflab.record.health import LostTime
@@ -41,6 +41,7 @@ def install() -> None:
     names.install(wire.woken_late_ns)
     pool.install()
     garbage.install()
+    protocols.install()
     if Order.from_environment() is not None:
         # What plain Locust shows to whoever has started it is none of ours.
         discretion.install()

@@ -14,9 +14,10 @@ import psutil
 T = TypeVar("T")
 
 LAG_PROBE_S = 0.05
-# Timers have a resolution of a millisecond, and an idle process, too, is some time in waking up: up to here it is no
-# delay. Locust runs Python in one core; from about four fifths of it on there is no idleness, and all of it is one.
-PROMPT_S = 0.001
+# An idle process, too, is some time in waking up: its timers have a resolution of a millisecond, and another program
+# may just have its turn on the core. Up to here it is no delay. Locust runs Python in one core; from about four fifths
+# of it on there is no idleness, and all of it is one.
+PROMPT_S = 0.005
 BUSY_CORE = 0.8
 # Differences of a second that its percentiles are read from; of more a random sample stands for all.
 MOST_DIFFERENCES = 500

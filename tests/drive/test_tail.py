@@ -31,7 +31,7 @@ def test_rows_are_taken_in_once_and_half_lines_wait(tmp_path: Path) -> None:
     with run.latency.open("a") as file:
         file.write("ent,2.0,2\n")
     TableWriter(run.generator).append(
-        [(*row, 0, 5, 0, 80, *[0] * 6) for row in ((1, "a", 10), (1, "b", 11), (0, "a", 5))]
+        [(*row, 0, 5, 0, 80, *[0] * 7) for row in ((1, "a", 10), (1, "b", 11), (0, "a", 5))]
     )
     tail.read()
     tail.read()

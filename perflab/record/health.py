@@ -75,9 +75,9 @@ class LostTime:
         `behind_ms` is client minus wire of the requests that have ended since then.
         """
         prompt_s = 0.0 if use.cpu_s >= BUSY_CORE * use.elapsed_s else PROMPT_S
-        reads = [late / 1e9 for late in _emptied(self._reads_late_ns)]
-        late = sum(max(0.0, one - prompt_s) for one in (*reads, *_emptied(self.sleeps_late_s)))
-        waited = sum(behind_ms) / 1000 - sum(max(0.0, one) for one in reads) - use.cpu_s - use.queued_s
+        reads_ns, sleeps_s = _emptied(self._reads_late_ns), _emptied(self.sleeps_late_s)
+        late = _beyond(reads_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, prompt_s)
+        waited = sum(behind_ms) / 1000 - _beyond(reads_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
         many = len(behind_ms) > MOST_DIFFERENCES
         shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
         return Lost(late, max(0.0, waited), shown)
@@ -87,6 +87,11 @@ def _emptied(values: list[T]) -> list[T]:
     found = values.copy()
     values.clear()
     return found
+
+
+def _beyond(values: Sequence[float], limit: float) -> float:
+    """Return by how much values exceed a limit, all together; there are some for each request."""
+    return sum([value - limit for value in values if value > limit])
 
 
 def mean_wait_ms(delays_ms: Sequence[float]) -> float:

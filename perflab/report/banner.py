@@ -76,8 +76,8 @@ def _matrix(sweep: Sweep) -> Markup:
         last = group
     note = (
         "Each cell: measured value and verdict, then its one-sided 95 % bounds and the number of requests behind it, "
-        "with how many independent ones would tell as much: requests that queue resemble each other. Where none or "
-        "all have failed nothing shows how they depend, and they are taken as independent. "
+        "with how many independent ones would tell as much: requests that queue resemble each other. Where that is "
+        "missing, none or all have failed: nothing shows how they depend, and they are taken as independent. "
         "PASS and FAIL need the bound, not just the value, on one side of the limit. Latencies are the wire "
         "clock's, the kernel's own, unless a cell says otherwise."
     )
@@ -114,7 +114,8 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
         tag(cell["verdict"]),
         bounds,
         number(int(cell["samples"])),
-        effective(cell["effective_samples"]) if cell["samples"] else "",
+        # Four user counts must fit side by side: what "taken as independent" means stands below, once.
+        effective(cell["effective_samples"]) if _known(cell["effective_samples"]) else "",
         f", {cell['clock']} clock" if cell["clock"] not in ("", "wire") else "",
         advice,
     )

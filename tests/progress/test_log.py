@@ -139,7 +139,8 @@ def test_each_field_has_one_type(lines: list[Line]) -> None:
 def test_thousands_of_failures_leave_a_bounded_file_and_the_right_count(failing: Sweep, lines: list[Line]) -> None:
     for run in failing.dir.runs():
         failures = pd.read_csv(run.failures)
-        assert failures["count"].sum() > 1000
+        # More than are told, however slow the machine.
+        assert failures["count"].sum() > 2 * MOST_LINES_A_RUN
         of_run = [line for line in lines if line["labels"].get("run") == run.name]
         told = with_action(of_run, "request-failed")
         [suppressed] = with_action(of_run, "failures-suppressed")

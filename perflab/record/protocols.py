@@ -1,7 +1,7 @@
 """What a protocol asks for is worked out once.
 
-requests tells the kinds of its arguments apart by protocols (`isinstance(value, SupportsItems)`), eight times a
-request, and Python before 3.12 works out anew each time what the protocol asks for: a fifth of what HttpUser costs.
+requests tells the kinds of its arguments apart by protocols (`isinstance(value, SupportsItems)`), nine times a request,
+and Python before 3.12 works out anew each time what the protocol asks for, which takes some 25 µs.
 """
 
 from __future__ import annotations

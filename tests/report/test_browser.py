@@ -106,7 +106,8 @@ def test_it_prints_on_a_few_pages(page: webdriver.Chrome) -> None:
     printed = page.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
     pdf = base64.b64decode(printed["data"])
     assert pdf.startswith(b"%PDF")
-    assert 2 <= pdf.count(b"/Type /Page\n") <= 9
+    # One that is not passed lists its reasons, too.
+    assert 2 <= pdf.count(b"/Type /Page\n") <= 10
 
 
 def brightness(colour: str) -> float:

@@ -29,6 +29,7 @@ def headline(sweep: Sweep) -> str:
     aside = [one.line for one in sweep.unjudged]
     if exceptions := sum(run.evidence.task_exceptions for run in sweep.run_manifests):
         aside.append(f"{exceptions} exceptions were raised in the locustfile's tasks")
+    aside += sweep.many_connections
     return f"{_sentence(sweep)} {'; '.join(aside)}." if aside else _sentence(sweep)
 
 

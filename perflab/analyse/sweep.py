@@ -26,6 +26,7 @@ from perflab.analyse.validity import (
     Measured,
     SourceHealth,
     invalid_reasons,
+    many_connections,
     missing_runs,
     own_failures,
     remarks,
@@ -204,6 +205,12 @@ class Sweep:
     def headline(self) -> str:
         """What the verdict means, and what a PASS must not hide."""
         return headline(self)
+
+    @cached_property
+    def many_connections(self) -> list[str]:
+        """The runs whose requests mostly don't keep their connections: that is another load than most have in mind."""
+        habits = zip(self._runs, self._habits, strict=True)
+        return [f"{run.name}: {line}" for run, one in habits for line in many_connections(one)]
 
     @cached_property
     def unjudged(self) -> list[Unjudged]:

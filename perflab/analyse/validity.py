@@ -196,12 +196,17 @@ def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[st
     return [f"{users} users: {found} of {planned} planned runs took place"]
 
 
+def many_connections(habits: ClientHabits) -> list[str]:
+    """Return that a run's requests opened connections where they might have kept them; mostly nothing."""
+    if habits.connecting <= MANY_CONNECTIONS:
+        return []
+    return [f"{100 * habits.connecting:.0f} % of its requests opened a connection of their own"]
+
+
 def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
     """Return what is worth knowing about a run but does not make it invalid, one phrase each."""
     evidence = manifest.evidence
-    found = []
-    if habits.connecting > MANY_CONNECTIONS:
-        found.append(f"{100 * habits.connecting:.0f} % of its requests opened a connection of their own")
+    found = many_connections(habits)
     if habits.waits_ms > MOST_CLIENT_WAIT_MS and habits.waits_share > MOST_CLIENT_WAIT:
         found.append(
             f"the client itself waits (retries, back-off, hooks) {habits.waits_ms:.3g} ms a request: that is not in "

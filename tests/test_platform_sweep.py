@@ -33,7 +33,7 @@ def test_a_sweep_that_holds_its_objectives_exits_0(tmp_path: Path) -> None:
     # How fast this machine is is not the question here: any latency will do.
     patient = {f"{group}_P95_LATENCY_MS": "30000" for group in ("AUTH", "GENERATION", "PAYMENTS")}
     code, result, said = perflab_sweep(
-        *("--launch", API, "--users", "100,120", "--spawn-rate", "60", "--duration", "7s"),
+        *("--launch", API, "--users", "100,120", "--spawn-rate", "60", "--duration", "15s"),
         *("--runs-dir", str(tmp_path)),
         # Too short to be checked for a steady state, which other tests at the same time would disturb; a window that
         # holds some of the signing in has other latencies, and any will do.

@@ -12,6 +12,7 @@ import gevent
 from gevent import getcurrent
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import StopUser
 from locust.user.task import TaskSet
 from locust.user.users import User
 
@@ -138,6 +139,19 @@ def _user_class(greenlet: Any) -> str:
     return ""
 
 
+_run_is_over = False
+
+
+def end_think_times() -> None:
+    """Have users that wake up from their think time from now on stop, rather than begin what is no part of the run.
+
+    Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
+    service has served it, and nobody has counted it.
+    """
+    global _run_is_over
+    _run_is_over = True
+
+
 def watch_sleepers(lost: LostTime) -> None:
     """Tell `lost` how late each user wakes up from its think time, from now on."""
     clock, sleep, note = time.perf_counter, gevent.sleep, lost.sleeps_late_s.append
@@ -146,5 +160,7 @@ def watch_sleepers(lost: LostTime) -> None:
         due = clock() + max(0.0, seconds)
         sleep(seconds)
         note(clock() - due)
+        if _run_is_over:
+            raise StopUser
 
     TaskSet._sleep = timed  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust.env import Environment
 
+from perflab.record.clients import end_think_times
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 from perflab.record.faults import Faults
 from perflab.record.outside import OutsideExceptions
@@ -99,6 +100,7 @@ class Leader(Ticking):
         gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
 
     def _end_run(self) -> None:
+        end_think_times()
         self._answer.window_over = True
         # Users that died or stopped on the way are not replaced: the load was not the planned one.
         self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)

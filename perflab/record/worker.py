@@ -10,6 +10,7 @@ import gevent
 from locust.env import Environment
 from locust.exception import RPCError
 
+from perflab.record.clients import end_think_times
 from perflab.record.delivery import Outbox, Parcel
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
@@ -59,6 +60,7 @@ class Worker(Ticking):
         if not self._stopping:
             self._stopping = True
             self._until = msg.data["until"]
+            end_think_times()
             self._runner.stop()
             self._end()
 

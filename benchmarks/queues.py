@@ -7,6 +7,7 @@ in ms, from the steady state on.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,7 @@ _WARM_UP_RELAXATIONS = 15.0
 
 
 @dataclass(frozen=True)
-class Queue:
+class Queue(ABC):
     """A queue at one `utilisation`, a share of its capacity that is asked for on average."""
 
     utilisation: float
@@ -42,9 +43,9 @@ class Queue:
         """Seconds until the queue's start is forgotten."""
         return max(10.0, _WARM_UP_RELAXATIONS / (CAPACITY * (1 - math.sqrt(self.utilisation)) ** 2))
 
+    @abstractmethod
     def exceeding(self, ms: float) -> float:
         """Return the true share of requests that take longer than `ms`."""
-        raise NotImplementedError
 
     def percentile(self, q: float) -> float:
         """Return the true percentile `q`, a fraction, in ms."""
@@ -61,9 +62,9 @@ class Queue:
                 latency = np.round(1000 * (ended[inside, column] - began[inside, column]), 6)
                 yield since[inside].astype("int64"), latency
 
+    @abstractmethod
     def _simulated(self, seconds: float, runs: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Return when each request began and ended, in seconds: a row per request, a column per run."""
-        raise NotImplementedError
 
     def _began(self, seconds: float, runs: int, rng: np.random.Generator) -> Floats:
         """Return Poisson arrivals, enough of them for so many seconds."""

@@ -72,10 +72,10 @@ MADE = {
 }
 
 
-# What makes load. For its few seconds here the requests may be too few or too much in clumps to settle an objective,
-# and that is a right answer; whether the command did its work is told by what it made.
+# What makes load. In its few seconds here requests may be too few, or come too much in clumps, to settle an objective,
+# and a crowded machine may not offer the load: right answers, too. That the command did its work, what it made tells.
 LOADING = ("run_load_tests.sh", "perflab sweep")
-INCONCLUSIVE = 4
+RIGHT_ANSWERS = {0, 3, 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def run_plain(block: Block, text: str, shell: Shell) -> None:
     allowed = {int(code) for code in block.how.removeprefix("exit ").split()} if block.how else {0}
     loads = any(command in text for command in LOADING)
     if loads:
-        allowed.add(INCONCLUSIVE)
+        allowed |= RIGHT_ANSWERS
     done = shell.run(text, options="-u" if block.how or loads else "-eu")
     assert done.returncode in allowed, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -315,7 +315,7 @@ def run_master(text: str, shell: Shell) -> None:
 def run_workers_of_perflab(text: str, shell: Shell) -> None:
     master = shell.running[-1]
     workers = [shell.start(text) for _ in range(4)]
-    assert master.wait(60) in (0, INCONCLUSIVE), (shell.root / f"output-{len(shell.running) - 5}.txt").read_text()
+    assert master.wait(60) in RIGHT_ANSWERS, (shell.root / f"output-{len(shell.running) - 5}.txt").read_text()
     assert [worker.wait(20) for worker in workers] == [0] * 4
 
 

@@ -77,8 +77,8 @@ def test_a_group_past_its_objective_exits_1_and_is_named(tmp_path: Path) -> None
         LOAD_TEST_SETTLE_SECONDS="2",
     )
     assert (code, result["verdict"]) == (1, "FAIL")
-    [reason] = [reason for reason in result["reasons"] if "is above" in reason]
-    assert "payments" in reason
+    # Others may be slow too, on a machine with much else to do.
+    [reason] = [reason for reason in result["reasons"] if "is above" in reason and "payments" in reason]
     assert "60 users" in reason
     assert "300 ms" in reason
     [payments] = [group for group in result["levels"][0]["groups"] if group["group"] == "payments"]

@@ -21,8 +21,8 @@ from locust import HttpUser, constant, task
 
 
 class Plain(HttpUser):
-    # Long enough that a crowded machine, which wakes users up late, takes little of the load away.
-    wait_time = constant(0.2)
+    # So long that a crowded machine, which wakes users up late, takes but a small share of the load away.
+    wait_time = constant(1)
 
     @task
     def get(self):
@@ -61,7 +61,7 @@ def sweeps(runs_dir: Path, small_target: str) -> tuple[Sweep, Sweep]:
                     locustfile=locustfile,
                     users=20,
                     spawn_rate=50,
-                    duration=2,
+                    duration=3,
                     runs_dir=runs_dir,
                     progress="none",
                 )

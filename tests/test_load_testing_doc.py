@@ -30,7 +30,10 @@ import asyncpg
 import pytest
 
 from load_tests.platform_api.postgres import OwnPostgres
+from perflab.analyse.sweep import Sweep
 from perflab.drive.target import free_port
+from perflab.store.layout import SweepDir
+from tests.whole import losses
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "LOAD_TESTING.md"
@@ -105,6 +108,8 @@ class Shell:
     values: dict[str, str]
     environment: dict[str, str]
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    seen: set[Path] = field(default_factory=set)
+    """Sweeps that are known to lack nothing."""
 
     def real(self, text: str) -> str:
         """The command as it is run here."""
@@ -246,6 +251,10 @@ def run_plain(block: Block, text: str, shell: Shell) -> None:
     done = shell.run(text, options="-u" if block.how or loads else "-eu")
     assert done.returncode in allowed, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    for sweep in (shell.root / "runs").glob("*Z-*"):
+        if sweep not in shell.seen:
+            shell.seen.add(sweep)
+            assert losses(Sweep.open(SweepDir(sweep))) == []
 
 
 def run_python(text: str, shell: Shell) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import fft, special
 
 from perflab.analyse.intervals import CONFIDENCE
 from perflab.analyse.summary import Floats
@@ -114,8 +114,9 @@ def _within(run: Floats) -> tuple[float, int]:
     cosines = min(max(round(_COSINES * seconds**_COSINES_RATE), _FEWEST_COSINES), seconds - 1)
     if cosines < 1:
         return 0.0, 0
-    angles = np.pi * np.outer(np.arange(1, cosines + 1), (np.arange(seconds) + 0.5) / seconds)
-    return float(2 * np.mean((np.cos(angles) @ run) ** 2)), cosines
+    # scipy's transform is twice the sums.
+    sums = fft.dct(run)[1 : cosines + 1] / 2
+    return float(2 * np.mean(sums**2)), cosines
 
 
 def _pooled(variances: Sequence[float], freedoms: Sequence[int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ _MISSED = "At least one objective is missed."
 _SAYS_FAILED = "The locustfile itself says that it failed."
 _INVALID = "At least one measurement can't be trusted: its figures must not be used."
 _UNJUDGED = "The measurements can be trusted, but where so many requests failed no latency is passed."
+_UNSTEADY = (
+    "The measurements can be trusted, but not everything became steady: a little later it would be another figure."
+)
 _TOO_FEW = "The measurements can be trusted, but they are too few to decide every objective."
 
 
@@ -26,10 +30,10 @@ def headline(sweep: Sweep) -> str:
     """Return the meaning of a sweep's verdict, with what went wrong besides and no objective judges."""
     if sweep.verdict == "INVALID":
         return _INVALID
-    aside = [one.line for one in sweep.unjudged]
+    aside = _first([one.line for one in sweep.unjudged])
     if exceptions := sum(run.evidence.task_exceptions for run in sweep.run_manifests):
         aside.append(f"{exceptions} exceptions were raised in the locustfile's tasks")
-    aside += sweep.many_connections
+    aside += _first(sweep.many_connections)
     return f"{_sentence(sweep)} {'; '.join(aside)}." if aside else _sentence(sweep)
 
 
@@ -39,10 +43,17 @@ def _sentence(sweep: Sweep) -> str:
         missed = _DEFAULT_MISSED if default else _MISSED
         return missed if (verdicts == "FAIL").any() else _SAYS_FAILED
     if sweep.verdict == "INCONCLUSIVE":
-        # More requests would not change that.
+        # More requests would change neither.
+        if sweep.unsettled:
+            return _UNSTEADY
         why = set(sweep.verdicts.loc[verdicts == "INCONCLUSIVE", "advice"])
-        by_failures = why and why <= {one.words for one in sweep.unjudged} and not any(sweep.unsteady)
-        return _UNJUDGED if by_failures else _TOO_FEW
+        return _UNJUDGED if why <= {one.words for one in sweep.unjudged} else _TOO_FEW
     if verdicts.empty:
         return _NONE_APPLIES if sweep.manifest.objectives.limits else _NOTHING_SET
     return _DEFAULT_MET if default else _MET
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    """Return the first of several lines of the same kind, with how many more there are."""
+    more = f" (and {len(lines) - 1} more like it: see the notes)" if len(lines) > 1 else ""
+    return [f"{line}{more}" for line in lines[:1]]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from perflab.analyse.bounds import Estimate, Timed, share_bounds, share_of, throughput_bounds, throughput_of
+from perflab.analyse.dependence import Reach
 from perflab.analyse.intervals import Bounds, rate_bounds
 from perflab.analyse.summary import Floats
 from perflab.objectives import Group, Objective
@@ -157,7 +158,7 @@ def _is_open(bounds: Bounds, objective: Objective) -> bool:
 def _judged(objective: Objective, found: Estimate, settled: Callable[[float], bool], observed: Observed) -> Judgement:
     """Return the judgement on an estimate; `settled` tells whether so many times as much would settle it."""
     verdict = settles(found.bounds, objective)
-    advice = "" if verdict != "INCONCLUSIVE" else _advise(settled, found.reach.runs, observed.seconds)
+    advice = "" if verdict != "INCONCLUSIVE" else _advise(settled, found.reach, observed.seconds)
     return _judgement(found, verdict, advice)
 
 
@@ -174,13 +175,15 @@ def _patterns(objective: Objective, group: Group) -> str:
     return f"{' or '.join(patterns)} of [{group.name}]: check its endpoints, or measure longer"
 
 
-def _advise(settled: Callable[[float], bool], runs: int, seconds: float) -> str:
+def _advise(settled: Callable[[float], bool], reach: Reach, seconds: float) -> str:
     """Say how much longer to measure, or how many more runs to make where their differences decide."""
-    if seconds < 2:
+    if math.isinf(reach.above):
         return "a single second can't tell how its requests depend on each other: measure longer"
-    if runs:
+    if runs := reach.runs:
         more = next((more for more in range(1, MOST_RUNS_ADVISED + 1) if settled((runs + more) / runs)), None)
-        return RUNS_DIFFER if more is None else f"about {more} more repeats would probably settle it"
+        if more is None:
+            return RUNS_DIFFER
+        return f"about {more} more repeat{'s' * (more > 1)} would probably settle it"
     reachable = 1 + LONGEST_ADVICE_S / seconds
     if not settled(reachable):
         return TOO_CLOSE

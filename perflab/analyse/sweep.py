@@ -206,6 +206,11 @@ class Sweep:
         """What the verdict means, and what a PASS must not hide."""
         return headline(self)
 
+    @property
+    def unsettled(self) -> list[str]:
+        """The runs that never became steady and are judged by it, one line each."""
+        return [line for lines in self._verdicts.unsteady.values() for line in lines]
+
     @cached_property
     def many_connections(self) -> list[str]:
         """The runs whose requests mostly don't keep their connections: that is another load than most have in mind."""
@@ -348,7 +353,7 @@ class Sweep:
         if window is None or not rows["outcome"].isin(NO_ANSWER).any():
             return None
         by_outcome = rows.groupby(["second", "outcome"], observed=True)
-        frame = by_outcome.agg(longest=("latency_ms", "max"), requests=("count", "sum")).reset_index()
+        frame = by_outcome.agg(longest=("latency_ms", "max"), requests=("count", "sum")).fillna(0.0).reset_index()
         seen = {
             (int(row["second"]), str(row["outcome"])): (float(row["longest"]), int(row["requests"]))
             for row in frame.to_dict("records")

@@ -133,11 +133,12 @@ def _listed(exceptions: Mapping[str, int]) -> str:
 
 def own_failures(manifest: RunManifest) -> list[str]:
     """Return why a run that can be trusted has failed by the locustfile's own account; mostly nothing."""
-    evidence = manifest.evidence
-    code = evidence.own_exit_code if evidence.own_exit_code is not None else evidence.locust_exit_code
-    unhandled = evidence.own_exit_code is None and code == UNHANDLED
-    # From 128 on it is a signal, as when perflab itself has ended a Locust that hung after its run.
-    if manifest.status != "complete" or not code or unhandled or code >= SIGNALLED:
+    code = manifest.evidence.own_exit_code
+    if code is None:
+        code = manifest.evidence.locust_exit_code or 0
+        # From 128 on it is a signal, as when perflab itself has ended a Locust that hung after its run.
+        code = 0 if code == UNHANDLED or code >= SIGNALLED else code
+    if manifest.status != "complete" or not code:
         return []
     return [f"the locustfile itself says that it failed (exit code {code})"]
 

@@ -71,7 +71,9 @@ def _measurement(level: Level) -> tuple[Verdict, list[str]]:
     explained = level.verdict in {objective.verdict for objective in level.objectives.values()}
     if level.verdict == "INVALID" or (level.verdict != "PASS" and not explained):
         return level.verdict, level.reasons
-    return "PASS", [f"{phrases.count(level.totals.requests)} requests in {level.steady_s} s of steady state"]
+    shown = {objective.reason for objective in level.objectives.values()}
+    further = [line for line in level.reasons if line not in shown]
+    return "PASS", [f"{phrases.count(level.totals.requests)} requests in {level.steady_s} s of steady state", *further]
 
 
 def _of_objective(objective: Objective, classname: str) -> TestCase:

@@ -54,3 +54,12 @@ def test_too_few_requests_have_no_bound() -> None:
     assert ratio == 1
     assert math.isnan(low) or low == 0
     assert math.isnan(high) or math.isinf(high)
+
+
+@pytest.mark.parametrize("events", [[0, 1, 0, 0, 2, 0], [0] * 6, [5]], ids=["three", "none", "in one second"])
+def test_where_as_few_events_as_none_could_be_meant_the_ratio_has_no_bound_on_that_side(events: list[int]) -> None:
+    few, many = (within_run.of_rate(np.array(one, "float64")) for one in (events, [20] * 60))
+    _, low, high = within_run.ratio([many], [few])
+    assert not low > 0
+    _, low, high = within_run.ratio([few], [many])
+    assert not high < math.inf

@@ -638,5 +638,8 @@ def test_the_exit_code_that_an_older_perflab_has_recorded_counts_too(written: An
 def test_what_a_locustfile_says_of_itself_outranks_locusts_code(written: Any) -> None:
     written.run([(1, "/a", "ok", 10, 400)], locust_exit_code=2, own_exit_code=2)
     assert written.open().verdict == "FAIL"
+    # What would be a signal of Locust's is a number like any other of the locustfile's.
+    written.run([(1, "/a", "ok", 10, 400)], own_exit_code=255, users=20)
+    assert written.open(users=(10, 20)).levels["verdict"].tolist() == ["FAIL", "FAIL"]
     written.run([(1, "/a", "ok", 10, 400)], repeat=2, own_exit_code=1, exceptions={"ValueError: x": 2})
     assert written.open().verdict == "INVALID"

@@ -98,6 +98,16 @@ def test_the_default_objective_judges_them(written: Any) -> None:
     assert any("default" in note for note in sweep.notes)
 
 
+def test_what_is_of_the_same_kind_is_said_once(written: Any) -> None:
+    levels = (10, 20, 30, 40)
+    for users in levels:
+        written.run(rows(97, 3), users=users)
+    sweep = written.open(users=levels)
+    assert len(sweep.unjudged) == 4
+    assert sweep.headline.count(WORDS) == 1
+    assert sweep.headline.count(" 3 more ") == 1
+
+
 def test_exceptions_of_tasks_are_in_the_headline_of_a_pass(written: Any) -> None:
     written.run(rows(50, 0), task_exceptions=12)
     sweep = written.open()

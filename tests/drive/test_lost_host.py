@@ -23,14 +23,15 @@ from perflab.objectives import DEFAULT, Objectives, choose_objectives
 from perflab.plan import make_plan
 from perflab.settings import load_environment
 
+# So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 ASKING = """
 from locust import FastHttpUser, HttpUser, constant, task
 class Fast(FastHttpUser):
-    wait_time = constant(0.05)
+    wait_time = constant(0.3)
     @task
     def t(self): self.client.get("/health")
 class Plain(HttpUser):
-    wait_time = constant(0.05)
+    wait_time = constant(0.3)
     @task
     def t(self): self.client.get("/health")
 """

@@ -14,12 +14,13 @@ from perflab.errors import LocustfileError
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 
+# So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 USERS = """
 import threading
 import gevent
 from locust import FastHttpUser, TaskSet, constant, events, task
 class U(FastHttpUser):
-    wait_time = constant(0.05)
+    wait_time = constant(0.3)
     @task
     def t(self): self.client.get("/health")
 """
@@ -75,7 +76,7 @@ def test_exceptions_outside_of_requests_and_tasks_are_named(tmp_path: Path, smal
     found = manifest.evidence.exceptions
     for where in ("test_start", "spawning_complete", "request", "test_stop", "greenlet", "thread", "on_stop"):
         assert any(f"in {where}" in text and "locustfile.py, line" in text for text in found), (where, found)
-    assert sum(found.values()) > manifest.evidence.requests_recorded > 20
+    assert sum(found.values()) > manifest.evidence.requests_recorded > 10
     # It is what Locust says of itself, too.
     assert (manifest.status, manifest.evidence.locust_exit_code) == ("complete", 2)
     assert sweep.verdict == "INVALID"

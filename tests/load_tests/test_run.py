@@ -13,7 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.store.layout import SweepDir
+from tests.whole import losses
 
 from .conftest import ROOT, Environment
 
@@ -81,6 +84,7 @@ def test_reports_stand_where_the_specification_says(tmp_path: Path, quick: Envir
         reports / "users-0016-r1" / "locust_report.html"
     ).read_bytes()
     [sweep] = Path(quick["LOAD_TEST_RUNS_DIR"]).iterdir()
+    assert losses(Sweep.open(SweepDir(sweep))) == []
     assert sweep.name == metrics["metadata"]["sweep_id"]
     for line in (reports / "load_test.log").read_text().splitlines():
         assert json.loads(line)["labels"]["sweep_id"] == sweep.name

@@ -42,7 +42,7 @@ from urllib3 import Retry
 def hook(response, **_): time.sleep(0.2)
 
 class Retrying(HttpUser):
-    wait_time = constant(0.1)
+    wait_time = constant(0.3)
     def on_start(self):
         retry = Retry(total=3, backoff_factor=0.5, backoff_max=0.5, status_forcelist=[503])
         self.client.mount("http://", HTTPAdapter(max_retries=retry))

@@ -35,9 +35,9 @@ def of_rate(events: Floats) -> Logs:
 
 
 def _logs(found: Estimate) -> Logs:
-    low, high = (np.nan if bound is None else bound for bound in (found.bounds.low, found.bounds.high))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value, below, above = np.log([found.value, found.value / low, high / found.value])
+    # So few requests that none could be true have no logarithm to start from either.
+    value, low, high = (one or np.nan for one in (found.value, found.bounds.low, found.bounds.high))
+    value, below, above = np.log([value, value / low, high / value])
     return Logs(float(value), float(below), float(above))
 
 

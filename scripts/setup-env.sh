@@ -26,7 +26,7 @@ install() {
     if command -v uv >/dev/null 2>&1; then
         uv pip install --quiet --python "$PYTHON" "$@"
     else
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check "$@"
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-compile "$@"
     fi
 }
 
@@ -44,7 +44,7 @@ if [ -z "${PERFLAB_ENV:-}" ] && { [ ! -x "$PYTHON" ] || [ "$(cat "$stamp" 2>/dev
     fi
     install -r "$root/requirements.lock"
     install --no-deps --no-build-isolation -e "$root"
-    # Bytecode now rather than in the first sweep, whose generator should not compete with a compiler.
-    "$PYTHON" -m compileall -q -j 0 "$root/.venv/lib" "$root/perflab" "$root/load_tests" >/dev/null 2>&1 || true
+    # Bytecode now, on all cores, rather than in the first sweep, whose generator should not compete with a compiler.
+    "$PYTHON" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$root/.venv/lib" "$root/perflab" "$root/load_tests" >/dev/null 2>&1 || true
     printf '%s\n%s\n' "$root" "$contents" >"$stamp"
 fi

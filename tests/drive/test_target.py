@@ -30,7 +30,8 @@ def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str,
 def test_a_target_that_dies_is_told(small_target: str, tmp_path: Path) -> None:
     with open_target(plan(launch=small_target), os.environ, tmp_path) as target:
         assert target.child is not None
-        psutil.Process(target.child.pid).children()[0].kill()
+        # The guards' child is the server.
+        psutil.Process(target.child.pid).children(recursive=True)[1].kill()
         target.child.wait(20)
         assert target.lost
 

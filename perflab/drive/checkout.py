@@ -6,12 +6,12 @@ import contextlib
 import io
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from perflab.errors import UsageError
+from perflab.store.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
     except subprocess.SubprocessError:
         raise UsageError(f"git ref {ref!r} is not known in {str(top)!r}: git branch -a and git log show some") from None
     commit = found.decode().strip()
-    with tempfile.TemporaryDirectory(prefix="perflab-checkout-") as place:
+    with scratch_folder("checkout") as place:
         # An archive and not a worktree: a kill leaves nothing behind in the repository.
         with tarfile.open(fileobj=io.BytesIO(_git(top, "archive", commit))) as archive:
             archive.extractall(place, filter="data")
-        folder = Path(place) / root.resolve().relative_to(top.resolve())
+        folder = place / root.resolve().relative_to(top.resolve())
         if not folder.is_dir():
             inner = str(folder.relative_to(place))
             raise UsageError(f"git ref {ref!r} has no folder {inner!r}: run perflab where both refs have one")

@@ -23,6 +23,7 @@ from perflab.redact import redact
 from perflab.store.ab import AbDir, AbManifest, create_ab
 from perflab.store.layout import SIDES, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
+from perflab.store.scratch import hold
 
 GoOn = Callable[[AbDir, int], bool]
 
@@ -64,6 +65,8 @@ def run_ab(
         finish_check()
         targets = None if ab.restart else kept.enter_context(_open_targets(sides, environment, 0))
         place = resumed
+        if place is not None:
+            kept.enter_context(hold(place.path))
         number = _last_round(resumed) if resumed is not None else 0
         while place is None or go_on(place, number):
             number += 1
@@ -71,6 +74,7 @@ def run_ab(
                 loaded = targets or of_round.enter_context(_open_targets(sides, environment, number))
                 if place is None:
                     place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
+                    kept.enter_context(hold(place.path))
                     begun(place)
                 _make_round(ab, place, sides, loaded, number, environment, root, listen)
         return place

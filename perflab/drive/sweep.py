@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from perflab.redact import redact
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
+from perflab.store.scratch import hold
 
 # Starting Locust, draining requests and writing Locust's own files take about this long beside the plan.
 OVERHEAD_PER_RUN_S = 4.0
@@ -42,9 +44,10 @@ def run_sweep(
     with (
         check_locustfile(plan.locustfile, environment, root, plan.users) as finish_check,
         open_target(plan, environment, root) as target,
+        contextlib.ExitStack() as kept,
     ):
         finish_check()
-        return _run_levels(plan, objectives, target, runs_dir, environment, root, listen)
+        return _run_levels(plan, objectives, target, runs_dir, environment, root, listen, kept)
 
 
 def _run_levels(
@@ -55,10 +58,12 @@ def _run_levels(
     environment: Mapping[str, str],
     root: Path,
     listen: Listener,
+    kept: contextlib.ExitStack,
 ) -> SweepDir:
     # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
     found, commit, where = versions(), git_commit(root), machine()
     sweep = create_sweep(runs_dir, plan.label)
+    kept.enter_context(hold(sweep.path))
     # A command to start a target may carry a database password.
     recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
     manifest = SweepManifest(

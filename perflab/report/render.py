@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sysconfig
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from perflab.errors import PerflabError, UsageError
 from perflab.report.export import export_html
 from perflab.report.runner import NotebookError, run_notebook
 from perflab.store.layout import ComparisonDir, SweepDir
+from perflab.store.scratch import scratch_folder
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -77,8 +77,8 @@ def _with_own(parameters: Mapping[str, Any] | None, own: Mapping[str, str], way_
 def _render(folder: Path, notebook: Path, parameters: Mapping[str, Any], *, title: str) -> None:
     """Run `notebook` and put its page and itself into `folder`, both or, if a cell fails, neither."""
     place = folder.absolute()
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=place) as beside:
-        made = Path(beside, "report.ipynb")
+    with scratch_folder("report", place) as beside:
+        made = beside / "report.ipynb"
         page = made.with_suffix(".html")
         try:
             run_notebook(notebook, made, parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perflab.errors import StoreError
+from perflab.store.scratch import write_whole
 
 SCHEMA_VERSION = 1
 
@@ -105,18 +106,15 @@ def prepare_folder(runs_dir: Path) -> None:
     """Make the folder, and raise StoreError now if nothing can be written there later."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        beside = _beside(calibration_file(runs_dir))
-        beside.touch()
-        beside.unlink()
+        with tempfile.TemporaryFile(dir=runs_dir):
+            return
     except OSError as error:
         raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write the file so that a kill at any moment leaves the old or the new one."""
-    beside = _beside(path)
-    beside.write_text(calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, calibration.model_dump_json(indent=2) + "\n")
 
 
 def read_calibration(path: Path) -> Calibration | None:
@@ -140,10 +138,6 @@ def read_calibration(path: Path) -> Calibration | None:
         field = ".".join(str(part) for part in first["loc"])
         what = f"{field}: {first['msg']}" if field else first["msg"]
         raise StoreError(f"{str(path)!r} is damaged ({what}): perflab calibrate writes it anew") from None
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 class _Version(BaseModel):

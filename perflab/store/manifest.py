@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from perflab.errors import StoreError
 from perflab.objectives import Objectives
 from perflab.plan import Plan
+from perflab.store.scratch import write_whole
 
 SCHEMA_VERSION = 2
 
@@ -164,9 +164,7 @@ ManifestT = TypeVar("ManifestT", bound=BaseModel)
 
 def write_manifest(path: Path, manifest: BaseModel) -> None:
     """Write a manifest so that a kill at any moment leaves the old or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, manifest.model_dump_json(indent=2) + "\n")
 
 
 def read_manifest(path: Path, kind: type[ManifestT]) -> ManifestT:

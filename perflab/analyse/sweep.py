@@ -33,6 +33,7 @@ from perflab.analyse.validity import (
 )
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
+from perflab.hosts import NOT_ALLOWED
 from perflab.store import measures
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
@@ -234,10 +235,18 @@ class Sweep:
         for run, manifest, judged, habits, excuse in runs:
             remark = [line for line in (judged.remark, excuse) if line]
             found += [f"{run.name}: {line}" for line in [*remarks(manifest, habits), *remark]]
+        found += self._not_allowed
         found += [one.line for one in self.unjudged]
         if self.manifest.objectives.default:
             found.append(DEFAULT_SET)
         return found
+
+    @property
+    def _not_allowed(self) -> list[str]:
+        """The requests that were not made, because load may not go to their hosts, a line a host."""
+        kept = self.failures[self.failures["outcome"] == NOT_ALLOWED]
+        counts = kept.groupby("message", observed=True)["count"].sum()
+        return [f"{count} requests were not made: {message}" for message, count in counts.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON: sweep, status, verdict, headline, reasons, notes, levels."""

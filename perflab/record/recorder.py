@@ -11,6 +11,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from perflab.record import discretion, garbage, names, pool, protocols, wire
+from perflab.record.allowed import AllowedHosts
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.duet import Duet
 from perflab.record.health import LostTime
@@ -62,6 +63,8 @@ def install() -> None:
             # Workers count from 0, each with users of its own.
             duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
             duet.install()
+        if order is not None or isinstance(runner, WorkerRunner):
+            AllowedHosts(environment).install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:

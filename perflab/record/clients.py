@@ -139,17 +139,18 @@ def _user_class(greenlet: Any) -> str:
     return ""
 
 
-_run_is_over = False
-
-
 def end_think_times() -> None:
-    """Have users that wake up from their think time from now on stop, rather than begin what is no part of the run.
+    """Have every user stop, from now on, rather than begin another task, which is no part of the run.
 
     Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
-    service has served it, and nobody has counted it.
+    service has served it, and nobody has counted it. A user stops where it would begin its task, and not while it still
+    waits for it: Locust would take it for a sleeper, and kill it in what its `on_stop` asks of the service.
     """
-    global _run_is_over
-    _run_is_over = True
+
+    def stop(_: TaskSet) -> None:
+        raise StopUser
+
+    TaskSet.execute_next_task = stop  # type: ignore[method-assign]
 
 
 def watch_sleepers(lost: LostTime) -> None:
@@ -160,7 +161,5 @@ def watch_sleepers(lost: LostTime) -> None:
         due = clock() + max(0.0, seconds)
         sleep(seconds)
         note(clock() - due)
-        if _run_is_over:
-            raise StopUser
 
     TaskSet._sleep = timed  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ from perflab.record.delivery import Batch
 from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
 from perflab.record.faults import Faults
-from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, mean_wait_ms, quantile
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
 from perflab.record.listening import listen_first
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.tally import LocustTally
@@ -77,9 +77,7 @@ class Source:
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, use)
-        # Without a wire time the loop's lag is the best that is known of the generator's share.
-        unseen_s = (self._counts.unstamped - unstamped) * mean_wait_ms(lags) / 1000
+        lost = self._lost.take(self._counts.behind_ms, use, self._counts.unstamped - unstamped, lags)
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         figures = (
             f"{use.cpu_percent:.1f}",
@@ -90,7 +88,7 @@ class Source:
             f"{quantile(lags, 0.9):.2f}",
             f"{quantile(lost.behind_ms, 0.5):.2f}",
             f"{quantile(lost.behind_ms, 0.99):.2f}",
-            f"{lost.to_generator_s + unseen_s:.4f}",
+            f"{lost.to_generator_s:.4f}",
             f"{lost.to_client_s:.4f}",
         )
         self._health.append((second, users, len(self._in_flight), *figures))

@@ -1,12 +1,40 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
+import pandas as pd
 import pytest
 
+from perflab.analyse.health import health
 from perflab.record.health import BUSY_CORE, MOST_DIFFERENCES, ClockWatch, Lost, LostTime, Use, mean_wait_ms, quantile
+from perflab.store.tables import GENERATOR_COLUMNS
 
 MS = 1_000_000
 IDLE = Use(elapsed_s=1.0, cpu_s=0.0, queued_s=0.0, rss_mb=60.0)
 LAGS = [2.0] * 20
+
+# Two users are there until the process is held up; when it gets on, the run is over and they are gone.
+HELD_UP = """
+import json, sys
+from types import SimpleNamespace
+from locust.env import Environment
+from perflab.record import source
+from perflab.record.clients import InFlight
+from perflab.record.health import LostTime, Use
+
+environment = Environment()
+environment.runner = SimpleNamespace(user_count=2, target_user_count=2)
+lost = LostTime([])
+recorder = source.Source(environment, InFlight(), lost, SimpleNamespace(requests=0, resets=0))
+for second, took_s, users, lost_s in json.loads(sys.argv[1]):
+    environment.runner.user_count = users
+    recorder._use = SimpleNamespace(take=lambda: Use(took_s, 0.0, 0.0, 60.0))
+    lost.sleeps_late_s += [lost_s] * 2
+    recorder.note_health(second)
+print(json.dumps(recorder.take_batch().generator))
+"""
 
 
 def taken(lost: LostTime, behind_ms: list[float], use: Use = IDLE, unstamped: int = 0) -> Lost:
@@ -119,6 +147,30 @@ def test_a_request_without_a_wire_time_waits_as_any_other() -> None:
     assert taken(LostTime([]), [], unstamped=1000).to_generator_s == 0
     busy = taken(LostTime([]), [], IDLE._replace(cpu_s=1.0), unstamped=1000)
     assert busy.to_generator_s == pytest.approx(1.0, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "offered"),
+    [
+        # The window is from 2 to 10. From 7 to 12 neither user gets on: 3 of its 8 seconds are lost.
+        ([*((second, 1.0, 2, 0.0) for second in range(7)), (11, 5.0, 0, 5.0)], 5 / 8),
+        # From -1 to 4: 2 of them.
+        ([(-2, 1.0, 2, 0.0), (3, 5.0, 2, 5.0), *((second, 1.0, 2, 0.0) for second in range(4, 12))], 6 / 8),
+    ],
+    ids=["at the end", "at the front"],
+)
+def test_of_what_is_lost_over_an_edge_of_the_window_its_part_counts(
+    ticks: list[tuple[object, ...]], offered: float
+) -> None:
+    command = [sys.executable, "-c", HELD_UP, json.dumps(ticks)]
+    rows = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    names = [name for name in GENERATOR_COLUMNS if name != "source"]
+    frame = pd.DataFrame(rows, columns=names).rename(columns={"users": "running_users"})
+    frame = frame.astype({name: "float64" for name in names[2:] if name != "users"})
+    frame = frame.assign(run="users-0002-r1", source="local", steady=frame["second"].between(2, 9))
+    [found] = health(frame).to_dict("records")
+    assert found["seconds"] == 8
+    assert found["offered"] == pytest.approx(offered, abs=0.01)
 
 
 def test_a_long_delay_is_met_more_often_than_a_short_one() -> None:

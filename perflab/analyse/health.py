@@ -81,7 +81,8 @@ def _counted(generator: pd.DataFrame) -> pd.DataFrame:
     # too. What they saw counts only where the generator was busy.
     busy = (generator["cpu_percent"] >= BUSY_CPU_PERCENT) | (generator["lag_p50_ms"] >= BUSY_LAG_MS)
     told_apart = generator["client_waits_s"].notna()
-    # A process that does not get round to anything for some seconds has no rows of them: the next one is of all.
+    # Where a process got round to nothing for some seconds, earlier recorders wrote no rows of them: the next one is of
+    # all, and it is not known which of them lay in the window.
     covered = generator.groupby(["run", "source"], observed=True)["second"].diff().fillna(1).clip(lower=1)
     return generator.assign(
         lost_s=generator["lost_s"].where(told_apart | busy, 0.0), user_seconds=generator["running_users"] * covered

@@ -40,7 +40,7 @@ def install() -> None:
     _installed = True
     wire.install()
     names.install(wire.woken_late_ns)
-    pool.install()
+    pool.install(wire.woken_late_ns)
     garbage.install()
     protocols.install()
     if Order.from_environment() is not None:
@@ -50,7 +50,7 @@ def install() -> None:
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
     in_flight.watch_clients()
-    watch_sleepers(lost)
+    watch_sleepers(lost.sleeps_late_s, wire.woken_late_ns)
 
     # Nothing is opened before the runner exists, because --processes forks between import and init.
     @events.init.add_listener

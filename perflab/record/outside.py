@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from traceback import extract_tb, walk_tb
@@ -69,6 +70,20 @@ class OutsideExceptions(logging.Handler):
     def attach(self) -> None:
         """Count exceptions of listeners from now on; Locust's own set-up of the log removes all handlers."""
         logging.getLogger().addHandler(self)
+
+    def contain(self, hook: EventHook) -> None:
+        """Count what a listener raises to end a user, StopUser for one: it would end Locust's ending of the test."""
+        fire: Callable[..., None] = hook.fire
+
+        @wraps(fire)
+        def contained(**kwargs: Any) -> None:
+            try:
+                fire(**kwargs)
+            except Exception as error:
+                self._count(type(error), error, error.__traceback__)
+                logging.getLogger(__name__).exception("an event was ended by its listener")
+
+        hook.fire = contained  # type: ignore[method-assign]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count what Locust says that it has caught: it says so while it handles the exception."""

@@ -15,11 +15,12 @@ from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 
 USERS = """
-import contextlib, threading
+import contextlib, sys, threading
 import gevent
 from gevent.pool import Pool
 from locust.contrib.fasthttp import FastHttpSession
 from locust import FastHttpUser, TaskSet, constant, events, task
+from locust.exception import StopUser
 class U(FastHttpUser):
     wait_time = constant(0.05)
     @task
@@ -43,6 +44,11 @@ def raising(where):
     return listener
 for name in ("test_start", "spawning_complete", "request", "test_stop", "quitting"):
     getattr(events, name).add_listener(raising(name))
+def ending(**_): raise StopUser("in the end")
+events.test_stopping.add_listener(ending)
+events.test_stop.add_listener(ending)
+@events.quit.add_listener
+def leave(**_): sys.exit(2)
 @events.test_start.add_listener
 def start(**_):
     gevent.spawn_later(1, raising("greenlet"))
@@ -101,6 +107,8 @@ def test_exceptions_outside_of_requests_and_tasks_are_named(tmp_path: Path, smal
         *("pool", "native"),
     ):
         assert any(f"in {where}" in text and "locustfile.py, line" in text for text in found), (where, found)
+    # No user can be ended there: the test is, as it should, and the process when it has told all.
+    assert any(text.startswith("StopUser: in the end (locustfile.py") for text in found)
     assert any(text.startswith("Mute: ") for text in found)
     # perflab's own code, which Locust's clients run through, is none of the locustfile's.
     assert any(text.startswith("AttributeError: ") and ".py, line" not in text for text in found)

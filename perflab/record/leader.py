@@ -97,11 +97,12 @@ class Leader(Ticking):
         # Whole seconds, because a sample knows only the second in which its request began.
         answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
         answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
+        # First of all: what is written on a full disk may fail, and the run must end all the same.
+        gevent.spawn_later(start + answer.window_end - time.time(), self._faults.guard(self._end_run))
         self._write_answer()
-        gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
 
     def _end_run(self) -> None:
-        end_think_times()
+        self._faults.guard(end_think_times)()
         self._answer.window_over = True
         # Users that died or stopped on the way are not replaced: the load was not the planned one.
         self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)

@@ -56,6 +56,8 @@ def install() -> None:
     @events.init.add_listener
     def on_init(environment: Environment, **_: Any) -> None:
         outside.attach()
+        for hook in (events.test_stopping, events.test_stop, events.quitting, events.quit):
+            outside.contain(hook)
         runner, order = environment.runner, Order.from_environment()
         is_master = isinstance(runner, MasterRunner)
         duet = None

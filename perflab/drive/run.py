@@ -27,6 +27,8 @@ from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
+# A source tells of a second when it is over, and is asked for the rest at the window's end: it may lack the last ones.
+LAST_SECONDS = 2.0
 # What Locust's master says when too few workers have come.
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
@@ -211,12 +213,13 @@ def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -
 
 
 def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
-    missing_s = 0.0
-    if not account.complete and answer.window_end is not None:
-        told = 0 if account.last_second is None else account.last_second + 1
-        missing_s = max(0.0, answer.window_end - told)
+    told = 0 if account.last_second is None else account.last_second + 1
+    missing_s = 0.0 if answer.window_end is None else max(0.0, answer.window_end - told)
+    # One that goes in good order while the others stay takes its users' requests with it, too.
+    left = answer.window_over and account.last_second is not None and missing_s > LAST_SECONDS
+    lost = not account.complete or left
     counts = {name: getattr(account, name) for name in SourceEvidence.model_fields if hasattr(account, name)}
-    return SourceEvidence(**counts, lost=not account.complete, missing_s=missing_s)
+    return SourceEvidence(**counts, lost=lost, missing_s=missing_s if lost else 0.0)
 
 
 def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:

@@ -133,6 +133,7 @@ class Alone(Leader):
         super().__init__(environment, order, exporter, outside)
         self._source = source
         self._outbox = Outbox(self._deliver, "local", os.getpid())
+        self._ended = False
 
     def start(self) -> None:
         """Listen to this environment's events from now on."""
@@ -140,7 +141,8 @@ class Alone(Leader):
         super().start()
 
     def _tick(self, second: int) -> None:
-        if self._answer.start is not None:
+        # The process may stay for a while after its last batch, until somebody has fetched its figures.
+        if self._answer.start is not None and not self._ended:
             self._source.note_health(second)
             self._put(self._source.take_batch(until=self._until))
 
@@ -149,6 +151,7 @@ class Alone(Leader):
         super()._on_quit()
 
     def _finish(self) -> None:
+        self._ended = True
         if self._answer.start is not None:
             self._put(self._source.take_batch(until=self._until, last=True))
 

@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from perflab.bounded import LONGEST_S, MOST, Count, Name, Positive, Rate, Record, Seconds
 from perflab.errors import LocustfileError, TargetError, UsageError
 from perflab.hosts import allowed_hosts, is_loopback
 
@@ -20,8 +22,7 @@ SETTLE_S = 5.0
 # Locust's own port. Whoever listens to other machines must ask for it.
 MASTER_BIND = "127.0.0.1:5557"
 
-# Beyond this a count is a slip of the finger.
-MOST = 1_000_000_000
+MOST_LEVELS = 1000
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|\d+(?:\.\d+)?")
@@ -30,28 +31,26 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 UsersLike = int | str | Sequence[int]
 
 
-class Plan(BaseModel):
+class Plan(Record, extra="forbid"):
     """What is to be run. Durations are in seconds, rates in users per second."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str | None
     launch: str | None = None
     health: str = "/health"
     locustfile: Path
-    users: tuple[int, ...] = DEFAULT_USERS
-    spawn_rate: float = 10.0
-    duration_s: float = 300.0
-    settle_s: float = SETTLE_S
-    repeats: int = 1
-    seed: int = 1
-    processes: int = 1
-    expect_workers: int = 0
+    users: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MOST_LEVELS)] = DEFAULT_USERS
+    spawn_rate: Rate = 10.0
+    duration_s: Seconds = 300.0
+    settle_s: Seconds = SETTLE_S
+    repeats: Positive = 1
+    seed: Count = 1
+    processes: Positive = 1
+    expect_workers: Count = 0
     """Workers that somebody else starts, on this or other machines; 0 for none."""
     master_bind: str = MASTER_BIND
     """Where they reach the master, HOST:PORT."""
-    timeout_s: float = 30.0
-    label: str = "sweep"
+    timeout_s: Seconds = 30.0
+    label: Name = "sweep"
 
     def run_time_s(self, users: int) -> float:
         """Return the planned length of one run in seconds: ramp-up, settling and steady state."""
@@ -164,9 +163,12 @@ def parse_duration(value: object, source: str = "--duration") -> float:
     if not isinstance(value, bool) and _DURATION.fullmatch(text):
         parts = _DURATION_PART.findall(text)
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float(text)
-        if 0 < seconds <= MOST:
+        if 0 < seconds <= LONGEST_S:
             return seconds
-    raise UsageError(f"{source}: {_shown(value)} is not a positive duration; write for example 300s, 5m or 1h30m")
+    raise UsageError(
+        f"{source}: {_shown(value)} is not a positive duration of at most eleven days; "
+        f"write for example 300s, 5m or 1h30m"
+    )
 
 
 def check_host(host: str, allowed: Iterable[str] = ()) -> str:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from perflab.bounded import first_problem
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
 from perflab.drive.output import last_line, redact_log
@@ -21,7 +24,7 @@ from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
-from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
+from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
 from perflab.store.silence import Seen, find_silence
 from perflab.store.tables import TableWriter, create_tables
 
@@ -168,17 +171,17 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) ->
         error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
     window = None
     if answer.window_start is not None and answer.window_end is not None:
-        window = Window(start=answer.window_start, end=answer.window_end)
-    manifest = manifest.model_copy(
-        update={
-            "status": status,
-            "start": datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None,
-            "end": datetime.now(UTC),
-            "window": window,
-            "evidence": _evidence(answer, code, lost, error),
-            "suite": answer.suite,
-        }
-    )
+        window = {"start": answer.window_start, "end": answer.window_end}
+    begun = datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None
+    found: dict[str, object] = {"status": status, "start": begun, "end": datetime.now(UTC)}
+    try:
+        told = {"window": window, "evidence": _evidence(answer, code, lost, error), "suite": answer.suite}
+        manifest = RunManifest(**(dict(manifest) | found | told))
+    except ValidationError as invalid:
+        # Nobody could read it again.
+        error = f"what the recorder told of the run can't be: {first_problem(invalid)}"
+        found |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
+        manifest = RunManifest(**(dict(manifest) | found))
     write_manifest(run.manifest, manifest)
     remove_answer(run.path)
     return manifest

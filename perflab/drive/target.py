@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from perflab.drive.child import Child
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
-from perflab.plan import Plan
+from perflab.hosts import allowed_hosts
+from perflab.plan import Plan, check_host
 from perflab.redact import redact
 
 START_TIMEOUT_S = 60.0
@@ -58,7 +59,12 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
 
 @contextlib.contextmanager
 def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], Target]]:
-    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't."""
+    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't.
+
+    Whatever leads to load comes by here, wherever its plan is from: `environment` says which hosts are allowed.
+    """
+    if plan.host is not None:
+        check_host(plan.host, allowed_hosts(environment))
     if plan.launch is None:
         assert plan.host is not None  # noqa: S101 - make_plan has refused a plan without a target
         yield partial(_reach, plan.host)

@@ -6,7 +6,7 @@ import re
 
 from perflab.hosts import NOT_ALLOWED
 from perflab.redact import beginning, redact
-from perflab.store.tables import one_line
+from perflab.text import one_line
 
 UNANSWERED = "unanswered"
 # More of a name is of no use, and would fill the memory.

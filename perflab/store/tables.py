@@ -13,6 +13,8 @@ from itertools import repeat
 from operator import truediv
 from pathlib import Path
 
+from perflab.text import MOST_OF_A_NAME, one_line
+
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
 # Files of earlier versions lack those at the end.
 GENERATOR_ADDED = ("client_waits_s",)
@@ -41,6 +43,8 @@ _GAMMA = (1 + ALPHA) / (1 - ALPHA)
 LOG_GAMMA = math.log(_GAMMA)
 _MIDDLE = 2 / (1 + _GAMMA)
 SMALLEST_MS = 0.001
+MOST_LATENCY_MS = 1e10
+"""No run is as long: in ms."""
 
 
 def bucket_of(latency_ms: float) -> int:
@@ -78,10 +82,20 @@ def create_tables(run_dir: Path, *, managed: bool) -> None:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as the lines of a CSV file."""
+    """Return rows as the lines of a CSV file, each row on one line, whatever texts are in it."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(map(_as_fields, rows))
     return buffer.getvalue()
+
+
+def _as_fields(row: Sequence[object]) -> list[object]:
+    # Nearly always a text is as it should be already, and to ask costs little.
+    return [
+        one_line(value, MOST_OF_A_NAME)
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= MOST_OF_A_NAME)
+        else value
+        for value in row
+    ]
 
 
 # What can't be written must not fill the memory of a generator. It is never reached without an error that was raised.
@@ -100,7 +114,7 @@ class TableWriter:
         self._unwritten = bytearray()
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows; texts in them must be on one line each (see `one_line`), so that a row is a line.
+        """Write rows.
 
         Raises OSError where that fails, on a full disk for instance; what was not written then comes first next time.
         Once there is too much of that, further rows are dropped until it is written.
@@ -119,11 +133,3 @@ class TableWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Return `text` on one line of at most `limit` characters, encodable and without control characters."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if not clean.isprintable():
-        clean = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in clean)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

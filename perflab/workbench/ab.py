@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from perflab.ab_plan import ALPHA, MARGIN, AbPlan, make_ab_plan
+from perflab.ab_plan import ALPHA, MARGIN, AbPlan, check_again, make_ab_plan
 from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
@@ -73,7 +73,7 @@ def ab(
         if baseline is not None or candidate is not None:
             raise UsageError(f"--resume {resume} goes on with its own two targets: leave the others out")
         resumed = find_ab(folder, resume)
-        plan = _resumable(resumed)
+        plan = check_again(_resumable(resumed), environment=environment, root=root)
     elif baseline is None or candidate is None:
         raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
     else:

@@ -71,7 +71,18 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
 
 
 def test_a_host_that_no_resolver_takes_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="can't be reached"), open_target(plan(host="http://a..b"), {}, tmp_path):
+    allowing = {"LOAD_TEST_ALLOWED_HOSTS": "a..b"}
+    with (
+        pytest.raises(TargetError, match="can't be reached"),
+        open_target(plan(host="http://a..b"), allowing, tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("launch", [None, "sleep 60"])
+def test_a_plan_of_any_origin_passes_the_gate(tmp_path: Path, launch: str | None) -> None:
+    foreign = plan(host="http://192.0.2.1:80", launch=launch)
+    with pytest.raises(TargetError, match=r"--allow-host 192\.0\.2\.1"), open_target(foreign, {}, tmp_path):
         pass
 
 

@@ -52,7 +52,7 @@ def _plan(*fields: str) -> Callable[[Sweep], Mapping[str, Any]]:
     return lambda sweep: {field.removesuffix("_s"): getattr(sweep.manifest.plan, field) for field in fields}
 
 
-def _environment(name: str) -> Callable[[Sweep], Mapping[str, Any] | None]:
+def _environment(name: Literal["variables", "versions"]) -> Callable[[Sweep], Mapping[str, Any] | None]:
     return lambda sweep: sweep.manifest.environment.get(name)
 
 

@@ -26,6 +26,8 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
+    # All of it before any of it: a table that can't be read must not follow a verdict.
+    lines = [sweep.headline, *sweep.reasons, *(f"note: {note}" for note in sweep.notes)]
     console = open_console()
     columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
@@ -44,9 +46,8 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if table.row_count:
         console.print(table)
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
-    console.print(f"  {escape(sweep.headline)}", soft_wrap=True)
-    for reason in [*sweep.reasons, *(f"note: {note}" for note in sweep.notes)]:
-        console.print(f"  {escape(reason)}", soft_wrap=True)
+    for line in lines:
+        console.print(f"  {escape(line)}", soft_wrap=True)
 
 
 def print_report(path: Path, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ Everything that its error rates depend on is set here, before the first round.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from perflab.errors import UsageError
 from perflab.plan import Plan, UsersLike, make_plan, split_target
+from perflab.redact import redact
 
 Design: TypeAlias = Literal["duet", "interleaved"]
 DESIGNS: tuple[Design, ...] = ("duet", "interleaved")
@@ -55,6 +56,11 @@ class AbPlan(BaseModel):
     restart: bool = True
     """Whether managed targets are started anew for each round, so that no round inherits another's luck."""
 
+    @property
+    def targets(self) -> tuple[AbTarget, AbTarget]:
+        """The baseline and the candidate."""
+        return self.baseline, self.candidate
+
     def side(self, target: AbTarget) -> Plan:
         """Return the plan of one side."""
         return self.plan.model_copy(update={"host": target.host, "launch": target.launch})
@@ -78,6 +84,7 @@ def make_ab_plan(
     alpha: float = ALPHA,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     restart: bool = True,
     label: str | None = None,
     allow_hosts: Iterable[str] = (),
@@ -109,6 +116,7 @@ def make_ab_plan(
             seed=seed,
             processes=processes,
             expect_workers=0,
+            locust_options=locust_options,
             label=label or "ab",
             allow_hosts=allow_hosts,
         )
@@ -134,6 +142,11 @@ def _target(name: str, launch: str | None) -> AbTarget:
     if not name.strip():
         raise UsageError("a target is empty: give a URL, a command, or with --launch CMD a git ref")
     host, command = split_target(name)
+    if launch is None and command is not None and "{port}" not in command:
+        raise UsageError(
+            f"{redact(name)!r} is neither a URL nor a command with {{port}} in it: to compare git refs give "
+            f"--launch CMD too, which is started in a checkout of each"
+        )
     if launch is None:
         return AbTarget(host=host, launch=command)
     if host is not None:

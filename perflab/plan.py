@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import ipaddress
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,8 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from perflab.errors import LocustfileError, TargetError, UsageError
+from perflab.redact import redact
 
 DEFAULT_USERS = (100, 250, 500, 1000)
+HEALTH = "/health"
+LOCUSTFILE = "load_tests/locustfile.py"
 # Users that have just been spawned log in and fill caches; their first think time (1-3 s in most suites) must
 # have passed too before the mix of requests is the planned one.
 SETTLE_S = 5.0
@@ -37,8 +41,14 @@ class Plan(BaseModel):
 
     host: str | None
     launch: str | None = None
-    health: str = "/health"
+    launch_folder: Path = Path()
+    """Where the target is started."""
+    health: str = HEALTH
     locustfile: Path
+    folder: Path = Path()
+    """Where Locust works: relative paths in the locustfile start there."""
+    locust_options: str = ""
+    """What Locust gets besides: tags, user classes, the locustfile's own options, as on a command line."""
     users: tuple[int, ...] = DEFAULT_USERS
     spawn_rate: float = 10.0
     duration_s: float = 300.0
@@ -57,6 +67,11 @@ class Plan(BaseModel):
         """Return the planned length of one run in seconds: ramp-up, settling and steady state."""
         return users / self.spawn_rate + self.settle_s + self.duration_s
 
+    def without_secrets(self) -> Plan:
+        """Return the plan as it may be written down: commands and options may carry passwords."""
+        launch = redact(self.launch) if self.launch else None
+        return self.model_copy(update={"launch": launch, "locust_options": redact(self.locust_options)})
+
 
 def make_plan(
     *,
@@ -74,12 +89,14 @@ def make_plan(
     processes: int | str | None = None,
     expect_workers: int | str | None = None,
     master_bind: str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     label: str | None = None,
     allow_hosts: Iterable[str] = (),
 ) -> Plan:
     """Return the plan that the options describe; what is not given comes from `environment`, then the defaults.
 
-    Raises UsageError, TargetError or LocustfileError with the value and the way out.
+    Relative paths of what is given, in commands too, start in the working folder; those of variables and defaults in
+    `root`. Raises UsageError, TargetError or LocustfileError with the value and the way out.
     """
 
     def given(value: object, variable: str, default: object) -> tuple[object, str]:
@@ -87,14 +104,15 @@ def make_plan(
             return value, "--" + _OPTIONS[variable]
         return environment.get(variable, default), variable
 
+    launch_folder = Path.cwd()
     if host is None and launch is None:
-        host, launch = environment.get("LOAD_TEST_HOST"), None
+        host, launch, launch_folder = environment.get("LOAD_TEST_HOST"), None, root
         if host is None:
             launch = environment.get("LOAD_TEST_LAUNCH")
     if host is None and launch is None:
         raise TargetError("no target: give --host URL, or --launch CMD for a server that perflab starts itself")
-    if launch is not None and not launch.strip():
-        raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
+    if launch is not None:
+        check_launch(launch, host)
     if host is not None:
         allowed = {name.strip().lower() for name in environment.get("LOAD_TEST_ALLOWED_HOSTS", "").split(",")}
         host = check_host(host, allowed | {name.lower() for name in allow_hosts})
@@ -105,12 +123,16 @@ def make_plan(
             f"--expect-workers {workers} and --processes {local_processes}: the workers are either started by hand or "
             f"by perflab; leave one of the two out"
         )
+    file, folder = locate_locustfile(locustfile, environment, root)
     level_range = None if users is not None or "LOAD_TEST_USERS" in environment else _level_range(environment)
     return Plan(
         host=host,
         launch=launch,
-        health=_check_health(health or "/health"),
-        locustfile=_check_locustfile(_locustfile(locustfile, environment, root)),
+        launch_folder=launch_folder,
+        health=_check_health(*given(health, "LOAD_TEST_HEALTH", HEALTH)),
+        locustfile=_check_locustfile(file),
+        folder=folder,
+        locust_options=_check_words(*given(locust_options, "LOAD_TEST_LOCUST_OPTIONS", "")),
         users=level_range or parse_users(*given(users, "LOAD_TEST_USERS", DEFAULT_USERS)),
         spawn_rate=_parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
         duration_s=parse_duration(*given(duration, "LOAD_TEST_DURATION_SECONDS", 300.0)),
@@ -126,6 +148,8 @@ def make_plan(
 
 
 _OPTIONS = {
+    "LOAD_TEST_HEALTH": "health",
+    "LOAD_TEST_LOCUST_OPTIONS": "locust-options",
     "LOAD_TEST_USERS": "users",
     "LOAD_TEST_SPAWN_RATE": "spawn-rate",
     "LOAD_TEST_DURATION_SECONDS": "duration",
@@ -169,6 +193,17 @@ def parse_duration(value: object, source: str = "--duration") -> float:
         if 0 < seconds <= MOST:
             return seconds
     raise UsageError(f"{source}: {_shown(value)} is not a positive duration; write for example 300s, 5m or 1h30m")
+
+
+def check_launch(launch: str, host: str | None = None) -> None:
+    """Raise TargetError for a command that starts no target, or one of which nobody knows where it will listen."""
+    if not launch.strip():
+        raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
+    if host is None and "{port}" not in launch:
+        raise TargetError(
+            f"--launch {_shown(redact(launch))} has no {{port}}, so nobody knows where the target will listen: write "
+            f"{{port}} where the command takes its port, or give --host URL too"
+        )
 
 
 def check_host(host: str, allowed: Iterable[str] = ()) -> str:
@@ -246,20 +281,42 @@ def level_range(low: object, high: object, names: tuple[str, str] = ("--users-mi
     return tuple(sorted({least, most, *(level for level in DEFAULT_USERS if least < level < most)}))
 
 
-def _locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> Path:
-    """Return the path given, from here; else the variable's, from the project's root, where the env files lie."""
-    return Path(given) if given else root / environment.get("LOAD_TEST_LOCUSTFILE", "load_tests/locustfile.py")
+def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> tuple[Path, Path]:
+    """Return the locustfile's path and the folder that Locust works in, which relative paths start from.
+
+    That is the working folder for the path `given`; for the variable's and the default the project's `root`, where the
+    env files lie.
+    """
+    if given:
+        return Path(given), Path.cwd()
+    return root / environment.get("LOAD_TEST_LOCUSTFILE", LOCUSTFILE), root
 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
         raise LocustfileError(f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F")
-    return file.resolve()
+    try:
+        str(file.absolute()).encode()
+    except UnicodeEncodeError:
+        raise LocustfileError(
+            f"locustfile {str(file)!r}: its path is not UTF-8, so no result can name it: rename it"
+        ) from None
+    # Not its target if it is a link: Locust looks for modules beside the link.
+    return file.absolute()
 
 
-def _check_health(path: str) -> str:
-    if not re.fullmatch(r"/[!-~]*", path):
-        raise UsageError(f"--health {_shown(path)} is not a path; write for example /health")
+def _check_words(value: object, source: str) -> str:
+    """Return words as on a command line, from such a line or a list."""
+    try:
+        words = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{source}: {_shown(value)} is not a list of words: {error}") from None
+    return shlex.join(words)
+
+
+def _check_health(value: object, source: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", path := str(value)):
+        raise UsageError(f"{source}: {_shown(value)} is not a path; write for example {HEALTH}")
     return path
 
 

@@ -138,6 +138,9 @@ def test_a_launched_target_is_not_sent_to_the_host_of_the_env_file(project: Path
     [
         ({}, TargetError),
         ({"launch": " "}, TargetError),
+        ({"launch": "serve"}, TargetError),
+        ({"host": "http://localhost:1", "locust_options": "--tags 'open"}, UsageError),
+        ({"host": "http://localhost:1", "locust_options": 3}, UsageError),
         ({"host": "http://localhost:1", "locustfile": "nope.py"}, LocustfileError),
         ({"host": "http://localhost:1", "health": "health"}, UsageError),
         ({"host": "http://localhost:1", "repeats": 0}, UsageError),
@@ -159,3 +162,52 @@ def test_no_error_about_a_host_shows_its_password(host: str) -> None:
     with pytest.raises(TargetError) as error:
         check_host(host)
     assert "hunter2" not in str(error.value)
+
+
+def test_a_launch_without_a_port_needs_a_host(project: Path) -> None:
+    plan = make_plan(environment={}, root=project, launch="serve", host="http://localhost:1")
+    assert (plan.launch, plan.host) == ("serve", "http://localhost:1")
+
+
+def test_paths_of_options_are_the_callers_and_those_of_variables_the_projects(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = project / "below"
+    here.mkdir()
+    (here / "mine.py").touch()
+    monkeypatch.chdir(here)
+    launch = {"LOAD_TEST_LAUNCH": "serve {port}"}
+    by_variables = make_plan(environment={**launch, "LOAD_TEST_LOCUSTFILE": "below/mine.py"}, root=project)
+    by_options = make_plan(environment={}, root=project, launch="serve {port}", locustfile="mine.py")
+    mixed = make_plan(environment=launch, root=project, locustfile="mine.py")
+    assert by_variables.locustfile == by_options.locustfile == mixed.locustfile == here / "mine.py"
+    folders = [(one.folder, one.launch_folder) for one in (by_variables, by_options, mixed)]
+    assert folders == [(project, project), (here, here), (here, project)]
+
+
+def test_a_link_to_a_locustfile_stays_a_link(project: Path) -> None:
+    link = project / "link.py"
+    link.symlink_to(project / "load_tests" / "locustfile.py")
+    assert make_plan(environment={}, root=project, host="http://localhost:1", locustfile=link).locustfile == link
+
+
+def test_options_for_locust_are_words_or_a_line_of_them(project: Path) -> None:
+    def options(given: str | list[str] | None, **environment: str) -> str:
+        host = "http://localhost:1"
+        return make_plan(environment=environment, root=project, host=host, locust_options=given).locust_options
+
+    assert options(["--tags", "a b"]) == options("--tags 'a b'") == "--tags 'a b'"
+    assert options(None, LOAD_TEST_LOCUST_OPTIONS="--tags c") == "--tags c"
+    assert options([], LOAD_TEST_LOCUST_OPTIONS="--tags c") == ""
+
+
+def test_a_plan_is_written_down_without_secrets(project: Path) -> None:
+    plan = make_plan(
+        environment={},
+        root=project,
+        launch="serve {port} --password hunter2",
+        locust_options="--token hunter2 --tags a",
+    )
+    written = plan.without_secrets()
+    assert "hunter2" not in written.model_dump_json()
+    assert "--tags a" in written.locust_options

@@ -57,7 +57,9 @@ def run_ab(
     """
     check_ports(ab.plan, environment)
     with (
-        check_locustfile(ab.plan.locustfile, environment, root, ab.plan.users) as finish_check,
+        check_locustfile(
+            ab.plan.locustfile, environment, ab.plan.folder, ab.plan.users, ab.plan.locust_options
+        ) as finish_check,
         _open_sides(ab, root) as sides,
         contextlib.ExitStack() as kept,
     ):
@@ -72,7 +74,7 @@ def run_ab(
                 if place is None:
                     place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
                     begun(place)
-                _make_round(ab, place, sides, loaded, number, environment, root, listen)
+                _make_round(ab, place, sides, loaded, number, environment, listen)
         return place
 
 
@@ -82,14 +84,12 @@ def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
         sides = []
         here = git_commit(root)
         for target in (ab.baseline, ab.candidate):
-            folder, commit = root, here
+            plan, commit = ab.side(target), here
+            folder = plan.launch_folder
             if target.ref is not None:
-                checkout = stack.enter_context(open_checkout(target.ref, root))
+                checkout = stack.enter_context(open_checkout(target.ref, folder))
                 folder, commit = checkout.folder, checkout.commit
-            plan = ab.side(target)
-            # A command to start a target may carry a database password.
-            recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
-            sides.append(_Side(plan, recorded, folder, commit))
+            sides.append(_Side(plan, plan.without_secrets(), folder, commit))
         yield sides
 
 
@@ -129,7 +129,7 @@ def _begin(
     recorded = {
         name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
         for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
-    }
+    } | {"plan": ab.plan.without_secrets()}
     write_manifest(
         place.manifest,
         AbManifest(
@@ -146,7 +146,6 @@ def _make_round(
     targets: Sequence[Target],
     number: int,
     environment: Mapping[str, str],
-    root: Path,
     listen: Listener,
 ) -> None:
     plan = ab.plan
@@ -166,6 +165,7 @@ def _make_round(
                     git_commit=side.commit,
                 ),
                 target,
+                side.plan,
             )
             for sweep, side, target in zip(place.sides, sides, targets, strict=True)
         ]
@@ -177,7 +177,7 @@ def _make_round(
             run = together[0].run
             listen(RunStarted(run, users, number, done, runs))
             watcher = progress_watcher(run, plan, users, later_s, listen)
-            listen(RunFinished(run, _as_one(execute_run(together, environment, root, watcher))))
+            listen(RunFinished(run, _as_one(execute_run(together, environment, watcher))))
     for sweep in place.sides:
         _count_rounds(sweep, number)
 

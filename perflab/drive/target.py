@@ -27,6 +27,10 @@ START_TIMEOUT_S = 60.0
 REACH_TIMEOUT_S = 5.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
+# A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
+NOT_YET_S = 1.0
+# Of the 3xx and 4xx, those that say that another time the answer would be another.
+_PASSING = frozenset({408, 425, 429})
 # A host that is started anew, or has a full queue of connections just then, is not lost: it is asked again after each.
 LOST_WAITS_S = (0.0, 0.5, 1.0)
 
@@ -67,7 +71,7 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
         port = free_port()
         host = plan.host or f"http://127.0.0.1:{port}"
         command = _command(plan.launch, port)
-        if plan.host is not None and _is_healthy(host, plan.health):
+        if plan.host is not None and _ask(host, plan.health) is not None:
             raise TargetError(
                 f"something else answers at {host} already, so --launch can't be measured there: "
                 f"stop it, or leave --launch out"
@@ -76,17 +80,27 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
 
         def wait() -> Target:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not _is_healthy(host, plan.health):
+            began = since = time.monotonic()
+            status = None
+            while (answer := _ask(host, plan.health)) is None or not 200 <= answer < 300:
+                now = time.monotonic()
+                if answer != status:
+                    status, since = answer, now
                 if (code := child.poll()) is not None:
                     raise TargetError(
                         f"the target ended with exit code {code} before it was ready: "
                         f"{last_line(output.fileno()) or 'it printed nothing'} "
                         f"(--launch {redact(shlex.join(command))!r})"
                     )
-                if time.monotonic() > deadline:
+                if status is not None and _is_for_good(status) and now - since > NOT_YET_S:
                     raise TargetError(
-                        f"the target did not answer {host}{plan.health} with 2xx within {START_TIMEOUT_S:.0f} s: "
+                        f"the target is up, but {plan.health} answers {status}: "
+                        f"give --health PATH with one that answers 2xx once the target is ready"
+                    )
+                if now - began > START_TIMEOUT_S:
+                    answered = "did not answer" if status is None else f"answered {status}, not 2xx, at"
+                    raise TargetError(
+                        f"the target {answered} {host}{plan.health} within {START_TIMEOUT_S:.0f} s: "
                         f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})"
                     )
                 time.sleep(POLL_S)
@@ -137,7 +151,13 @@ def _unreachable(host: str, wait_s: float = 0.0) -> str:
     return ""
 
 
-def _is_healthy(host: str, path: str) -> bool:
+def _is_for_good(status: int) -> bool:
+    """Say whether a target that is up will go on to answer so; errors of the server's own may pass."""
+    return 300 <= status < 500 and status not in _PASSING
+
+
+def _ask(host: str, path: str) -> int | None:
+    """Return the status with which `path` is answered, None if it isn't."""
     parts = urlsplit(host)
     name = parts.hostname or ""
     if parts.scheme == "https":
@@ -150,8 +170,8 @@ def _is_healthy(host: str, path: str) -> bool:
         connection = http.client.HTTPConnection(name, parts.port, timeout=2)
     try:
         connection.request("GET", parts.path.rstrip("/") + path)
-        return 200 <= connection.getresponse().status < 300
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()

@@ -12,6 +12,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from perflab.errors import PerflabError, UsageError
 from perflab.report.export import export_html
+from perflab.report.kernel import IsolatedKernel, OwnKernel
 from perflab.report.parameters import unknown_parameters
 
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -21,11 +22,14 @@ class NotebookError(PerflabError):
     """A cell of the notebook failed; its output so far is kept as notebook and HTML."""
 
 
-def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None) -> None:
+def run_notebook(
+    notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None, *, isolated: bool = False
+) -> None:
     """Run `notebook` with `parameters` in a fresh kernel and write it with its results to `output`.
 
-    Raises UsageError for an unknown parameter before anything runs. When a cell fails, what there is is written to
-    `output` and beside it as HTML, and NotebookError names the cell's error.
+    `isolated` notebooks can't import modules of the working folder. Raises UsageError for an unknown parameter before
+    anything runs. When a cell fails, what there is is written to `output` and beside it as HTML, and NotebookError
+    names the cell's error; it is also raised when the kernel dies.
     """
     given = dict(parameters or {})
     node = _read(notebook)
@@ -40,6 +44,7 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | N
             language=_KERNEL["language"],
             progress_bar=False,
             request_save_on_cell_execute=False,
+            kernel_manager_class=IsolatedKernel if isolated else OwnKernel,
             extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as error:
@@ -49,6 +54,9 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | N
         raise NotebookError(
             f"{notebook.name} failed with {error.ename}: {_first_line(error.evalue)}; see {page}"
         ) from None
+    except RuntimeError as error:
+        # Also nbclient's DeadKernelError, which is one.
+        raise NotebookError(f"{notebook.name} could not be run: {_first_line(str(error))}") from None
     _forget_places(notebook, output)
 
 

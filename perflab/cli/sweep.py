@@ -66,11 +66,12 @@ def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
     from perflab.cli import output
     from perflab.report import write_results
 
-    # The verdict first: a report that can't be written must not hide it.
+    # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     output.print_result(result, as_json=as_json)
     write_results(result, report=report)
     if report:
-        from perflab.report import render_report
+        with output.failure_reported("report"):
+            from perflab.report import render_report
 
-        output.print_report(render_report(result.dir), as_json=as_json)
+            output.print_report(render_report(result.dir), as_json=as_json)
     return output.exit_code(result.verdict)

@@ -129,3 +129,20 @@ def test_the_notebook_is_found_in_a_checkout_and_where_a_wheel_puts_it(
 def test_tables_in_a_notebook_load_neither_papermill_nor_nbconvert() -> None:
     program = "import perflab.report, sys; sys.exit(bool({'papermill', 'nbconvert', 'locust'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_kernel_that_dies_is_an_error_of_one_line(tmp_path: Path) -> None:
+    dies = write_notebook(tmp_path / "dies.ipynb", "x = 1", "import os; os._exit(9)")
+    with pytest.raises(PerflabError, match=r"^dies\.ipynb could not be run: .*died"):
+        run_notebook(dies, tmp_path / "out.ipynb")
+
+
+def test_a_notebook_of_ones_own_may_import_from_the_working_folder_and_perflabs_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside.py").touch()
+    imports = write_notebook(tmp_path / "imports.ipynb", "x = 1", "import beside")
+    run_notebook(imports, tmp_path / "out.ipynb")
+    with pytest.raises(PerflabError, match="failed with ModuleNotFoundError: No module named 'beside'"):
+        run_notebook(imports, tmp_path / "out.ipynb", isolated=True)

@@ -56,7 +56,7 @@ def examine(
     allowed = target.check_allowed(host, [*values.get("LOAD_TEST_ALLOWED_HOSTS", "").split(","), *allow_hosts])
     findings += [finding, allowed]
     if allowed.result == "ok":
-        findings.append(target.check_api(host, plan.health))
+        findings.append(target.check_api(host if launch is None else None, plan.health))
     else:
         findings.append(Finding("API reachable", "warning", "not asked, because it may not be loaded"))
 

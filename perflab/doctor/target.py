@@ -37,7 +37,8 @@ def check_target(host: str | None, launch: str | None, variables: Variables) -> 
     check, stated = "target", variables.values.get("LOAD_TEST_HOST")
     if host is not None:
         over = f", over {variables.said('LOAD_TEST_HOST')}" if stated is not None else ""
-        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}")
+        started = ", where --launch starts it" if launch is not None else ""
+        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}{started}")
     if launch is None and stated is not None:
         return stated, Finding(check, "ok", f"{_shown(stated)} by {variables.said('LOAD_TEST_HOST')}")
     said = "--launch" if launch is not None else ""

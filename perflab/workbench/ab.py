@@ -19,6 +19,7 @@ from perflab.settings import load_environment, project_root
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import SIDES
 from perflab.store.manifest import read_manifest, write_manifest
+from perflab.workbench import given
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
 
@@ -72,19 +73,19 @@ def ab(
     if resume is not None:
         if baseline is not None or candidate is not None:
             raise UsageError(f"--resume {resume} goes on with its own two targets: leave the others out")
-        resumed = find_ab(folder, resume)
+        resumed = find_ab(folder, str(resume))
         plan = _resumable(resumed)
     elif baseline is None or candidate is None:
         raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
     else:
         plan = make_ab_plan(
-            baseline,
-            candidate,
+            str(baseline),
+            str(candidate),
             environment=environment,
             root=root,
-            launch=launch,
-            health=health,
-            locustfile=locustfile,
+            launch=given.text(launch),
+            health=given.text(health),
+            locustfile=given.path(locustfile),
             design=design,
             users=users,
             spawn_rate=spawn_rate,
@@ -96,10 +97,10 @@ def ab(
             processes=processes,
             locust_options=locust_options,
             restart=restart,
-            label=label,
-            allow_hosts=allow_hosts,
+            label=given.text(label),
+            allow_hosts=given.names(allow_hosts),
         )
-    limits = choose_objectives(None if objectives is None else Path(objectives), plan.plan.locustfile, environment)
+    limits = choose_objectives(given.path(objectives), plan.plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan.plan, limits)
     judge = _Judge(plan, tell=progress != "none")

@@ -19,6 +19,7 @@ from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from perflab.variables import say_unknown, unknown_variables
+from perflab.workbench import given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,14 +62,14 @@ def sweep(
     root = project_root()
     environment = load_environment(root)
     if target is not None:
-        host, launch = split_target(target)
+        host, launch = split_target(str(target))
     plan = make_plan(
         environment=environment,
         root=root,
-        host=host,
-        launch=launch,
-        health=health,
-        locustfile=locustfile,
+        host=given.text(host),
+        launch=given.text(launch),
+        health=given.text(health),
+        locustfile=given.path(locustfile),
         users=users,
         spawn_rate=spawn_rate,
         duration=duration,
@@ -76,12 +77,12 @@ def sweep(
         seed=seed,
         processes=processes,
         expect_workers=expect_workers,
-        master_bind=master_bind,
+        master_bind=given.text(master_bind),
         locust_options=locust_options,
-        label=label,
-        allow_hosts=allow_hosts,
+        label=given.text(label),
+        allow_hosts=given.names(allow_hosts),
     )
-    limits = choose_objectives(None if objectives is None else Path(objectives), plan.locustfile, environment)
+    limits = choose_objectives(given.path(objectives), plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan, limits)
         # Workers on other machines offer what those can.
@@ -125,7 +126,7 @@ def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, 
     ``latest`` is the newest one, whatever became of it, or with `complete` the newest that was run to its end. The
     sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
     """
-    folder = runs_folder(runs_dir)
+    folder, sweep_id = runs_folder(runs_dir), str(sweep_id)
     if complete and sweep_id == "latest" and (sweeps := layout.list_sweeps(folder)):
         return Sweep.open(_latest_complete(sweeps))
     return Sweep.open(layout.find_sweep(folder, sweep_id))
@@ -175,6 +176,6 @@ def runs_folder(runs_dir: str | Path | None) -> Path:
     That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
     """
     if runs_dir is not None:
-        return Path(runs_dir).absolute()
+        return Path(str(runs_dir)).absolute()
     root = project_root()
     return root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs")

@@ -3,9 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from papermill.cli import _resolve_type
 
+from perflab.amounts import parse_duration, parse_users
 from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
-from perflab.plan import check_host, make_plan, parse_duration, parse_users, slug, split_target
+from perflab.plan import check_host, make_plan, slug, split_target
 
 
 @pytest.mark.parametrize("value", ["100,250", "[100, 250]", "(100,250)", [100, 250], (100, "250"), " 100 , 250 "])
@@ -140,7 +144,6 @@ def test_a_launched_target_is_not_sent_to_the_host_of_the_env_file(project: Path
         ({"launch": " "}, TargetError),
         ({"launch": "serve"}, TargetError),
         ({"host": "http://localhost:1", "locust_options": "--tags 'open"}, UsageError),
-        ({"host": "http://localhost:1", "locust_options": 3}, UsageError),
         ({"host": "http://localhost:1", "locustfile": "nope.py"}, LocustfileError),
         ({"host": "http://localhost:1", "health": "health"}, UsageError),
         ({"host": "http://localhost:1", "repeats": 0}, UsageError),
@@ -211,3 +214,27 @@ def test_a_plan_is_written_down_without_secrets(project: Path) -> None:
     written = plan.without_secrets()
     assert "hunter2" not in written.model_dump_json()
     assert "--tags a" in written.locust_options
+
+
+AMOUNTS = st.one_of(
+    st.integers(-10, 10**10).map(str),
+    st.floats(0, 1e10).map(repr),
+    st.decimals(0, 1000, places=6).map(str),
+    st.from_regex(r"\[?[0-9]{1,3}(, ?[0-9]{1,3}){0,3}\]?", fullmatch=True),
+    st.from_regex(r"[0-9]{1,3}(\.[0-9])?(ms|s|m|h)?", fullmatch=True),
+    st.text(max_size=8),
+)
+
+
+@given(AMOUNTS, st.sampled_from(["users", "spawn_rate", "duration", "repeats", "seed", "processes"]))
+def test_what_the_command_line_takes_means_the_same_as_papermill_casts_it(text: str, name: str) -> None:
+    def planned(value: object) -> object:
+        options = {name: value, "host": "http://localhost:1", "locustfile": __file__}
+        plan = make_plan(environment={}, root=Path(), **options)  # type: ignore[arg-type]
+        return plan.duration_s if name == "duration" else getattr(plan, name)
+
+    try:
+        meant = planned(text)
+    except UsageError:
+        assume(False)
+    assert planned(_resolve_type(text)) == meant

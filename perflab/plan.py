@@ -120,10 +120,10 @@ def make_plan(
     return Plan(
         host=host,
         launch=launch,
-        launch_folder=launch_folder,
+        launch_folder=check_path(launch_folder),
         health=_check_health(*given(health, "LOAD_TEST_HEALTH", HEALTH)),
         locustfile=_check_locustfile(file),
-        folder=folder,
+        folder=check_path(folder),
         locust_options=_check_words(*given(locust_options, "LOAD_TEST_LOCUST_OPTIONS", "")),
         users=level_range or parse_users(*given(users, "LOAD_TEST_USERS", DEFAULT_USERS)),
         spawn_rate=parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
@@ -241,14 +241,18 @@ def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
         raise LocustfileError(f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F")
-    try:
-        str(file.absolute()).encode()
-    except UnicodeEncodeError:
-        raise LocustfileError(
-            f"locustfile {str(file)!r}: its path is not UTF-8, so no result can name it: rename it"
-        ) from None
+    check_path(file.absolute())
     # Not its target if it is a link: Locust looks for modules beside the link.
     return file.absolute()
+
+
+def check_path(path: Path) -> Path:
+    """Return `path`; raises UsageError for one that is not UTF-8, which no manifest and no report could name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it") from None
+    return path
 
 
 def _check_words(value: object, source: str) -> str:

@@ -31,11 +31,13 @@ _CLOSE, _VERY_CLOSE = 0.65, 0.8
 _NAME = re.compile(rf"{PREFIX}\w*")
 
 
-def unknown_variables(names: Iterable[str], locustfile: Path, objectives: Objectives | None = None) -> dict[str, str]:
+def unknown_variables(
+    names: Iterable[str], folders: Iterable[Path], objectives: Objectives | None = None
+) -> dict[str, str]:
     """Return the ``LOAD_TEST_*`` names of `names` that nobody knows, with the name that may be meant, or "".
 
-    Known are perflab's own, those of `objectives`, and those that stand in a Python file in the folder of `locustfile`
-    or below. Where such a file has the bare prefix, names may be put together from it; only what is very close to one
+    Known are perflab's own, those of `objectives`, and those that stand in a Python file in one of `folders` or
+    below. Where such a file has the bare prefix, names may be put together from it; only what is very close to one
     of perflab's is unknown then.
     """
     limits = objectives.limits if objectives is not None else ()
@@ -43,7 +45,7 @@ def unknown_variables(names: Iterable[str], locustfile: Path, objectives: Object
     strangers = sorted(name for name in names if name.startswith(PREFIX) and name not in known)
     if not strangers:
         return {}
-    named = _named_in(locustfile.parent)
+    named = {name for folder in dict.fromkeys(folders) for name in _named_in(folder)}
     unknown = {name: _close(name, known, _CLOSE) for name in strangers if name not in named}
     if PREFIX in named:
         return {name: close for name, close in unknown.items() if _close(name, known, _VERY_CLOSE)}

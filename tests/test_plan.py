@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from papermill.cli import _resolve_type
 from perflab.amounts import parse_duration, parse_users
 from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
 from perflab.plan import check_host, make_plan, slug, split_target
+from perflab.workbench import runs_folder
 
 
 @pytest.mark.parametrize("value", ["100,250", "[100, 250]", "(100,250)", [100, 250], (100, "250"), " 100 , 250 "])
@@ -238,3 +240,17 @@ def test_what_the_command_line_takes_means_the_same_as_papermill_casts_it(text: 
     except UsageError:
         assume(False)
     assert planned(_resolve_type(text)) == meant
+
+
+def test_a_path_that_no_file_could_name_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Path(os.fsdecode(os.fsencode(project) + b"/caf\xe9"))
+    odd.mkdir()
+    (odd / "f.py").touch()
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        make_plan(environment={}, root=project, host="http://localhost:1", locustfile=odd / "f.py")
+    monkeypatch.chdir(odd)
+    for options in ({"locustfile": "f.py"}, {"locustfile": project / "load_tests" / "locustfile.py"}):
+        with pytest.raises(UsageError, match="is not UTF-8"):
+            make_plan(environment={}, root=project, host="http://localhost:1", **options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        runs_folder("runs")

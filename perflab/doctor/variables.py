@@ -102,7 +102,7 @@ def check_settings(
         check_ports(plan_of(good, root), good)
     except UsageError as error:
         findings.append(Finding(check, "problem", str(error)))
-    if unknown := unknown_variables(variables.values, locustfile, _objectives(locustfile)):
+    if unknown := unknown_variables(variables.values, [locustfile.parent, root], _objectives(locustfile)):
         findings.append(Finding(check, "warning", say_unknown(unknown, variables.origins), "correct or remove it"))
     if warning := warn_of_settings(variables.values, folder):
         findings.append(Finding(check, "warning", warning.removeprefix("warning: ")))

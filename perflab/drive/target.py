@@ -29,6 +29,8 @@ STOP_GRACE_S = 3.0
 POLL_S = 0.05
 # A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
 NOT_YET_S = 1.0
+# In the place of a status: the target answers, but not in HTTP.
+NOT_HTTP = 0
 # Of the 3xx and 4xx, those that say that another time the answer would be another.
 _PASSING = frozenset({408, 425, 429})
 # A host that is started anew, or has a full queue of connections just then, is not lost: it is asked again after each.
@@ -96,6 +98,8 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                     raise TargetError(
                         f"the target is up, but {plan.health} answers {status}: "
                         f"give --health PATH with one that answers 2xx once the target is ready"
+                        if status != NOT_HTTP
+                        else f"the target answers at {host}, but not in HTTP: check --launch"
                     )
                 if now - began > START_TIMEOUT_S:
                     answered = "did not answer" if status is None else f"answered {status}, not 2xx, at"
@@ -153,11 +157,11 @@ def _unreachable(host: str, wait_s: float = 0.0) -> str:
 
 def _is_for_good(status: int) -> bool:
     """Say whether a target that is up will go on to answer so; errors of the server's own may pass."""
-    return 300 <= status < 500 and status not in _PASSING
+    return status == NOT_HTTP or (300 <= status < 500 and status not in _PASSING)
 
 
 def _ask(host: str, path: str) -> int | None:
-    """Return the status with which `path` is answered, None if it isn't."""
+    """Return the status with which `path` is answered, None if it isn't, NOT_HTTP if it is by other means."""
     parts = urlsplit(host)
     name = parts.hostname or ""
     if parts.scheme == "https":
@@ -171,7 +175,9 @@ def _ask(host: str, path: str) -> int | None:
     try:
         connection.request("GET", parts.path.rstrip("/") + path)
         return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
+    except OSError:
         return None
+    except http.client.HTTPException:
+        return NOT_HTTP
     finally:
         connection.close()

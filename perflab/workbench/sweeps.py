@@ -13,7 +13,7 @@ from perflab.calibrate.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError
 from perflab.objectives import Objectives, choose_objectives
-from perflab.plan import Plan, UsersLike, make_plan, split_target
+from perflab.plan import Plan, UsersLike, check_path, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
@@ -109,7 +109,7 @@ def sweep(
 
 def warn_of_environment(environment: Mapping[str, str], plan: Plan, objectives: Objectives) -> None:
     """Write to stderr which settings are not in force: those that nobody knows, and those of plain Locust."""
-    if unknown := unknown_variables(environment, plan.locustfile, objectives):
+    if unknown := unknown_variables(environment, [plan.locustfile.parent, project_root()], objectives):
         _warn(f"warning: {say_unknown(unknown)}")
     _warn(warn_of_settings(environment, plan.folder))
 
@@ -176,6 +176,6 @@ def runs_folder(runs_dir: str | Path | None) -> Path:
     That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
     """
     if runs_dir is not None:
-        return Path(str(runs_dir)).absolute()
+        return check_path(Path(str(runs_dir)).absolute())
     root = project_root()
-    return root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs")
+    return check_path(root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs"))

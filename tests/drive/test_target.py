@@ -85,6 +85,19 @@ def test_a_target_that_answers_otherwise_is_told_at_once(tmp_path: Path, statuse
         pass
 
 
+def test_a_target_that_speaks_something_else_is_told(tmp_path: Path) -> None:
+    code = (
+        "import socket, sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "while True: s.accept()[0].send(b'220 mail is spoken here\\n')"
+    )
+    (tmp_path / "server.py").write_text(code)
+    with (
+        pytest.raises(TargetError, match="but not in HTTP"),
+        open_target(plan(launch="python server.py {port}"), os.environ, tmp_path),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("early", ["404", "503", "425"])
 def test_a_target_may_answer_otherwise_for_a_moment(tmp_path: Path, early: str) -> None:
     (tmp_path / "server.py").write_text(ANSWERS)

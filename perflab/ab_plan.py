@@ -5,7 +5,7 @@ Everything that its error rates depend on is set here, before the first round.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -87,7 +87,6 @@ def make_ab_plan(
     locust_options: str | Sequence[str] | None = None,
     restart: bool = True,
     label: str | None = None,
-    allow_hosts: Iterable[str] = (),
 ) -> AbPlan:
     """Return the plan of a comparison of `baseline` with `candidate`.
 
@@ -118,7 +117,6 @@ def make_ab_plan(
             expect_workers=0,
             locust_options=locust_options,
             label=label or "ab",
-            allow_hosts=allow_hosts,
         )
         for side in sides
     ]

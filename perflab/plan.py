@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from perflab.amounts import DEFAULT_USERS, level_range, parse_count, parse_duration, parse_number, parse_users, quoted
 from perflab.errors import LocustfileError, TargetError, UsageError
+from perflab.hosts import allowed_hosts, is_loopback
 from perflab.redact import redact
 
 HEALTH = "/health"
@@ -83,7 +83,6 @@ def make_plan(
     master_bind: str | None = None,
     locust_options: str | Sequence[str] | None = None,
     label: str | None = None,
-    allow_hosts: Iterable[str] = (),
 ) -> Plan:
     """Return the plan that the options describe; what is not given comes from `environment`, then the defaults.
 
@@ -106,8 +105,7 @@ def make_plan(
     if launch is not None:
         check_launch(launch, host)
     if host is not None:
-        allowed = {name.strip().lower() for name in environment.get("LOAD_TEST_ALLOWED_HOSTS", "").split(",")}
-        host = check_host(host, allowed | {name.lower() for name in allow_hosts})
+        host = check_host(host, allowed_hosts(environment))
     workers = parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
     local_processes = parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
     if workers and local_processes > 1:
@@ -191,16 +189,6 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
 def _without_user(host: str) -> str:
     """Return what somebody gave as a host for an error message; a password may stand before an @."""
     return "…@" + host.rpartition("@")[2] if "@" in host else host
-
-
-def is_loopback(name: str) -> bool:
-    """Say whether a host name means this machine without asking a resolver."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def slug(label: str) -> str:

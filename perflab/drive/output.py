@@ -36,16 +36,17 @@ def redact_log(log: Path) -> None:
     """Take out what a locustfile has printed before the recorder was there to do it; line by line, however many."""
     beside = log.with_suffix(".redacted")
     changed = False
-    with (
-        log.open(encoding="utf-8", errors="replace", newline="") as lines,
-        beside.open("w", encoding="utf-8", newline="") as discreet,
-    ):
-        for line in lines:
-            text = line.rstrip("\r\n")
-            clean = redact(text)
-            changed = changed or clean != text
-            discreet.write(clean + line[len(text) :])
-    if changed:
-        beside.replace(log)
-    else:
-        beside.unlink()
+    try:
+        with (
+            log.open(encoding="utf-8", errors="replace", newline="") as lines,
+            beside.open("w", encoding="utf-8", newline="") as discreet,
+        ):
+            for line in lines:
+                text = line.rstrip("\r\n")
+                clean = redact(text)
+                changed = changed or clean != text
+                discreet.write(clean + line[len(text) :])
+        if changed:
+            beside.replace(log)
+    finally:
+        beside.unlink(missing_ok=True)

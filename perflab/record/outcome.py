@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from perflab.hosts import NOT_ALLOWED
 from perflab.redact import beginning, redact
 from perflab.store.tables import one_line
 
@@ -14,6 +15,7 @@ LONGEST_NAME = 2000
 _BY_TYPE = (
     # The names cover Locust's two clients: built-in exceptions, requests, urllib3, geventhttpclient, gevent.
     ("timeout", re.compile(r"timeout|timedout", re.IGNORECASE)),
+    (NOT_ALLOWED, re.compile(r"^NotAllowedError$")),
     ("refused", re.compile(r"ConnectionRefused")),
     ("dns", re.compile(r"gaierror|NameResolution")),
     ("tls", re.compile(r"SSL|Certificate")),

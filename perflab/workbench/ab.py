@@ -11,6 +11,7 @@ from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.hosts import allowing
 from perflab.objectives import choose_objectives
 from perflab.plan import UsersLike
 from perflab.progress import Style, show_progress
@@ -67,7 +68,7 @@ def ab(
     from perflab.drive.rounds import run_ab
 
     root = project_root()
-    environment = load_environment(root)
+    environment = allowing(load_environment(root), given.names(allow_hosts))
     folder = runs_folder(runs_dir)
     resumed = None
     if resume is not None:
@@ -98,7 +99,6 @@ def ab(
             locust_options=locust_options,
             restart=restart,
             label=given.text(label),
-            allow_hosts=given.names(allow_hosts),
         )
     limits = choose_objectives(given.path(objectives), plan.plan.locustfile, environment)
     if progress != "none":

@@ -12,6 +12,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError
+from perflab.hosts import allowing
 from perflab.objectives import Objectives, choose_objectives
 from perflab.plan import Plan, UsersLike, check_path, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
@@ -60,7 +61,7 @@ def sweep(
     from perflab.drive.sweep import run_sweep
 
     root = project_root()
-    environment = load_environment(root)
+    environment = allowing(load_environment(root), given.names(allow_hosts))
     if target is not None:
         host, launch = split_target(str(target))
     plan = make_plan(
@@ -80,7 +81,6 @@ def sweep(
         master_bind=given.text(master_bind),
         locust_options=locust_options,
         label=given.text(label),
-        allow_hosts=given.names(allow_hosts),
     )
     limits = choose_objectives(given.path(objectives), plan.locustfile, environment)
     if progress != "none":

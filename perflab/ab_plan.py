@@ -5,7 +5,7 @@ Everything that its error rates depend on is set here, before the first round.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ from pydantic import Field
 from perflab.bounded import Positive, Record, Share
 from perflab.errors import UsageError
 from perflab.plan import Plan, UsersLike, make_plan, split_target
+from perflab.redact import redact
 
 Design: TypeAlias = Literal["duet", "interleaved"]
 DESIGNS: tuple[Design, ...] = ("duet", "interleaved")
@@ -52,6 +53,11 @@ class AbPlan(Record, extra="forbid"):
     restart: bool = True
     """Whether managed targets are started anew for each round, so that no round inherits another's luck."""
 
+    @property
+    def targets(self) -> tuple[AbTarget, AbTarget]:
+        """The baseline and the candidate."""
+        return self.baseline, self.candidate
+
     def side(self, target: AbTarget) -> Plan:
         """Return the plan of one side."""
         return self.plan.model_copy(update={"host": target.host, "launch": target.launch})
@@ -75,6 +81,7 @@ def make_ab_plan(
     alpha: float = ALPHA,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     restart: bool = True,
     label: str | None = None,
 ) -> AbPlan:
@@ -105,6 +112,7 @@ def make_ab_plan(
             seed=seed,
             processes=processes,
             expect_workers=0,
+            locust_options=locust_options,
             label=label or "ab",
         )
         for side in sides
@@ -130,7 +138,7 @@ def check_again(ab: AbPlan, *, environment: Mapping[str, str], root: Path) -> Ab
 
     A file from elsewhere may name any host. Raises as `make_ab_plan`.
     """
-    plan, targets = ab.plan, (ab.baseline, ab.candidate)
+    plan, targets = ab.plan, ab.targets
     refs = {target.launch for target in targets if target.ref is not None}
     if len(refs) > 1 or (refs and not all(target.ref for target in targets)):
         raise UsageError("the two targets are neither two refs of one command nor two of their own: begin a new one")
@@ -151,18 +159,24 @@ def check_again(ab: AbPlan, *, environment: Mapping[str, str], root: Path) -> Ab
         alpha=ab.alpha,
         seed=plan.seed,
         processes=plan.processes,
+        locust_options=plan.locust_options,
         restart=ab.restart,
         label=plan.label,
     )
-    # What the error rates of the comparison depend on stays as it was when it began.
-    timing = plan.model_dump(include={"settle_s", "timeout_s"})
-    return made.model_copy(update={"looks": ab.looks, "plan": made.plan.model_copy(update=timing)})
+    # What the error rates of the comparison depend on, and from where its paths start, stays as it was when it began.
+    kept = {name: getattr(plan, name) for name in ("settle_s", "timeout_s", "folder", "launch_folder")}
+    return made.model_copy(update={"looks": ab.looks, "plan": made.plan.model_copy(update=kept)})
 
 
 def _target(name: str, launch: str | None) -> AbTarget:
     if not name.strip():
         raise UsageError("a target is empty: give a URL, a command, or with --launch CMD a git ref")
     host, command = split_target(name)
+    if launch is None and command is not None and "{port}" not in command:
+        raise UsageError(
+            f"{redact(name)!r} is neither a URL nor a command with {{port}} in it: to compare git refs give "
+            f"--launch CMD too, which is started in a checkout of each"
+        )
     if launch is None:
         return AbTarget(host=host, launch=command)
     if host is not None:

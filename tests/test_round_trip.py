@@ -185,7 +185,7 @@ def test_whatever_is_recorded_is_read(
         writer.write_answer()
         assert not faults.count, faults.first
         manifest = RunManifest(sweep_id=sweep_dir.id, users=5, repeat=1, plan=plan, seed=1)
-        closed = _close(Lane(run, manifest, target), run, "complete", 0, {})
+        closed = _close(Lane(run, manifest, target, plan), run, "complete", 0, {})
         write_manifest(sweep_dir.manifest, sweep_manifest(sweep_dir, plan, pattern))
         check(Sweep.open(sweep_dir), closed, [one for _, requests, _ in parcels for one in requests])
         assert sum(closed.evidence.exceptions.values()) == sum(exceptions.values())

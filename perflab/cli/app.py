@@ -21,6 +21,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 READER_GONE = 141
 INTERNAL_ERROR = 70
+# What follows -- goes to the Locust that these start.
+_WITH_LOCUST = ("sweep", "run", "ab", "doctor")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
@@ -55,16 +57,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
-    return run_app(app, list(arguments) or ["--help"], "perflab")
+    own, further = list(arguments), None
+    if "--" in own and own[0] in _WITH_LOCUST:
+        at = own.index("--")
+        own, further = own[:at], own[at + 1 :]
+    return run_app(app, own or ["--help"], "perflab", further)
 
 
-def run_app(commands: typer.Typer, arguments: Sequence[str], program: str) -> int:
-    """Run a command of `commands` as perflab runs its own, for programs that are built on it; return its exit code."""
+def run_app(
+    commands: typer.Typer, arguments: Sequence[str], program: str, for_locust: Sequence[str] | None = None
+) -> int:
+    """Run a command of `commands` as perflab runs its own, for programs that are built on it; return its exit code.
+
+    `for_locust` is what Locust gets besides.
+    """
     for number in _ENDING:
         signal.signal(number, _end)
     try:
         command = typer.main.get_command(commands)
-        code = command.main(list(arguments), prog_name=program, standalone_mode=False)
+        code = command.main(list(arguments), prog_name=program, standalone_mode=False, obj=for_locust)
         sys.stdout.flush()
     except PerflabError as error:
         return _fail(str(error), error.exit_code)

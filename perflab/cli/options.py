@@ -13,7 +13,9 @@ Launch = Annotated[
         metavar="CMD", help="Start the target with this command and stop it at the end; {port} is a free port."
     ),
 ]
-Health = Annotated[str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx.")]
+Health = Annotated[
+    str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx. Default: /health.")
+]
 Locustfile = Annotated[
     str | None, typer.Option("--locustfile", "-f", metavar="F", help="Default: load_tests/locustfile.py.")
 ]

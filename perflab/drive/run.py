@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from perflab.drive.output import last_line, redact_log
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
+from perflab.plan import Plan
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
@@ -41,17 +41,17 @@ Watcher = Callable[[RunTail, Answer | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A run to be made: its folder, its manifest at the beginning, and its target."""
+    """A run to be made: its folder, its manifest at the beginning, its target, and its plan with the secrets in it."""
 
     run: RunDir
     manifest: RunManifest
     target: Target
+    plan: Plan
 
 
 def execute_run(
     lanes: Sequence[Lane],
     environment: Mapping[str, str],
-    cwd: Path,
     watch: Watcher,
     limits_ms: Iterable[float] = (),
 ) -> list[RunManifest]:
@@ -65,7 +65,7 @@ def execute_run(
     interrupted, and the exception goes on.
     """
     first = lanes[0]
-    run, manifest, plan = first.run, first.manifest, first.manifest.plan
+    run, manifest, plan = first.run, first.manifest, first.plan
     for lane in lanes:
         lane.run.path.mkdir()
         write_manifest(lane.run.manifest, lane.manifest)
@@ -83,7 +83,7 @@ def execute_run(
         locust = Child(
             run_command(plan, manifest.users, first.target.host, run),
             environment=child_environment,
-            cwd=cwd,
+            cwd=plan.folder,
             output=log.fileno(),
             grace_s=LOCUST_GRACE_S,
         )
@@ -105,7 +105,7 @@ def execute_run(
 
 
 def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, watch: Watcher) -> int:
-    run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].manifest.plan
+    run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0

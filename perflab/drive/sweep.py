@@ -16,7 +16,6 @@ from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.objectives import Objectives
 from perflab.plan import Plan
-from perflab.redact import redact
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
@@ -37,13 +36,13 @@ def run_sweep(
 ) -> SweepDir:
     """Run the plan and return the sweep's folder. Nothing is left under `runs_dir` unless a first run could start.
 
-    `root` is the folder that Locust and a managed target run in. Raises UsageError, LocustfileError and TargetError
+    `root` is the project's folder, whose git commit is recorded. Raises UsageError, LocustfileError and TargetError
     before anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
     """
     check_ports(plan, environment)
     with (
-        check_locustfile(plan.locustfile, environment, root, plan.users) as finish_check,
-        open_target(plan, environment, root) as target,
+        check_locustfile(plan.locustfile, environment, plan.folder, plan.users, plan.locust_options) as finish_check,
+        open_target(plan, environment, plan.launch_folder) as target,
         contextlib.ExitStack() as kept,
     ):
         finish_check()
@@ -64,8 +63,7 @@ def _run_levels(
     found, commit, where = versions(), git_commit(root), machine()
     sweep = create_sweep(runs_dir, plan.label)
     kept.enter_context(hold(sweep.path))
-    # A command to start a target may carry a database password.
-    recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
+    recorded = plan.without_secrets()
     manifest = SweepManifest(
         id=sweep.id,
         label=plan.label,
@@ -94,7 +92,7 @@ def _run_levels(
             git_commit=commit,
         )
         watcher = progress_watcher(run, plan, users, later, listen)
-        [done] = execute_run([Lane(run, begun, target)], environment, root, watcher, limits_ms)
+        [done] = execute_run([Lane(run, begun, target, plan)], environment, watcher, limits_ms)
         listen(RunFinished(run, done))
         if done.status != "complete" or done.evidence.target_lost:
             write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))

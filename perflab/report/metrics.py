@@ -68,6 +68,10 @@ class Plan(Part):
     host: str | None = Field(description="The URL that was given; null for a launched target.")
     launch: str | None = Field(description="The command that started the target, without secrets; null for none.")
     health: str = Field(description="Path that tells when a launched target is ready.")
+    locust_options: str = Field(
+        description="What Locust got besides, as on a command line and without secrets: tags, user classes, options of "
+        "the locustfile; empty for none."
+    )
     users: list[int] = Field(description="User counts in the order of their runs.")
     spawn_rate: float = Field(description="Users started per second.")
     settle_s: float = Field(description="Seconds between the last user's start and the steady window.")

@@ -134,6 +134,7 @@ def how_measured(sweep: Sweep) -> Html:
         "Target": target,
         # Its place on disk is nobody's business; its name says enough.
         "Locustfile": "/".join(Path(plan.locustfile).parts[-2:]),
+        "Options for Locust": plan.locust_options,
         "Users": ", ".join(map(str, plan.users)),
         "Load": (
             f"{plan.spawn_rate:g} users/s spawned, {plan.settle_s:g} s to settle, then {plan.duration_s:g} s of steady "

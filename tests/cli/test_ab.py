@@ -110,6 +110,7 @@ def test_a_regression_is_found_and_a_kill_in_the_middle_costs_one_round(in_empty
     [
         ([], "name two targets: perflab ab BASELINE CANDIDATE"),
         (["http://127.0.0.1:9"], "name two targets"),
+        (["HEAD~1", "HEAD"], "to compare git refs give --launch CMD"),
         (["http://127.0.0.1:9", "http://127.0.0.1:9"], "http://127.0.0.1:9 can't be reached"),
         (["--resume", "nothing"], "no A/B comparison under"),
         (["a", "b", "--resume", "x"], "leave the others out"),

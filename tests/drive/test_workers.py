@@ -179,7 +179,13 @@ def test_prometheus_watches_plain_locust_alone_and_as_a_master(
             sources = {sample.labels["source"] for sample in found if sample.name == "load_test_users"}
             assert sources == ({"worker-0", "worker-1"} if number else {"local"})
             process.terminate()
-            process.wait(20)
+            # It waits for a last visit of whoever has watched it.
+            deadline = time.monotonic() + 20
+            while process.poll() is None:
+                assert time.monotonic() < deadline
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(page, timeout=1).close()
+                time.sleep(0.1)
         leader.__exit__(None, None, None)
     assert "Traceback" not in (tmp_path / "leader.log").read_text()
 

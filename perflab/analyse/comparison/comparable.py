@@ -101,6 +101,7 @@ def _managed(sweep: Sweep) -> Mapping[str, Any]:
 _PROPERTIES = (
     _Property("locustfile", "matters", _suite("locustfile")),
     _Property("mix", "matters", _suite("users")),
+    _Property("options", "matters", _plan("locust_options")),
     _Property("duration", "matters", _plan("duration_s")),
     _Property("settle", "matters", _plan("settle_s")),
     _Property("seed", "matters", _plan("seed")),

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.redaction_speed import HOSTILE, cpu_ms, repeated, slowness
 from perflab.redact import LOOKED_AT, SECRETS, beginning, redact, redact_values
-from perflab.store.tables import one_line
+from perflab.text import one_line
 
 SECRET_TEXTS = [
     "Authorization: Bearer hunter2",

@@ -20,9 +20,7 @@ _MISSED = "At least one objective is missed."
 _SAYS_FAILED = "The locustfile itself says that it failed."
 _INVALID = "At least one measurement can't be trusted: its figures must not be used."
 _UNJUDGED = "The measurements can be trusted, but where so many requests failed no latency is passed."
-_UNSTEADY = (
-    "The measurements can be trusted, but not all became steady: a little later the figures would differ."
-)
+_UNSTEADY = "The measurements can be trusted, but not all became steady: a little later the figures would differ."
 _TOO_FEW = "The measurements can be trusted, but they are too few to decide every objective."
 
 

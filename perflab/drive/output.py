@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from perflab.redact import beginning, redact
-from perflab.store.tables import one_line
+from perflab.text import one_line
 
 LONGEST = 300
 _END = 64 * 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from perflab.redact import beginning, redact_values
-from perflab.store.tables import one_line
+from perflab.text import one_line
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import sub
 from typing import Any
 
 from perflab.record.outcome import UNANSWERED
-from perflab.redact import beginning, redact_values
 from perflab.store.measures import CLIENT, MEASURES
-from perflab.store.tables import bucket_middle, count_buckets, one_line
+from perflab.store.tables import bucket_middle, count_buckets
+from perflab.text import request_name
 
 # A target that fails with a new text each time must neither fill the memory nor the disk.
 MOST_MESSAGES = 200
@@ -112,7 +111,7 @@ class Counts:
         """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, _clean(method), _clean(name), outcome, status, message, user_class, count)
+            (second, request_name(method), request_name(name), outcome, status, message, user_class, count)
             for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
@@ -124,11 +123,5 @@ def _row(key: Key, measure: str, latencies: list[float]) -> Row:
 
 def _with(key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
     second, method, name, outcome, status, user_class = key
-    front = (second, _clean(method), _clean(name), outcome, measure)
+    front = (second, request_name(method), request_name(name), outcome, measure)
     return (*front, latencies_ms, str(status or ""), user_class, counts)
-
-
-@lru_cache(maxsize=4096)
-def _clean(text: str) -> str:
-    """Return a request's name as it may stand in a table; names repeat, so the work is done once each."""
-    return one_line(redact_values(beginning(text)), 500)

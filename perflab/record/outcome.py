@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from perflab.redact import beginning, redact
-from perflab.store.tables import one_line
+from perflab.text import one_line
 
 UNANSWERED = "unanswered"
 # More of a name is of no use, and would fill the memory.

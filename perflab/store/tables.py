@@ -96,7 +96,7 @@ class TableWriter:
         self._unwritten = bytearray()
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows; texts in them must be on one line each (see `one_line`), so that a row is a line.
+        """Write rows; texts in them must be on one line each (see `perflab.text.one_line`), so that a row is a line.
 
         Raises OSError where that fails, on a full disk for instance; what was not written then comes first next time.
         """
@@ -113,11 +113,3 @@ class TableWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Return `text` on one line of at most `limit` characters, encodable and without control characters."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if not clean.isprintable():
-        clean = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in clean)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -42,9 +42,12 @@ def install() -> None:
     pool.install()
     garbage.install()
     protocols.install()
-    if Order.from_environment() is not None:
-        # What plain Locust shows to whoever has started it is none of ours.
+    # What plain Locust shows to whoever has started it is none of ours; what a worker tells perflab's master is.
+    ordered = Order.from_environment() is not None
+    if ordered:
         discretion.install()
+    if ordered or _is_worker():
+        discretion.install_in_statistics()
     outside = OutsideExceptions()
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
@@ -91,9 +94,12 @@ def attach_where_wanted(port: int | None = None, host: str | None = None) -> Non
     for variable, value in ((PORT_VARIABLE, port), (HOST_VARIABLE, host)):
         if value:
             os.environ.setdefault(variable, str(value))
-    is_worker = "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
-    if is_worker or os.environ.get(PORT_VARIABLE):
+    if _is_worker() or os.environ.get(PORT_VARIABLE):
         install()
+
+
+def _is_worker() -> bool:
+    return "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
 
 
 def _open_exporter(order: Order | None) -> Exporter | None:

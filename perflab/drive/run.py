@@ -15,7 +15,7 @@ from pathlib import Path
 
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
-from perflab.drive.output import last_line, redact_log
+from perflab.drive.output import DiscreetLog, last_line
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail, TableTail
 from perflab.drive.target import Target
@@ -74,28 +74,28 @@ def execute_run(
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
-    with run.locust_log.open("wb") as log:
-        locust = Child(
-            run_command(plan, manifest.users, first.target.host, run),
-            environment=child_environment,
-            cwd=cwd,
-            output=log.fileno(),
-            grace_s=LOCUST_GRACE_S,
-        )
+    log = DiscreetLog(run.locust_log)
+    locust = Child(
+        run_command(plan, manifest.users, first.target.host, run),
+        environment=child_environment,
+        cwd=cwd,
+        output=log.fileno(),
+        grace_s=LOCUST_GRACE_S,
+    )
     status: Status = "interrupted"
     code: int | None = None
     try:
-        code = _watch_to_end(lanes, locust, watch)
+        code = _watch_to_end(lanes, locust, log, watch)
         status = "complete"
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
-        redact_log(run.locust_log)
+        log.close()
         closed = [_close(lane, run, status, code) for lane in lanes]
     return closed
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, watch: Watcher) -> int:
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, log: DiscreetLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].manifest.plan
     tail = RunTail(*(lane.run for lane in lanes))
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
@@ -109,6 +109,7 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, watch: Watcher) -> int:
         while True:
             due += 1.0
             code = locust.wait(max(0.05, due - time.monotonic()))
+            log.take()
             tail.read()
             answer = read_answer(run.path)
             for recorder in recorders:

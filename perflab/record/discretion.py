@@ -1,17 +1,14 @@
-"""Locust's own files and its log: without secrets, and of bounded size.
+"""Locust's own files: without secrets, and of bounded size.
 
-Whatever a locustfile puts into a name or a failure, raises or prints goes into Locust's CSV files, its HTML report and
-its log: a request's headers with their token and cookie, as often as not. And Locust writes each name and each kind of
-failure anew every second: with 20 000 of them it does hardly anything else.
+Whatever a locustfile puts into a name or a failure, or raises, goes into Locust's CSV files and its HTML report: a
+request's headers with their token and cookie, as often as not. And Locust writes each name and each kind of failure
+anew every second: with 20 000 of them it does hardly anything else.
 """
 
 from __future__ import annotations
 
-import atexit
-import sys
-from collections.abc import Iterable
 from functools import lru_cache, wraps
-from typing import Any, TextIO
+from typing import Any
 
 from locust.runners import Runner
 from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
@@ -35,53 +32,10 @@ def _brief(text: str) -> str:
 
 
 def install() -> None:
-    """Take secrets out of all that is printed, from now on."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is not None:
-            setattr(sys, name, RedactedLines(stream))
-
-
-def install_in_statistics() -> None:
     """Take secrets out of the names, failures and exceptions that Locust keeps from now on, and bound their number."""
     EntriesDict.__missing__ = _listed_entry  # type: ignore[method-assign]
     RequestStats.log_error = _discreet_error(RequestStats.log_error)  # type: ignore[method-assign]
     Runner.log_exception = _discreet_exception(Runner.log_exception)  # type: ignore[method-assign]
-
-
-class RedactedLines:
-    """A text stream that is written to a line at a time, each without what looks like a secret."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun: list[str] = []
-        atexit.register(self.end)
-
-    def write(self, text: str) -> int:
-        """Write the lines that are whole by now."""
-        whole, newline, begun = text.rpartition("\n")
-        if newline:
-            lines = "".join([*self._begun, whole]).split("\n")
-            self._begun.clear()
-            self._stream.write("".join(f"{redact(line)}\n" for line in lines))
-        if begun:
-            self._begun.append(begun)
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write texts one after the other."""
-        for line in lines:
-            self.write(line)
-
-    def end(self) -> None:
-        """Write what has been begun; nothing will follow that could make it known as a secret."""
-        if self._begun:
-            self._stream.write(redact("".join(self._begun)))
-            self._stream.flush()
-            self._begun.clear()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def _listed_entry(entries: EntriesDict, key: tuple[object, object]) -> StatsEntry:

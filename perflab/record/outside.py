@@ -21,8 +21,7 @@ from locust.event import EventHook
 from locust.stats import StatsCSVFileWriter
 from locust.user.task import TaskSet
 
-from perflab.redact import redact
-from perflab.text import one_line
+from perflab.text import discreet
 
 # A listener of each request may fail in a new way each time.
 MOST_TEXTS = 20
@@ -90,7 +89,7 @@ class OutsideExceptions(logging.Handler):
     def _count(self, kind: Any, error: BaseException, trace: TracebackType | None) -> None:
         frames = extract_tb(trace)
         own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
-        text = one_line(redact(f"{kind.__name__}: {error}"))
+        text = discreet(f"{kind.__name__}: {error}")
         if own:
             text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})"
         of_locust = not own and any(frame.filename == _STATISTICS for frame in frames)

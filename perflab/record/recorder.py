@@ -42,12 +42,9 @@ def install() -> None:
     pool.install()
     garbage.install()
     protocols.install()
-    # What plain Locust shows to whoever has started it is none of ours; what a worker tells perflab's master is.
-    ordered = Order.from_environment() is not None
-    if ordered:
+    if Order.from_environment() is not None or _is_worker():
+        # What plain Locust keeps for whoever has started it is none of ours; what a worker tells perflab's master is.
         discretion.install()
-    if ordered or _is_worker():
-        discretion.install_in_statistics()
     outside = OutsideExceptions()
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_json
 
 from perflab.errors import StoreError
 from perflab.objectives import Objectives
 from perflab.plan import Plan
+from perflab.redact import redact_values
 
 SCHEMA_VERSION = 2
 
@@ -163,10 +165,18 @@ ManifestT = TypeVar("ManifestT", bound=BaseModel)
 
 
 def write_manifest(path: Path, manifest: BaseModel) -> None:
-    """Write a manifest so that a kill at any moment leaves the old or the new one."""
+    """Write a manifest so that a kill at any moment leaves the old or the new one; no secret in its texts is kept."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    beside.write_bytes(to_json(_discreet(manifest.model_dump()), indent=2) + b"\n")
     beside.replace(path)
+
+
+def _discreet(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_values(value)
+    if isinstance(value, dict):
+        return {_discreet(key): _discreet(item) for key, item in value.items()}
+    return [_discreet(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_manifest(path: Path, kind: type[ManifestT]) -> ManifestT:

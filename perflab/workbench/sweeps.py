@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+from perflab.text import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,8 +78,7 @@ def sweep(
     )
     # Workers on other machines offer what those can.
     if progress != "none" and not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
-        sys.stderr.write(warning + "\n")
-        sys.stderr.flush()
+        say(warning)
     limits = choose_objectives(None if objectives is None else Path(objectives), plan.locustfile, environment)
     with SweepLog() as log:
         with show_progress(progress) as show:

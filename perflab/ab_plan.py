@@ -5,7 +5,7 @@ Everything that its error rates depend on is set here, before the first round.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -80,7 +80,6 @@ def make_ab_plan(
     processes: int | str | None = None,
     restart: bool = True,
     label: str | None = None,
-    allow_hosts: Iterable[str] = (),
 ) -> AbPlan:
     """Return the plan of a comparison of `baseline` with `candidate`.
 
@@ -110,7 +109,6 @@ def make_ab_plan(
             processes=processes,
             expect_workers=0,
             label=label or "ab",
-            allow_hosts=allow_hosts,
         )
         for side in sides
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from perflab.errors import LocustfileError, TargetError, UsageError
+from perflab.hosts import allowed_hosts, is_loopback
 
 DEFAULT_USERS = (100, 250, 500, 1000)
 # Users that have just been spawned log in and fill caches; their first think time (1-3 s in most suites) must
@@ -75,7 +75,6 @@ def make_plan(
     expect_workers: int | str | None = None,
     master_bind: str | None = None,
     label: str | None = None,
-    allow_hosts: Iterable[str] = (),
 ) -> Plan:
     """Return the plan that the options describe; what is not given comes from `environment`, then the defaults.
 
@@ -96,8 +95,7 @@ def make_plan(
     if launch is not None and not launch.strip():
         raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
     if host is not None:
-        allowed = {name.strip().lower() for name in environment.get("LOAD_TEST_ALLOWED_HOSTS", "").split(",")}
-        host = check_host(host, allowed | {name.lower() for name in allow_hosts})
+        host = check_host(host, allowed_hosts(environment))
     workers = _parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
     local_processes = _parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
     if workers and local_processes > 1:
@@ -198,16 +196,6 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
 def _without_user(host: str) -> str:
     """Return what somebody gave as a host for an error message; a password may stand before an @."""
     return "…@" + host.rpartition("@")[2] if "@" in host else host
-
-
-def is_loopback(name: str) -> bool:
-    """Say whether a host name means this machine without asking a resolver."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def slug(label: str) -> str:

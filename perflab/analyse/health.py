@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.validity import BUSY_CPU_PERCENT, BUSY_LAG_MS
+from perflab.analyse.validity import BUSY_CPU_PERCENT, BUSY_LAG_MS, SourceHealth
 
 _MEDIANS = ("cpu_percent", "lag_p50_ms", "behind_p50_ms")
 _LARGEST = ("lag_ms", "behind_p99_ms")
@@ -41,10 +42,27 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns="user_seconds")
 
 
-def offered_by_run(generator: pd.DataFrame) -> Mapping[str, float]:
-    """Return the share of the intended load that each run offered in its steady window, all sources together."""
+@dataclass(frozen=True, slots=True)
+class GeneratorHealth:
+    """The share of the intended load that a run offered in its steady window, all sources together, and each source."""
+
+    offered: float
+    sources: Sequence[SourceHealth]
+
+
+UNKNOWN = GeneratorHealth(1.0, ())
+"""Of a run without a second of a steady window."""
+
+
+def health_by_run(generator: pd.DataFrame) -> Mapping[str, GeneratorHealth]:
+    """Return how the generator of each run did in its steady window."""
     sums = _steady(generator).groupby("run", observed=True)[["lost_s", "user_seconds"]].sum()
-    return {str(run): float(share) for run, share in _offered(sums["lost_s"], sums["user_seconds"]).items()}
+    sources: dict[str, list[SourceHealth]] = {}
+    for row in health(generator).to_dict("records"):
+        figures = (row[name] for name in ("cpu_percent", "lag_ms", "offered"))
+        sources.setdefault(str(row["run"]), []).append(SourceHealth(str(row["source"]), *figures))
+    offered = _offered(sums["lost_s"], sums["user_seconds"])
+    return {str(run): GeneratorHealth(float(share), sources[str(run)]) for run, share in offered.items()}
 
 
 def client_waits_by_run(generator: pd.DataFrame) -> Mapping[str, tuple[float, float]]:
@@ -81,7 +99,8 @@ def _counted(generator: pd.DataFrame) -> pd.DataFrame:
     # too. What they saw counts only where the generator was busy.
     busy = (generator["cpu_percent"] >= BUSY_CPU_PERCENT) | (generator["lag_p50_ms"] >= BUSY_LAG_MS)
     told_apart = generator["client_waits_s"].notna()
-    # A process that does not get round to anything for some seconds has no rows of them: the next one is of all.
+    # Where a process got round to nothing for some seconds, earlier recorders wrote no rows of them: the next one is of
+    # all, and it is not known which of them lay in the window.
     covered = generator.groupby(["run", "source"], observed=True)["second"].diff().fillna(1).clip(lower=1)
     return generator.assign(
         lost_s=generator["lost_s"].where(told_apart | busy, 0.0), user_seconds=generator["running_users"] * covered

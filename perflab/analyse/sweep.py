@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from perflab.analyse.assemble import endpoint_codes, join_runs, read_run_tables,
 from perflab.analyse.clocks import judged_rows, row_clocks
 from perflab.analyse.document import document
 from perflab.analyse.headline import headline
-from perflab.analyse.health import client_waits_by_run, health, offered_by_run
+from perflab.analyse.health import UNKNOWN, GeneratorHealth, client_waits_by_run, health, health_by_run
 from perflab.analyse.listed import Listed
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
@@ -25,7 +25,6 @@ from perflab.analyse.unjudged import Unjudged, find_unjudged
 from perflab.analyse.validity import (
     ClientHabits,
     Measured,
-    SourceHealth,
     invalid_reasons,
     many_connections,
     missing_runs,
@@ -34,6 +33,7 @@ from perflab.analyse.validity import (
 )
 from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
+from perflab.hosts import NOT_ALLOWED
 from perflab.store import measures
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
@@ -245,11 +245,19 @@ class Sweep:
         for run, manifest, judged, habits, excuse in runs:
             remark = [line for line in (judged.remark, excuse) if line]
             found += [f"{run.name}: {line}" for line in [*remarks(manifest, habits), *remark]]
+        found += self._not_allowed
         found += [one.line for one in self.unjudged]
         found += [self.listed.note] if self.listed.note else []
         if self.manifest.objectives.default:
             found.append(DEFAULT_SET)
         return found
+
+    @property
+    def _not_allowed(self) -> list[str]:
+        """The requests that were not made, because load may not go to their hosts, a line a host."""
+        kept = self.failures[self.failures["outcome"] == NOT_ALLOWED]
+        counts = kept.groupby("message", observed=True)["count"].sum()
+        return [f"{count} requests were not made: {message}" for message, count in counts.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON: sweep, status, verdict, headline, reasons, notes, levels."""
@@ -260,10 +268,10 @@ class Sweep:
             self._readings[filename] = read_run_tables(self._runs, self.run_manifests, filename, table)
         return self._readings[filename]
 
-    def _joined(self, filename: str, table: Table) -> pd.DataFrame:
+    def _joined(self, filename: str, table: Table, windows: Sequence[Window | None] | None = None) -> pd.DataFrame:
         frames = [reading.frame for reading, _ in self._read(filename, table)]
         names = [run.name for run in self._runs]
-        return join_runs(names, self.run_manifests, self.windows, frames, table)
+        return join_runs(names, self.run_manifests, self.windows if windows is None else windows, frames, table)
 
     @property
     def windows(self) -> list[Window | None]:
@@ -338,11 +346,7 @@ class Sweep:
     def _invalid(self) -> list[list[str]]:
         """Why each run can't be trusted."""
         every, steady = self._requests_by_run
-        offered, by_client = offered_by_run(self.generator), self._has_client_latency
-        sources: dict[str, list[SourceHealth]] = {run.name: [] for run in self._runs}
-        for row in self.health.to_dict("records"):
-            figures = (row[name] for name in ("cpu_percent", "lag_ms", "offered"))
-            sources[str(row["run"])].append(SourceHealth(str(row["source"]), *figures))
+        by_client, generators = self._has_client_latency, self._generators
         return [
             invalid_reasons(
                 manifest,
@@ -350,12 +354,24 @@ class Sweep:
                     int(every[at]),
                     int(steady[at]),
                     bool(by_client[at]),
-                    offered.get(run.name, 1.0),
-                    sources[run.name],
+                    generators[at].offered,
+                    generators[at].sources,
                     self._silence(at),
                 ),
             )
-            for at, (run, manifest) in enumerate(zip(self._runs, self.run_manifests, strict=True))
+            for at, manifest in enumerate(self.run_manifests)
+        ]
+
+    @cached_property
+    def _generators(self) -> list[GeneratorHealth]:
+        """How each run's generator did in the window that it did worse in: the judged one, or the planned one.
+
+        What is left out at a window's front, because throughput still rose there, may be what the generator has lost.
+        """
+        planned = self._joined("generator.csv", GENERATOR, [run.window for run in self.run_manifests])
+        windows = [health_by_run(self.generator), health_by_run(planned)]
+        return [
+            min((found.get(run.name, UNKNOWN) for found in windows), key=lambda one: one.offered) for run in self._runs
         ]
 
     def _silence(self, at: int) -> Silence | None:

@@ -172,11 +172,12 @@ def _saturation(measured: Measured) -> list[str]:
     shortfall = 1 - measured.offered
     if measured.sources and shortfall > MOST_SHORTFALL:
         worst = min(measured.sources, key=lambda source: source.offered)
-        blocked = "look in the locustfile for code that blocks the whole process, or " * (worst.lag_ms > BLOCKED_MS)
+        stopped = "look for what stopped the whole process (code of the locustfile, a paused machine), or "
+        advice = stopped * (worst.lag_ms > BLOCKED_MS) + REMEDY
         return [
             f"the load generator was saturated: it offered {100 * shortfall:.0f} % less load than its users intended, "
             f"allowed is {100 * MOST_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
-            f"event loop up to {worst.lag_ms:.1f} ms late); {blocked}{REMEDY}"
+            f"event loop up to {worst.lag_ms:.1f} ms late); {advice}"
         ]
     if not measured.by_client:
         return []

@@ -53,7 +53,8 @@ def run_ab(
 
     `go_on` is asked before each round, with the number of those that there are. Nothing is left under `runs_dir` unless
     a first round could start. Raises UsageError, LocustfileError and TargetError; a round that an exception cuts short
-    stays on disk as interrupted, and `resumed` goes on after it.
+    stays on disk as interrupted, and `resumed` goes on after it. A target that is lost, and not started anew for each
+    round, ends the comparison: it has failed, unless it had come to a look before.
     """
     check_ports(ab.plan, environment)
     with (
@@ -72,7 +73,13 @@ def run_ab(
                 if place is None:
                     place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
                     begun(place)
-                _make_round(ab, place, sides, loaded, number, environment, root, listen)
+                lost = _make_round(ab, place, sides, loaded, number, environment, root, listen)
+            if lost and not (ab.restart and all(side.plan.launch for side in sides)):
+                # What comes after it would be measured against nothing.
+                manifest = read_manifest(place.manifest, AbManifest)
+                if not manifest.rounds:
+                    write_manifest(place.manifest, manifest.model_copy(update={"status": "failed"}))
+                break
         return place
 
 
@@ -148,8 +155,10 @@ def _make_round(
     environment: Mapping[str, str],
     root: Path,
     listen: Listener,
-) -> None:
+) -> bool:
+    """Load both sides at all levels, up to one at which a target is lost; return whether one is."""
     plan = ab.plan
+    lost = False
     # A round that can't be used is made again.
     runs = max(ab.looks[-1], number) * len(plan.users)
     for at, users in enumerate(plan.users):
@@ -171,15 +180,20 @@ def _make_round(
         ]
         # Which side comes first is left to chance, or it would be part of the difference.
         random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
-        done = (number - 1) * len(plan.users) + at + 1
-        later_s = max(0, runs - done) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
+        current = (number - 1) * len(plan.users) + at + 1
+        later_s = max(0, runs - current) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
         for together in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
             run = together[0].run
-            listen(RunStarted(run, users, number, done, runs))
+            listen(RunStarted(run, users, number, current, runs))
             watcher = progress_watcher(run, plan, users, later_s, listen)
-            listen(RunFinished(run, _as_one(execute_run(together, environment, root, watcher))))
+            done = execute_run(together, environment, root, watcher)
+            listen(RunFinished(run, _as_one(done)))
+            lost = lost or any(manifest.evidence.target_lost for manifest in done)
+        if lost:
+            break
     for sweep in place.sides:
         _count_rounds(sweep, number)
+    return lost
 
 
 def _as_one(manifests: Sequence[RunManifest]) -> RunManifest:

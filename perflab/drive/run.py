@@ -17,16 +17,18 @@ from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
 from perflab.drive.output import DiscreetLog, last_line
 from perflab.drive.sampling import ProcessTree
-from perflab.drive.tail import RunTail, TableTail
+from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
-from perflab.store.silence import NO_ANSWER, find_silence
-from perflab.store.tables import FAILURE_COLUMNS, LATENCY_COLUMNS, TableWriter, create_tables
+from perflab.store.silence import Seen, find_silence
+from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
+# A source tells of a second when it is over, and is asked for the rest at the window's end: it may lack the last ones.
+LAST_SECONDS = 2.0
 # What Locust's master says when too few workers have come.
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
@@ -82,22 +84,22 @@ def execute_run(
         output=log.fileno(),
         grace_s=LOCUST_GRACE_S,
     )
+    tail = RunTail(*(lane.run for lane in lanes))
     status: Status = "interrupted"
     code: int | None = None
     try:
-        code = _watch_to_end(lanes, locust, log, watch)
+        code = _watch_to_end(lanes, locust, tail, log, watch)
         status = "complete"
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
         log.close()
-        closed = [_close(lane, run, status, code) for lane in lanes]
+        closed = [_close(lane, run, status, code, seen) for lane, seen in zip(lanes, tail.seen, strict=True)]
     return closed
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, log: DiscreetLog, watch: Watcher) -> int:
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].manifest.plan
-    tail = RunTail(*(lane.run for lane in lanes))
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
@@ -147,14 +149,18 @@ class _TargetRecorder:
             self._table.close()
 
 
-def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest:
-    """Fold what the recorder tells into the manifest and write it; Locust's log lies in the run `logged`."""
+def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) -> RunManifest:
+    """Fold what the recorder tells into the manifest and write it; Locust's log lies in the run `logged`.
+
+    `seen` is what came of its requests, second by second.
+    """
     run, manifest = lane.run, lane.manifest
     answer = read_answer(run.path) or Answer()
     error = answer.error
     # Whoever has interrupted a run doesn't wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
-    lost = (asked and lane.target.lost) or _ended_in_silence(run, answer)
+    silent = answer.window_end is not None and find_silence(seen, answer.window_end) is not None
+    lost = silent or (asked and lane.target.lost)
     if status == "complete" and (error or answer.end is None or not answer.window_over):
         status = "failed"
         error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
@@ -174,21 +180,6 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int) -> RunManifest
     write_manifest(run.manifest, manifest)
     remove_answer(run.path)
     return manifest
-
-
-def _ended_in_silence(run: RunDir, answer: Answer) -> bool:
-    """Say whether the target answered nothing any more from some moment on to the run's end."""
-    failed = {row["outcome"] for row in TableTail(run.failures).rows(FAILURE_COLUMNS)}
-    if answer.window_end is None or not failed & NO_ANSWER:
-        # The usual case, without reading the larger table.
-        return False
-    seen: dict[tuple[int, str], tuple[float, int]] = {}
-    for row in TableTail(run.latency).rows(LATENCY_COLUMNS):
-        if row["measure"] == "client":
-            key = int(row["second"]), row["outcome"]
-            longest, count = seen.get(key, (0.0, 0))
-            seen[key] = max(longest, float(row["latency_ms"] or 0)), count + int(row["count"])
-    return find_silence(seen, answer.window_end) is not None
 
 
 def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -> Evidence:
@@ -220,12 +211,13 @@ def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -
 
 
 def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
-    missing_s = 0.0
-    if not account.complete and answer.window_end is not None:
-        told = 0 if account.last_second is None else account.last_second + 1
-        missing_s = max(0.0, answer.window_end - told)
+    told = 0 if account.last_second is None else account.last_second + 1
+    missing_s = 0.0 if answer.window_end is None else max(0.0, answer.window_end - told)
+    # One that goes in good order while the others stay takes its users' requests with it, too.
+    left = answer.window_over and account.last_second is not None and missing_s > LAST_SECONDS
+    lost = not account.complete or left
     counts = {name: getattr(account, name) for name in SourceEvidence.model_fields if hasattr(account, name)}
-    return SourceEvidence(**counts, lost=not account.complete, missing_s=missing_s)
+    return SourceEvidence(**counts, lost=lost, missing_s=missing_s if lost else 0.0)
 
 
 def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:

@@ -42,13 +42,19 @@ class RunTail:
         self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
+        self.seen: list[dict[tuple[int, str], tuple[float, int]]] = [{} for _ in self._latency]
+        """Of each run, what came of its requests: see `perflab.store.silence.Seen`."""
         self.requests = 0
         self.failures = 0
         self._stamped = self._answered = 0
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
-        for row in (row for table in self._latency for row in table.rows(LATENCY_COLUMNS)):
+        for row, seen in (
+            (row, seen)
+            for table, seen in zip(self._latency, self.seen, strict=True)
+            for row in table.rows(LATENCY_COLUMNS)
+        ):
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
             measure = row["measure"]
@@ -59,6 +65,9 @@ class RunTail:
                 self._answered += count if measure == CLIENT else 0
             if measure != CLIENT:
                 continue
+            key = int(row["second"]), row["outcome"]
+            longest, before = seen.get(key, (0.0, 0))
+            seen[key] = max(longest, float(row["latency_ms"] or 0)), before + count
             second.requests += count
             self.requests += count
             if row["outcome"] != "ok":

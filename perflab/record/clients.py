@@ -1,4 +1,4 @@
-"""Locust's own classes, followed: requests of its two HTTP clients under way, and users that wake up late."""
+"""Users, followed: requests of Locust's two HTTP clients under way, and who wakes up late."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import gevent
+import gevent.hub
+import gevent.time
 from gevent import getcurrent
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
@@ -18,7 +20,6 @@ from locust.user.users import User
 
 from perflab.record.duet import user_tag
 from perflab.record.exchange import Exchange
-from perflab.record.health import LostTime
 from perflab.record.outcome import name_of
 from perflab.redact import redact_values
 
@@ -139,28 +140,43 @@ def _user_class(greenlet: Any) -> str:
     return ""
 
 
-_run_is_over = False
-
-
 def end_think_times() -> None:
-    """Have users that wake up from their think time from now on stop, rather than begin what is no part of the run.
+    """Have every user stop, from now on, rather than begin another task, which is no part of the run.
 
     Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
-    service has served it, and nobody has counted it.
+    service has served it, and nobody has counted it. A user stops where it would begin its task, and not while it still
+    waits for it: Locust would take it for a sleeper, and kill it in what its `on_stop` asks of the service.
     """
-    global _run_is_over
-    _run_is_over = True
+
+    def stop(_: TaskSet) -> None:
+        raise StopUser
+
+    TaskSet.execute_next_task = stop  # type: ignore[method-assign]
 
 
-def watch_sleepers(lost: LostTime) -> None:
-    """Tell `lost` how late each user wakes up from its think time, from now on."""
-    clock, sleep, note = time.perf_counter, gevent.sleep, lost.sleeps_late_s.append
+def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:
+    """Note how late each user wakes up from whatever it sleeps for, from now on.
 
-    def timed(_: TaskSet, seconds: float) -> None:
-        due = clock() + max(0.0, seconds)
-        sleep(seconds)
-        note(clock() - due)
-        if _run_is_over:
-            raise StopUser
+    What it slept for within a request (a back-off, a hook) goes to `within_ns`, and its think times, wherever its tasks
+    have them, to `between_s`. Only users sleep for the load: perflab's own probes and Locust's runners are left out.
+    """
+    clock, sleep = time.perf_counter, gevent.sleep
 
-    TaskSet._sleep = timed  # type: ignore[method-assign]
+    @wraps(sleep)
+    def timed(seconds: float = 0, ref: bool = True) -> None:
+        asked = clock()
+        sleep(seconds, ref)
+        late_s = clock() - asked - max(0.0, float(seconds))
+        if not current_user_class():
+            return
+        exchange: Exchange | None = getattr(getcurrent(), "perflab_exchange", None)
+        if exchange is None or exchange.idle or exchange.returned:
+            between_s.append(late_s)
+        else:
+            within_ns.append(int(late_s * 1e9))
+
+    modules: tuple[Any, ...] = (gevent, gevent.hub, gevent.time, time)
+    for module in modules:
+        # Locust has made gevent's the standard library's; where somebody keeps it from that, a sleep there blocks all.
+        if module.sleep is sleep:
+            module.sleep = timed

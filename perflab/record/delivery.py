@@ -14,7 +14,7 @@ from typing import Any
 
 from perflab.record.counts import Row
 
-# A batch a second: a master that has not taken one for a minute is none of perflab's.
+# A batch a second: a master that has said nothing for a minute is none of perflab's.
 MOST_UNHEARD = 60
 
 
@@ -75,7 +75,8 @@ class Outbox:
         self._source, self._pid = source, pid
         self._patience_s = patience_s
         self._waiting: dict[int, Parcel] = {}
-        self._number = self._acknowledged = 0
+        self._number = 0
+        self._heard = False
         self._sent_at = 0.0
 
     @property
@@ -86,11 +87,12 @@ class Outbox:
     def put(self, batch: Batch) -> None:
         """Number a batch and send it.
 
-        Where nothing has ever been taken, nobody listens: what waits is then given up before it fills the memory.
+        Where nothing was ever acknowledged, nobody listens: what waits is then given up before it fills the memory, and
+        whoever listens later gets what comes from now on.
         """
-        if not self._acknowledged and len(self._waiting) >= MOST_UNHEARD:
+        if not self._heard and len(self._waiting) >= MOST_UNHEARD:
             self._waiting.clear()
-            return
+            self._number = 0
         self._number += 1
         parcel = self._waiting[self._number] = Parcel(self._source, self._pid, self._number, batch)
         if len(self._waiting) == 1:
@@ -103,8 +105,8 @@ class Outbox:
         self._waiting[number] = replace(parcel, batch=replace(parcel.batch, latency=[], failures=[], generator=[]))
 
     def acknowledge(self, number: int) -> None:
-        """Forget everything up to batch `number`."""
-        self._acknowledged = max(self._acknowledged, number)
+        """Forget everything up to batch `number`, which is 0 where nothing was taken yet but somebody listens."""
+        self._heard = True
         taken = [waiting for waiting in self._waiting if waiting <= number]
         for waiting in taken:
             del self._waiting[waiting]

@@ -25,8 +25,10 @@ def install() -> None:
 
 
 def spare_users(environment: Environment) -> None:
-    """Take what is there when all users of this environment run for good."""
+    """Leave out what is there when all users of this environment run, for as long as they do."""
     environment.events.spawning_complete.add_listener(_freeze)
+    # Plain Locust may be started and stopped as often as one likes: the users of each test would stay in memory.
+    environment.events.test_stop.add_listener(_release)
 
 
 def _freeze(**_: Any) -> None:
@@ -34,3 +36,7 @@ def _freeze(**_: Any) -> None:
         # Once more now, because garbage would stay too. It takes a while, and the users have yet to settle.
         gc.collect()
         gc.freeze()
+
+
+def _release(**_: Any) -> None:
+    gc.unfreeze()

@@ -14,11 +14,13 @@ import psutil
 T = TypeVar("T")
 
 LAG_PROBE_S = 0.05
-# An idle process, too, is some time in waking up: its timers have a resolution of a millisecond, and another program
-# may just have its turn on the core. Up to here it is no delay. Locust runs Python in one core; from about four fifths
-# of it on there is no idleness, and all of it is one.
+# gevent's timers have a resolution of a millisecond: a user alone sleeps so much longer, too.
+TIMER_S = 0.001
+# An idle process, too, is some time in waking up: another program may just have its turn on the core. Up to here it is
+# no delay, and up to less the busier the process is itself. Locust runs Python in one core; from about half of it on,
+# whoever has to wait mostly waits for other users, and all of it is one.
 PROMPT_S = 0.005
-BUSY_CORE = 0.8
+BUSY_CORE = 0.5
 # Differences of a second that its percentiles are read from; of more a random sample stands for all.
 MOST_DIFFERENCES = 500
 
@@ -59,25 +61,29 @@ class LostTime:
     """Where the time of the users went that was neither the service's nor their own think time.
 
     Client minus wire has three parts: the answer lay there until the event loop got round to its client, the client
-    worked on it, or the client itself chose to wait. The first is measured, read by read, and is the generator's. The
+    worked on it, or the client itself chose to wait. The first is measured, wait by wait, and is the generator's. The
     second is part of the time that the process ran, or was ready to run and had no core. What neither explains is the
     third.
     """
 
-    def __init__(self, reads_late_ns: list[int]) -> None:
-        self._reads_late_ns = reads_late_ns
+    def __init__(self, woken_late_ns: list[int]) -> None:
+        self._woken_late_ns = woken_late_ns
         self.sleeps_late_s: list[float] = []
         """By how much each user woke up late from its think time; emptied by `take`."""
 
-    def take(self, behind_ms: list[float], use: Use) -> Lost:
+    def take(self, behind_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
         """Return what was lost since the last call; `use` is what the process used meanwhile.
 
-        `behind_ms` is client minus wire of the requests that have ended since then.
+        Of the requests that have ended since then, `behind_ms` is client minus wire, and `unstamped` is how many have
+        no wire time; `lags_ms` are the probes' delays.
         """
-        prompt_s = 0.0 if use.cpu_s >= BUSY_CORE * use.elapsed_s else PROMPT_S
-        reads_ns, sleeps_s = _emptied(self._reads_late_ns), _emptied(self.sleeps_late_s)
-        late = _beyond(reads_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, prompt_s)
-        waited = sum(behind_ms) / 1000 - _beyond(reads_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
+        prompt_s = PROMPT_S * max(0.0, 1 - (use.cpu_s + use.queued_s) / (BUSY_CORE * use.elapsed_s))
+        within_ns, sleeps_s = _emptied(self._woken_late_ns), _emptied(self.sleeps_late_s)
+        timely_s = max(prompt_s, TIMER_S)
+        late = _beyond(within_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, timely_s)
+        # Without a wire time the loop's lag is the best that is known of the generator's share.
+        late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
+        waited = sum(behind_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
         many = len(behind_ms) > MOST_DIFFERENCES
         shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
         return Lost(late, max(0.0, waited), shown)
@@ -94,14 +100,15 @@ def _beyond(values: Sequence[float], limit: float) -> float:
     return sum([value - limit for value in values if value > limit])
 
 
-def mean_wait_ms(delays_ms: Sequence[float]) -> float:
+def mean_wait_ms(delays_ms: Sequence[float], prompt_ms: float) -> float:
     """Return how long what happens at any moment waits for the event loop on average, from the probes' delays.
 
-    A long delay is met by more than a short one; those that happen during a delay wait for half of it on average.
+    A long delay is met by more than a short one; those that happen during a delay wait for half of it on average. The
+    first `prompt_ms` of each wait are left out.
     """
     every_ms = 1000 * LAG_PROBE_S
-    waits = sum(delay * (every_ms + delay / 2) for delay in delays_ms)
-    return waits / sum(every_ms + delay for delay in delays_ms)
+    beyond = [max(0.0, delay - prompt_ms) for delay in delays_ms]
+    return sum(late * (every_ms + late / 2) for late in beyond) / sum(every_ms + delay for delay in delays_ms)
 
 
 class Use(NamedTuple):

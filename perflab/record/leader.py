@@ -13,6 +13,7 @@ from locust.env import Environment
 from perflab.record.clients import end_think_times
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 from perflab.record.faults import Faults
+from perflab.record.listening import listen_last
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.suite import describe_suite, own_hosts
@@ -51,7 +52,7 @@ class Leader(Ticking):
         self._listen(listen.test_start, self._on_test_start)
         self._listen(listen.spawning_complete, self._on_spawning_complete)
         # After all others, whose exceptions are of the run too.
-        listen.quit.add_listener(self._faults.guard(self._on_quit))
+        listen_last(listen.quit, self._faults.guard(self._on_quit))
         if self._environment.shape_class is not None:
             self._answer.error = "the locustfile defines a LoadTestShape, which would override the planned users"
             self._write_answer()
@@ -96,11 +97,12 @@ class Leader(Ticking):
         # Whole seconds, because a sample knows only the second in which its request began.
         answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
         answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
+        # First of all: what is written on a full disk may fail, and the run must end all the same.
+        gevent.spawn_later(start + answer.window_end - time.time(), self._faults.guard(self._end_run))
         self._write_answer()
-        gevent.spawn_later(start + answer.window_end - time.time(), self._end_run)
 
     def _end_run(self) -> None:
-        end_think_times()
+        self._faults.guard(end_think_times)()
         self._answer.window_over = True
         # Users that died or stopped on the way are not replaced: the load was not the planned one.
         self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)
@@ -131,6 +133,7 @@ class Alone(Leader):
         super().__init__(environment, order, exporter, outside)
         self._source = source
         self._outbox = Outbox(self._deliver, "local", os.getpid())
+        self._ended = False
 
     def start(self) -> None:
         """Listen to this environment's events from now on."""
@@ -138,7 +141,8 @@ class Alone(Leader):
         super().start()
 
     def _tick(self, second: int) -> None:
-        if self._answer.start is not None:
+        # The process may stay for a while after its last batch, until somebody has fetched its figures.
+        if self._answer.start is not None and not self._ended:
             self._source.note_health(second)
             self._put(self._source.take_batch(until=self._until))
 
@@ -147,6 +151,7 @@ class Alone(Leader):
         super()._on_quit()
 
     def _finish(self) -> None:
+        self._ended = True
         if self._answer.start is not None:
             self._put(self._source.take_batch(until=self._until, last=True))
 

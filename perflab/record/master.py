@@ -56,6 +56,8 @@ class Master(Leader):
         super()._on_test_start()
         for node in self._runner.clients.all:
             self._expect(node.id)
+            # It comes before what makes the worker begin: it keeps all of its batches for somebody who listens.
+            self._tell(node.id, TAKEN, {"number": 0})
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
         if self._answer.start is not None:

@@ -12,6 +12,7 @@ from locust.exception import RPCError
 from perflab.record.delivery import Inbox, Parcel
 from perflab.record.exporter import Exporter
 from perflab.record.faults import Faults
+from perflab.record.listening import listen_last
 from perflab.record.source import Source
 from perflab.record.ticking import ROWS, TAKEN, Ticking
 
@@ -40,7 +41,7 @@ class Observer(Ticking):
             self._source.listen()
             self._listen(listen.test_start, self._on_test_start)
             gevent.spawn(self._tick_for_ever)
-        listen.quit.add_listener(self._faults.guard(self._on_quit))
+        listen_last(listen.quit, self._faults.guard(self._on_quit))
 
     def _on_test_start(self, **_: Any) -> None:
         self._begun = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from perflab.hosts import NOT_ALLOWED
 from perflab.redact import LOOKED_AT
 from perflab.text import discreet, one_line
 
@@ -15,6 +16,7 @@ LONGEST_NAME = LOOKED_AT + 1
 _BY_TYPE = (
     # The names cover Locust's two clients: built-in exceptions, requests, urllib3, geventhttpclient, gevent.
     ("timeout", re.compile(r"timeout|timedout", re.IGNORECASE)),
+    (NOT_ALLOWED, re.compile(r"^NotAllowedError$")),
     ("refused", re.compile(r"ConnectionRefused")),
     ("dns", re.compile(r"gaierror|NameResolution")),
     ("tls", re.compile(r"SSL|Certificate")),

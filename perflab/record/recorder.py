@@ -11,6 +11,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from perflab.record import discretion, garbage, names, pool, protocols, wire
+from perflab.record.allowed import AllowedHosts
 from perflab.record.clients import InFlight, watch_sleepers
 from perflab.record.duet import Duet
 from perflab.record.health import LostTime
@@ -39,7 +40,7 @@ def install() -> None:
     _installed = True
     wire.install()
     names.install(wire.woken_late_ns)
-    pool.install()
+    pool.install(wire.woken_late_ns)
     garbage.install()
     protocols.install()
     if Order.from_environment() is not None or _is_worker():
@@ -49,12 +50,14 @@ def install() -> None:
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
     in_flight.watch_clients()
-    watch_sleepers(lost)
+    watch_sleepers(lost.sleeps_late_s, wire.woken_late_ns)
 
     # Nothing is opened before the runner exists, because --processes forks between import and init.
     @events.init.add_listener
     def on_init(environment: Environment, **_: Any) -> None:
         outside.attach()
+        for hook in (events.test_stopping, events.test_stop, events.quitting, events.quit):
+            outside.contain(hook)
         runner, order = environment.runner, Order.from_environment()
         is_master = isinstance(runner, MasterRunner)
         duet = None
@@ -62,6 +65,8 @@ def install() -> None:
             # Workers count from 0, each with users of its own.
             duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
             duet.install()
+        if order is not None or isinstance(runner, WorkerRunner):
+            AllowedHosts(environment).install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from perflab.record.delivery import Batch
 from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
 from perflab.record.faults import Faults
-from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, mean_wait_ms, quantile
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
 from perflab.record.listening import listen_first
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.tally import LocustTally
@@ -53,6 +54,8 @@ class Source:
         self._use = ProcessUse()
         self._clock = ClockWatch()
         self._health: list[Row] = []
+        self._noted_second: int | None = None
+        self._noted_users = 0
         self._unanswered = 0
         self._misdated = 0
         self._task_exceptions = 0
@@ -67,7 +70,10 @@ class Source:
         listen_first(listen.user_error, self._on_user_error)
 
     def note_health(self, second: int) -> None:
-        """Add a row of ``generator.csv`` about the time since the last one, which is epoch second `second`."""
+        """Add rows of ``generator.csv`` about the time since the last one, up to epoch second `second`.
+
+        There are several where the process was held up for some seconds: what was lost, was lost in all of them.
+        """
         self._try_to_note_health(second)
 
     def _note_health(self, second: int) -> None:
@@ -77,10 +83,15 @@ class Source:
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, use)
-        # Without a wire time the loop's lag is the best that is known of the generator's share.
-        unseen_s = (self._counts.unstamped - unstamped) * mean_wait_ms(lags) / 1000
+        lost = self._lost.take(self._counts.behind_ms, use, self._counts.unstamped - unstamped, lags)
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
+        since = second - 1 if self._noted_second is None else self._noted_second
+        # No more of them than the steady clock knows of: the clock of the day may have been set.
+        seconds = max(1, min(second - since, 1 + math.ceil(use.elapsed_s)))
+        if seconds > 1:
+            # Nobody could come or go meanwhile; by now the run may be over, and all of them gone.
+            users = max(users, self._noted_users)
+        self._noted_second, self._noted_users = second, users
         figures = (
             f"{use.cpu_percent:.1f}",
             f"{lags[-1]:.2f}",
@@ -90,10 +101,11 @@ class Source:
             f"{quantile(lags, 0.9):.2f}",
             f"{quantile(lost.behind_ms, 0.5):.2f}",
             f"{quantile(lost.behind_ms, 0.99):.2f}",
-            f"{lost.to_generator_s + unseen_s:.4f}",
-            f"{lost.to_client_s:.4f}",
+            f"{lost.to_generator_s / seconds:.4f}",
+            f"{lost.to_client_s / seconds:.4f}",
         )
-        self._health.append((second, users, len(self._in_flight), *figures))
+        for each in range(second - seconds + 1, second + 1):
+            self._health.append((each, users, len(self._in_flight), *figures))
 
     def take_batch(self, *, until: float | None = None, last: bool = False) -> Batch:
         """Return everything since the last batch.

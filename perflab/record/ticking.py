@@ -35,7 +35,11 @@ class Ticking(ABC):
     def _tick_for_ever(self) -> None:
         tick = self._faults.guard(self._tick)
         while True:
-            gevent.sleep(math.floor(time.time()) + 1 - time.time())
+            due = math.floor(time.time()) + 1
+            gevent.sleep(due - time.time())
+            if time.time() >= due + 1:
+                # The process was held up for more than a second. Others are to wake up first, and to say how late.
+                gevent.sleep(0)
             tick(int(time.time()) - 1)
             if self._watched and os.getppid() != self._parent:
                 # Whoever started this process is gone: nobody waits for the result, and load must not go on.

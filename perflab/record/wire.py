@@ -39,7 +39,9 @@ _scratch = bytearray(1 << 18)
 # SSLSocket has a recvmsg_into of its own, which only refuses.
 _recvmsg_into = _socket.socket.recvmsg_into
 woken_late_ns: list[int] = []
-"""Of each wait for bytes, a connection or a name: how long it was there until the event loop woke the client up, in ns.
+"""Of each wait within a request: how long what was waited for was there until the event loop woke the client up, in ns.
+
+Bytes, a connection, a name, the end of a sleep, or nothing, where others were let go first.
 
 Whoever reads it empties it.
 """

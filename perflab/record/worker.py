@@ -12,6 +12,7 @@ from locust.exception import RPCError
 
 from perflab.record.clients import end_think_times
 from perflab.record.delivery import Outbox, Parcel
+from perflab.record.listening import listen_last
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.ticking import ROWS, STOP, TAKEN, Ticking
@@ -38,7 +39,7 @@ class Worker(Ticking):
         self._source.listen()
         listen = self._environment.events
         self._listen(listen.test_start, self._on_test_start)
-        listen.quit.add_listener(self._faults.guard(self._on_quit))
+        listen_last(listen.quit, self._faults.guard(self._on_quit))
         self._runner.register_message(TAKEN, self._faults.guard(self._on_taken))
         self._runner.register_message(STOP, self._faults.guard(self._on_stop), concurrent=True)
         gevent.spawn(self._tick_for_ever)

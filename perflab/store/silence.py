@@ -6,9 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 NO_ANSWER = frozenset({"refused", "reset", "timeout", "dns", "unanswered"})
 """Outcomes of requests that nobody has answered. An error page is an answer."""
+
+Seen: TypeAlias = Mapping[tuple[int, str], tuple[float, int]]
+"""By second and outcome the longest latency in ms of the requests that began then, and their number."""
 
 # A pause is not the end: so long, and for so many answers of what the target gave before, it must have been silent.
 LEAST_S = 3.0
@@ -24,10 +28,9 @@ class Silence:
     outcomes: tuple[str, ...]
 
 
-def find_silence(seen: Mapping[tuple[int, str], tuple[float, int]], end_s: float) -> Silence | None:
+def find_silence(seen: Seen, end_s: float) -> Silence | None:
     """Return the silence that a run ended in; None if its target answered to its end, or may have.
 
-    `seen` holds by second and outcome the longest latency in ms of the requests that began then, and their number;
     `end_s` is the planned end. A silence is one only where requests were made in vain up to its end, and where by the
     rate of answers before there should have been at least ten.
     """

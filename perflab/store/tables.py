@@ -84,6 +84,10 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
+# What can't be written must not fill the memory of a generator. It is never reached without an error that was raised.
+MOST_UNWRITTEN = 16 << 20
+
+
 class TableWriter:
     """Appends rows to a CSV file, each batch with a single write.
 
@@ -99,12 +103,14 @@ class TableWriter:
         """Write rows; texts in them must be on one line each (see `perflab.text.one_line`), so that a row is a line.
 
         Raises OSError where that fails, on a full disk for instance; what was not written then comes first next time.
+        Once there is too much of that, further rows are dropped until it is written.
         """
         self.append_text(csv_text(rows))
 
     def append_text(self, text: str) -> None:
         """Write lines that are such rows already."""
-        self._unwritten += text.encode("utf-8")
+        if len(self._unwritten) < MOST_UNWRITTEN:
+            self._unwritten += text.encode("utf-8")
         while self._unwritten:
             del self._unwritten[: os.write(self._fd, self._unwritten)]
 

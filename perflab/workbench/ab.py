@@ -10,6 +10,7 @@ from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.hosts import allowing
 from perflab.objectives import choose_objectives
 from perflab.plan import UsersLike
 from perflab.progress import Style, show_progress
@@ -65,7 +66,7 @@ def ab(
     from perflab.drive.rounds import run_ab
 
     root = project_root()
-    environment = load_environment(root)
+    environment = allowing(load_environment(root), allow_hosts)
     folder = runs_folder(runs_dir)
     resumed = None
     if resume is not None:
@@ -95,7 +96,6 @@ def ab(
             processes=processes,
             restart=restart,
             label=label,
-            allow_hosts=allow_hosts,
         )
     limits = choose_objectives(None if objectives is None else Path(objectives), plan.plan.locustfile, environment)
     judge = _Judge(plan, tell=progress != "none")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.errors import StoreError
+from perflab.hosts import allowing
 from perflab.objectives import choose_objectives
 from perflab.plan import UsersLike, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
@@ -55,7 +56,7 @@ def sweep(
     from perflab.drive.sweep import run_sweep
 
     root = project_root()
-    environment = load_environment(root)
+    environment = allowing(load_environment(root), allow_hosts)
     if target is not None:
         host, launch = split_target(target)
     plan = make_plan(
@@ -74,7 +75,6 @@ def sweep(
         expect_workers=expect_workers,
         master_bind=master_bind,
         label=label,
-        allow_hosts=allow_hosts,
     )
     # Workers on other machines offer what those can.
     if progress != "none" and not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):

@@ -139,3 +139,14 @@ def test_a_short_window_is_judged_and_said_to_be_unchecked(written: Any) -> None
     sweep = written.open()
     assert sweep.verdict == "PASS"
     assert sweep.notes == ["users-0010-r1: 5 s are too short to be checked for a steady state"]
+
+
+def test_a_front_that_the_generator_has_lost_is_not_left_out_of_its_account(written: Any) -> None:
+    # The generator is stopped for 12 s; then all goes on as if nothing had been.
+    lost = [(*idle()[second][:7], 10, 0.1, 12.0, 9.0, 11.0, 9.8 if second < 12 else 0.0) for second in range(SECONDS)]
+    requests = [row for row in rows(lambda _: 1.0) if row[0] >= 12]
+    written.run(requests, generator=lost, window=(0, SECONDS))
+    sweep = written.open()
+    assert int(sweep.runs["window_start"].item()) >= 12
+    assert sweep.verdict == "INVALID"
+    assert "20 % less load" in sweep.reasons[0]

@@ -16,9 +16,12 @@ from perflab.report.junit import junit_xml
 
 # So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 USERS = """
-import threading
+import contextlib, sys, threading
 import gevent
+from gevent.pool import Pool
+from locust.contrib.fasthttp import FastHttpSession
 from locust import FastHttpUser, TaskSet, constant, events, task
+from locust.exception import StopUser
 class U(FastHttpUser):
     wait_time = constant(0.3)
     @task
@@ -29,15 +32,41 @@ RAISING = (
     USERS
     + """
     def on_stop(self): raise LookupError("in on_stop")
+class Mute(Exception):
+    def __str__(self): raise RuntimeError
+def mute(): raise Mute
+def collected(*_): raise KeyError("collected")
+def collected_later(act):
+    greenlet = gevent.spawn(act)
+    gevent.sleep(0.1)
+    greenlet.get()
 def raising(where):
     def listener(**_): raise RuntimeError(f"in {where} with token=hunter2")
     return listener
 for name in ("test_start", "spawning_complete", "request", "test_stop", "quitting"):
     getattr(events, name).add_listener(raising(name))
+def ending(**_): raise StopUser("in the end")
+events.test_stopping.add_listener(ending)
+events.test_stop.add_listener(ending)
+@events.quit.add_listener
+def leave(**_): sys.exit(2)
 @events.test_start.add_listener
 def start(**_):
     gevent.spawn_later(1, raising("greenlet"))
     threading.Thread(target=raising("thread")).start()
+    gevent.spawn(mute)
+    gevent.spawn(FastHttpSession.request, None, "GET", "/through perflab")
+    Pool().spawn(raising("pool"))
+    gevent.get_hub().threadpool.spawn(raising("native"))
+    ways = (
+        gevent.get_hub().threadpool.apply,
+        lambda act: gevent.spawn(act).get(),
+        lambda act: Pool().map(act, "ab"),
+        lambda act: gevent.joinall([gevent.spawn(act)]),
+        collected_later,
+    )
+    for way in ways:
+        with contextlib.suppress(KeyError): way(collected)
 """
 )
 
@@ -74,8 +103,18 @@ def test_exceptions_outside_of_requests_and_tasks_are_named(tmp_path: Path, smal
     sweep = swept(tmp_path, RAISING, small_target, processes=processes)
     [manifest] = sweep.run_manifests
     found = manifest.evidence.exceptions
-    for where in ("test_start", "spawning_complete", "request", "test_stop", "greenlet", "thread", "on_stop"):
+    for where in (
+        *("test_start", "spawning_complete", "request", "test_stop", "greenlet", "thread", "on_stop"),
+        *("pool", "native"),
+    ):
         assert any(f"in {where}" in text and "locustfile.py, line" in text for text in found), (where, found)
+    # No user can be ended there: the test is, as it should, and the process when it has told all.
+    assert any(text.startswith("StopUser: in the end (locustfile.py") for text in found)
+    assert any(text.startswith("Mute: ") for text in found)
+    # perflab's own code, which Locust's clients run through, is none of the locustfile's.
+    assert any(text.startswith("AttributeError: ") and ".py, line" not in text for text in found)
+    # Whoever has asked for a result has its exception, too.
+    assert not any("collected" in text for text in found)
     assert sum(found.values()) > manifest.evidence.requests_recorded > 10
     # It is what Locust says of itself, too.
     assert (manifest.status, manifest.evidence.locust_exit_code) == ("complete", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -12,10 +13,12 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from perflab.ab_plan import AbPlan, make_ab_plan
 from perflab.analyse.sweep import Sweep
+from perflab.drive.events import Event, Listener, Progress
 from perflab.drive.rounds import run_ab
 from perflab.errors import TargetError, UsageError
 from perflab.objectives import Objectives
@@ -47,7 +50,13 @@ def plan_of(folder: Path, *, design: str = "duet", failing: float = 0.0, **optio
     return ab.model_copy(update={"plan": ab.plan.model_copy(update={"settle_s": 1.0})})
 
 
-def made(ab: AbPlan, folder: Path, *, resumed: AbDir | None = None, rounds: int = 2) -> AbDir:
+def ignore(event: Event) -> None:
+    pass
+
+
+def made(
+    ab: AbPlan, folder: Path, *, resumed: AbDir | None = None, rounds: int = 2, listen: Listener = ignore
+) -> AbDir:
     return run_ab(
         ab,
         Objectives(),
@@ -55,7 +64,7 @@ def made(ab: AbPlan, folder: Path, *, resumed: AbDir | None = None, rounds: int 
         resumed=resumed,
         environment=load_environment(folder),
         root=folder,
-        listen=lambda _: None,
+        listen=listen,
         begun=lambda _: None,
         go_on=lambda _, number: number < rounds,
     )
@@ -126,10 +135,13 @@ def test_interleaved_loads_one_at_a_time_with_all_users(in_empty_folder: Path) -
 def test_a_round_that_was_cut_short_stays_and_the_next_has_its_own_number(in_empty_folder: Path) -> None:
     ab = plan_of(in_empty_folder)
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "steady":
+            # The log can't be written anew, as on a full disk.
+            event.run.locust_log.with_suffix(".redacted").mkdir()
+            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(IsADirectoryError):
         run_ab(
             ab,
             Objectives(),
@@ -137,16 +149,28 @@ def test_a_round_that_was_cut_short_stays_and_the_next_has_its_own_number(in_emp
             resumed=None,
             environment=load_environment(in_empty_folder),
             root=in_empty_folder,
-            listen=lambda event: stop() if type(event).__name__ == "Progress" and event.phase == "steady" else None,  # type: ignore[union-attr]
+            listen=stop,
             begun=lambda _: None,
             go_on=lambda *_: True,
         )
     [folder] = (in_empty_folder / "runs").iterdir()
     place = AbDir(folder)
+    [cut_short] = Sweep.open(place.baseline).run_manifests
+    assert cut_short.evidence.requests_recorded > 0
     assert [run.status for run in Sweep.open(place.candidate).run_manifests] == ["interrupted"]
     assert read_manifest(place.manifest, AbManifest).status == "interrupted"
-    made(ab, in_empty_folder, resumed=place)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "steady":
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "candidate" in process.cmdline():
+                        process.kill()
+
+    # Targets that are started once stay lost.
+    made(ab.model_copy(update={"restart": False}), in_empty_folder, resumed=place, rounds=3, listen=kill)
     assert [run.status for run in Sweep.open(place.candidate).run_manifests] == ["interrupted", "complete"]
+    assert read_manifest(place.manifest, AbManifest).status == "failed"
     assert [run.name for run in place.baseline.runs()] == ["users-0006-r1", "users-0006-r2"]
 
 

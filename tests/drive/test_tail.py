@@ -37,6 +37,7 @@ def test_rows_are_taken_in_once_and_half_lines_wait(tmp_path: Path) -> None:
     tail.read()
     assert (tail.requests, tail.failures, tail.users) == (5, 2, 21)
     assert [(point.requests, point.failures, point.p95_ms) for point in tail.points()] == [(3, 0, 4.0), (2, 2, None)]
+    assert tail.seen == [{(0, "ok"): (5.0, 3), (1, "http_503"): (2.0, 2)}]
 
 
 def test_a_request_without_a_latency_is_counted_and_no_more(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import perflab
+from perflab.analyse.sweep import Sweep
+from perflab.drive.events import Event, Progress
+from perflab.drive.sweep import run_sweep
 from perflab.drive.target import free_port
+from perflab.objectives import Objectives
+from perflab.plan import make_plan
+from perflab.settings import load_environment
 from tests.whole import losses
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +75,43 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
     assert evidence.unstamped == 0
     users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["running_users"].sum()
     assert set(users) == {12}
+
+
+def test_a_worker_that_goes_in_the_middle_is_missed_though_it_goes_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    monkeypatch.setenv("LOAD_TEST_WAIT_MIN", "0.1")
+    monkeypatch.setenv("LOAD_TEST_WAIT_MAX", "0.2")
+    monkeypatch.chdir(ROOT)
+    port, runs_dir = free_port(), tmp_path / "runs"
+    environment = load_environment(ROOT)
+    plan = make_plan(
+        environment=environment,
+        root=ROOT,
+        launch=API,
+        users=(6,),
+        spawn_rate=20,
+        duration=6,
+        expect_workers=2,
+        master_bind=f"127.0.0.1:{port}",
+    )
+    with started(workers(2, port), tmp_path / "workers.log") as (first, second):
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Progress) and event.phase == "steady" and first.poll() is None:
+                first.send_signal(signal.SIGINT)
+
+        done = run_sweep(plan, Objectives(), runs_dir=runs_dir, environment=environment, root=ROOT, listen=listen)
+        assert second.wait(20) == 0
+    sweep = Sweep.open(done)
+    evidence = sweep.run_manifests[0].evidence
+    # Its users run again at the other one, and every request that was made is in the tables.
+    assert evidence.users_reached == 6
+    assert evidence.requests_recorded == (evidence.requests_finished or 0) + evidence.unanswered
+    assert [source.lost for source in evidence.sources.values()].count(True) == 1
+    assert sweep.verdict == "INVALID"
+    assert any(f"(process {first.pid}) was lost" in reason for reason in sweep.reasons)
 
 
 def test_a_run_without_its_workers_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +179,13 @@ def test_prometheus_watches_plain_locust_alone_and_as_a_master(
             sources = {sample.labels["source"] for sample in found if sample.name == "load_test_users"}
             assert sources == ({"worker-0", "worker-1"} if number else {"local"})
             process.terminate()
-            process.wait(20)
+            # It waits for a last visit of whoever has watched it.
+            deadline = time.monotonic() + 20
+            while process.poll() is None:
+                assert time.monotonic() < deadline
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(page, timeout=1).close()
+                time.sleep(0.1)
         leader.__exit__(None, None, None)
     assert "Traceback" not in (tmp_path / "leader.log").read_text()
 

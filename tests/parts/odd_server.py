@@ -22,11 +22,12 @@ def refused(writer: asyncio.StreamWriter) -> bool:
     return ASKED[writer] % 3 != 0
 
 
-async def answer(path: str, method: str, writer: asyncio.StreamWriter) -> bool:
+async def answer(path: str, query: str, method: str, writer: asyncio.StreamWriter) -> bool:
     """Answer one request; return whether the connection stays open."""
     await asyncio.sleep(0.02)
     if path == "/redirect":
-        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /plain\r\nContent-Length: 0\r\n\r\n")
+        location = (query or "/plain").encode()
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % location)
     elif path == "/chunked":
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for chunk in (b"5\r\nhello\r\n", b"5\r\nworld\r\n", b"0\r\n\r\n"):
@@ -57,7 +58,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     try:
         while line := await reader.readline():
             method, path, _ = line.decode().split(" ")
-            path = path.partition("?")[0]
+            path, _, query = path.partition("?")
             length = 0
             while (header := await reader.readline()) not in (b"\r\n", b""):
                 if header.lower().startswith(b"content-length:"):
@@ -66,7 +67,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if path == "/health":
                 writer.write(PLAIN)
                 await writer.drain()
-            elif not await answer(path, method, writer):
+            elif not await answer(path, query, method, writer):
                 break
     except (OSError, asyncio.IncompleteReadError):
         return

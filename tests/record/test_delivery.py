@@ -7,7 +7,7 @@ import random
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.delivery import MOST_UNHEARD, Batch, Inbox, Outbox, Parcel
 
 
 def batch(number: int) -> Batch:
@@ -43,6 +43,29 @@ def test_a_bad_channel_loses_nothing_and_repeats_nothing(seed: int) -> None:
     for name, outbox in outboxes.items():
         assert outbox.empty
         assert [number for source, number in landed if source == name] == list(range(1, 40))
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_waits_is_given_up_only_where_nobody_listens(heard: bool) -> None:
+    landed: list[int] = []
+    inbox = Inbox(lambda parcel: landed.append(parcel.batch.finished))
+    listening = False
+
+    def send(parcel: Parcel) -> None:
+        if listening:
+            outbox.acknowledge(inbox.receive(parcel))
+
+    outbox = Outbox(send, "worker-0", 1, patience_s=-1)
+    if heard:
+        outbox.acknowledge(0)
+    most = MOST_UNHEARD + 10
+    for number in range(1, most + 1):
+        outbox.put(batch(number))
+    listening = True
+    outbox.repeat()
+    outbox.put(batch(most + 1))
+    assert outbox.empty
+    assert landed == list(range(1 if heard else MOST_UNHEARD + 1, most + 2))
 
 
 def test_nothing_is_sent_again_before_its_time() -> None:

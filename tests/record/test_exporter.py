@@ -19,6 +19,7 @@ from perflab.drive.target import free_port
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
 from perflab.record.exporter import MOST_NAMES, LoadTest
+from perflab.store.handover import read_answer
 from tests.whole import losses
 
 Sample = tuple[str, dict[str, str], float]
@@ -106,9 +107,10 @@ def test_the_share_within_an_objective_is_exact_and_the_clock_is_the_wire() -> N
 
 
 class Scraper:
-    """Fetches a page again and again, as Prometheus does, and keeps the last answer."""
+    """Fetches a page some times while a run lasts, then, as Prometheus may, only some seconds after its end."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, runs_dir: Path) -> None:
+        self._runs_dir = runs_dir
         self._url = f"http://127.0.0.1:{port}/metrics"
         self.text = ""
         self.fetched = 0
@@ -118,6 +120,10 @@ class Scraper:
 
     def _scrape(self) -> None:
         while not self._over.wait(0.2):
+            if self.fetched == 5 and not self._run_has_ended():
+                continue
+            if self.fetched == 5:
+                self._over.wait(2.2)
             try:
                 with urllib.request.urlopen(self._url, timeout=5) as answer:  # noqa: S310
                     self.text = answer.read().decode()
@@ -125,17 +131,22 @@ class Scraper:
             except (urllib.error.URLError, ConnectionError):
                 continue
 
+    def _run_has_ended(self) -> bool:
+        # The recorder's own word: the process still waits for whoever watches it.
+        answers = [read_answer(file.parent) for file in self._runs_dir.rglob(".recorder.json")]
+        return any(answer is not None and answer.end is not None for answer in answers)
+
     def close(self) -> None:
         self._over.set()
         self._thread.join()
 
 
 @pytest.fixture
-def scraper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scraper]:
+def scraper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scraper]:
     port = free_port()
     monkeypatch.setenv("LOAD_TEST_PROMETHEUS_PORT", str(port))
     monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
-    scraper = Scraper(port)
+    scraper = Scraper(port, tmp_path)
     yield scraper
     scraper.close()
 

@@ -18,13 +18,22 @@ PARTS = Path(__file__).parents[1] / "parts"
 
 FAULTY = """
 from locust import FastHttpUser, constant, task
+from perflab.record import leader, writer
 from perflab.record.exporter import LoadTest
 from perflab.record.health import ProcessUse
 
 def failing(*_):
     raise RuntimeError("on purpose")
 
-ProcessUse.take = LoadTest.take = failing
+ProcessUse.take = LoadTest.take = leader.end_think_times = failing
+
+write, full = writer.write_answer, []
+def write_unless_full(folder, answer):
+    if answer.window_start is not None and not full:
+        full.append(True)
+        failing()
+    write(folder, answer)
+writer.write_answer = write_unless_full
 
 class Web(FastHttpUser):
     wait_time = constant(0.02)
@@ -124,7 +133,9 @@ def test_what_goes_wrong_in_the_recorder_is_said_and_ends_nothing(tmp_path: Path
             runs_dir=tmp_path / "runs",
             progress="none",
         )
-    evidence = sweep.run_manifests[0].evidence
+    [manifest] = sweep.run_manifests
+    evidence = manifest.evidence
+    assert manifest.status == "complete"
     recorded = sweep.latency.loc[sweep.latency["measure"] == "client", "count"].sum()
     assert recorded == evidence.requests_finished == evidence.locust_finished
     assert sweep.totals["requests"].item() > 50

@@ -13,15 +13,24 @@ from perflab.analyse.sweep import Sweep
 
 ODD = Path(__file__).parents[1] / "parts" / "odd_server.py"
 
-# Nine users who ask all the time, and one who computes for 1.5 s now and then: nobody else gets on meanwhile.
+# Nine users who ask all the time and think in between, most of them within their task, and one who computes for 1.5 s
+# now and then: nobody else gets on meanwhile.
 BLOCKED = """
 import time
 from locust import FastHttpUser, User, constant, task
 
 class Asking(FastHttpUser):
+    fixed_count = 3
     wait_time = constant(0.1)
     @task
     def get(self): self.client.get("/plain")
+
+class Pausing(FastHttpUser):
+    wait_time = constant(0)
+    @task
+    def get(self):
+        self.client.get("/plain")
+        time.sleep(0.1)
 
 class Computing(User):
     fixed_count = 1

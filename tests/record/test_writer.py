@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+import pytest
+
 from perflab.analyse.samples import LATENCY, RESPONSES, read_table
 from perflab.record.delivery import Batch, Parcel
 from perflab.record.faults import Faults
@@ -40,3 +42,29 @@ def test_what_could_not_be_written_comes_later_and_whole(tmp_path: Path) -> None
         assert reading.frame.groupby("second")["count"].sum().to_dict() == {1: 100, 2: 100, 3: 100}
     account = writer.answer.sources["local"]
     assert account.recorded == account.finished == 300
+
+
+def test_a_disk_that_stays_full_costs_rows_that_are_missed_and_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, faults = RunDir(tmp_path), Faults()
+    create_tables(tmp_path, managed=False)
+    writer = RunWriter(tmp_path, faults)
+    writer.answer.start = 0
+    writer.take(parcel(1))
+    monkeypatch.setattr("perflab.store.tables.MOST_UNWRITTEN", 1000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (run.latency.stat().st_size + 1234, hard))
+        for number in range(2, 5):
+            writer.take(parcel(number))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    writer.take(parcel(5))
+    writer.take(parcel(6))
+    reading = read_table(run.latency, LATENCY)
+    assert not reading.torn
+    # What waited was more than is kept, so nothing came on top of it.
+    assert reading.frame.groupby("second")["count"].sum().to_dict() == {1: 100, 2: 100, 6: 100}
+    assert faults.count >= 3
+    assert writer.answer.sources["local"].recorded == 600

@@ -1,0 +1,106 @@
+"""Users that sleep and stop, in a process of its own each, because Locust patches it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+# Whoever sleeps 10 ms is woken up 40 ms late, because somebody computes for 50 ms.
+SLEEPING = """
+import json, socket, time
+import gevent, gevent.hub
+from locust import User, constant
+from locust.env import Environment
+from locust.user.task import DefaultTaskSet
+from perflab.record import clients, pool
+from perflab.record.exchange import Exchange
+
+between, within = [], []
+clients.watch_sleepers(between, within)
+here, there = socket.socketpair()
+
+class Web(User):
+    wait_time = constant(0.01)
+
+def compute():
+    end = time.perf_counter() + 0.05
+    while time.perf_counter() < end: pass
+
+def late(sleep, user=None, exchange=None):
+    def sleeping(_):
+        gevent.getcurrent().perflab_exchange = exchange or ended
+        sleep()
+    del between[:], within[:]
+    gevent.joinall([gevent.spawn(sleeping, user), gevent.spawn(compute)], raise_error=True)
+    return [late_s > 0.03 for late_s in between], [late_ns > 3e7 for late_ns in within]
+
+ended = Exchange()
+ended.idle = True
+user = Web(Environment())
+user._state = "running"
+print(json.dumps({
+    "wait": late(DefaultTaskSet(user).wait, user),
+    "gevent": late(lambda: gevent.sleep(0.01), user),
+    "hub": late(lambda: gevent.hub.sleep(seconds=0.01), user),
+    "time": late(lambda: time.sleep(0.01), user),
+    "request": late(lambda: time.sleep(0.01), user, Exchange()),
+    "pool": late(lambda: pool.is_quiet(here, within), user, Exchange()),
+    "nobody": late(lambda: gevent.sleep(0.01)),
+}))
+"""
+
+# A user's only task fails, so that it waits where Locust handles the exception; at its end it asks something more.
+STOPPING = """
+import json
+import gevent, gevent.event
+from locust import TaskSet, User, constant, task
+from locust.env import Environment
+from perflab.record import clients
+
+seen, failed, leaving, answered = [], gevent.event.Event(), gevent.event.Event(), gevent.event.Event()
+clients.watch_sleepers([], [])
+
+class Failing(TaskSet):
+    @task
+    def fail(self):
+        failed.set()
+        raise ValueError
+    def on_stop(self): seen.append("task set")
+
+class Web(User):
+    wait_time = constant(0.1)
+    tasks = [Failing]
+    def on_stop(self):
+        leaving.set()
+        answered.wait()
+        seen.append("user")
+
+runner = Environment(user_classes=[Web], stop_timeout=20).create_local_runner()
+runner.start(1, 10)
+failed.wait()
+clients.end_think_times()
+leaving.wait()
+gevent.spawn_later(0.05, answered.set)
+runner.stop()
+print(json.dumps(seen))
+"""
+
+
+def told(code: str) -> Any:
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def test_every_sleep_of_a_user_is_noted_once_and_of_nobody_else() -> None:
+    late, thinking, asking = told(SLEEPING), [[True], []], [[], [True]]
+    assert late == {
+        **dict.fromkeys(("wait", "gevent", "hub", "time"), thinking),
+        **dict.fromkeys(("request", "pool"), asking),
+        "nobody": [[], []],
+    }
+
+
+def test_who_stops_when_the_run_is_over_may_say_goodbye() -> None:
+    assert told(STOPPING) == ["task set", "user"]

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from perflab.analyse.sweep import Sweep
+from perflab.errors import naming
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 from perflab.report.summary import summary_md
@@ -28,5 +29,6 @@ def write_results(sweep: Sweep, *, report: bool) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a kill at any moment leaves the old or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
+    with naming(path):
+        beside.write_bytes(content)
     beside.replace(path)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_json
 
-from perflab.errors import StoreError
+from perflab.errors import StoreError, naming
 from perflab.objectives import Objectives
 from perflab.plan import Plan
 from perflab.redact import redact_values
@@ -167,7 +167,8 @@ ManifestT = TypeVar("ManifestT", bound=BaseModel)
 def write_manifest(path: Path, manifest: BaseModel) -> None:
     """Write a manifest so that a kill at any moment leaves the old or the new one; no secret in its texts is kept."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(to_json(_discreet(manifest.model_dump()), indent=2) + b"\n")
+    with naming(path):
+        beside.write_bytes(to_json(_discreet(manifest.model_dump()), indent=2, inf_nan_mode="null") + b"\n")
     beside.replace(path)
 
 

@@ -6,7 +6,8 @@
     error_rate = { complements = "success_rate" }
     p95_ms = { at_most = 200, variable = "AUTH_P95_LATENCY_MS" }
 
-`endpoints` are shell patterns on request names, with a method in front where it matters ("POST /orders").
+`endpoints` are request names as they are, or shell patterns on them, with a method in front where it matters
+("POST /orders").
 `variable` names the environment variable that overrides the limit. A throughput counts successful requests, of some of
 the group's endpoints if it names them, and is judged from a number of users on if it says so:
 
@@ -30,6 +31,7 @@ from pydantic import ValidationError, model_validator
 from perflab.bounded import Amount, Count, Name, Record, first_problem
 from perflab.errors import UsageError
 from perflab.reading import read_text
+from perflab.text import request_name
 
 Bound = Literal["at_least", "at_most"]
 
@@ -80,8 +82,19 @@ class Group(Record, extra="forbid"):
 
 
 def any_matches(patterns: Iterable[str], method: str, name: str) -> bool:
-    """Say whether an endpoint fits one of the shell patterns, which may have a method in front."""
-    return any(fnmatchcase(f"{method} {name}" if " " in pattern else name, pattern) for pattern in patterns)
+    """Say whether an endpoint, as it was recorded, has one of the names or fits one of the shell patterns.
+
+    Either may have a method in front. A name counts as one whatever is in it, such as ``/blog?id=[id]``.
+    """
+    return any(_is_name(pattern, method, name) or _fits(pattern, method, name) for pattern in patterns)
+
+
+def _is_name(pattern: str, method: str, name: str) -> bool:
+    return name in (request_name(pattern), request_name(pattern.removeprefix(f"{method} ")))
+
+
+def _fits(pattern: str, method: str, name: str) -> bool:
+    return fnmatchcase(name, pattern) or (" " in pattern and fnmatchcase(f"{method} {name}", pattern))
 
 
 class Objectives(Record, extra="forbid"):

@@ -190,7 +190,7 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
     except ValueError as error:
         raise TargetError(f"--host {quoted(_without_user(host))} is not a URL: {error}") from None
     if parts.username is not None or parts.password is not None:
-        raise TargetError("--host must not carry a user name or password: give credentials to the locustfile instead")
+        raise TargetError("--host must not carry a user name or password; give credentials to the locustfile instead")
     if parts.query or parts.fragment:
         raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
     if parts.scheme not in {"http", "https"} or not name:

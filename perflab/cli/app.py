@@ -16,6 +16,7 @@ import typer
 from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
+from perflab.text import say
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -97,7 +98,8 @@ def run_app(
         code = INTERRUPTED
     except Exception:
         # A defect of perflab's own. Python's exit code for it is 1, which would say that the target has failed.
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            say(line)
         return INTERNAL_ERROR
     if code in (INTERRUPTED, TERMINATED):
         return _fail("interrupted; what was recorded so far is kept", code)
@@ -105,7 +107,7 @@ def run_app(
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write("perflab: " + " ".join(message.split()) + "\n")
+    say("perflab: " + " ".join(message.split()))
     return code
 
 

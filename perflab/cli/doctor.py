@@ -72,16 +72,13 @@ def _print_json(findings: list[Finding]) -> None:
 
 
 def _print_table(findings: list[Finding]) -> None:
-    import sys
-
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from perflab.cli.output import PLAIN_WIDTH
+    from perflab.cli.output.console import open_console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = open_console()
     table = Table("check", "result", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False)
     for finding in findings:
         result = f"[{_STYLES[finding.result]}]{finding.result}[/]"

@@ -168,8 +168,8 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         # Locust takes whole seconds only.
         *("--stop-timeout", str(math.ceil(plan.timeout_s))),
         *("--exit-code-on-error", "0"),
+        # Its HTML report is written by the recorder: if that fails here, Locust doesn't get to its end.
         *("--csv", str(run.locust_prefix)),
-        *("--html", str(run.locust_html)),
     ]
     if plan.expect_workers:
         address, _, port = plan.master_bind.rpartition(":")

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from perflab.bounded import first_problem
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
-from perflab.drive.output import last_line, redact_log
+from perflab.drive.output import DiscreetLog, last_line
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
@@ -79,32 +79,29 @@ def execute_run(
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
-    with run.locust_log.open("wb") as log:
-        locust = Child(
-            run_command(plan, manifest.users, first.target.host, run),
-            environment=child_environment,
-            cwd=plan.folder,
-            output=log.fileno(),
-            grace_s=LOCUST_GRACE_S,
-        )
+    log = DiscreetLog(run.locust_log)
+    locust = Child(
+        run_command(plan, manifest.users, first.target.host, run),
+        environment=child_environment,
+        cwd=plan.folder,
+        output=log.fileno(),
+        grace_s=LOCUST_GRACE_S,
+    )
     tail = RunTail(*(lane.run for lane in lanes))
     status: Status = "interrupted"
     code: int | None = None
     try:
-        code = _watch_to_end(lanes, locust, tail, watch)
+        code = _watch_to_end(lanes, locust, tail, log, watch)
         status = "complete"
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
-        try:
-            closed = [_close(lane, run, status, code, seen) for lane, seen in zip(lanes, tail.seen, strict=True)]
-        finally:
-            # Last, because it writes the whole log once more: on a full disk that fails.
-            redact_log(run.locust_log)
+        log.close()
+        closed = [_close(lane, run, status, code, seen) for lane, seen in zip(lanes, tail.seen, strict=True)]
     return closed
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, watch: Watcher) -> int:
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
@@ -117,6 +114,7 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, watch: Wa
         while True:
             due += 1.0
             code = locust.wait(max(0.05, due - time.monotonic()))
+            log.take()
             tail.read()
             answer = read_answer(run.path)
             for recorder in recorders:

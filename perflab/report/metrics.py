@@ -122,7 +122,9 @@ class Figures(Part):
 class EndpointFigures(Figures):
     """One endpoint's requests that began in the steady window, repeats pooled."""
 
-    group: str = Field(description="The group of endpoints that it is judged with.")
+    group: str = Field(
+        description="The group of endpoints that it is judged with; several where it stands for endpoints of several."
+    )
 
 
 class Failure(Part):
@@ -226,8 +228,14 @@ class Level(Part):
     runs: dict[str, Run] = Field(description="By repeat: r1, r2 and so on.")
     totals: Figures = Field(description="All requests of the level.")
     groups: dict[str, Figures] = Field(description="By the group's name.")
-    endpoints: dict[str, EndpointFigures] = Field(description="By method and name with a space between.")
-    failures: list[Failure] = Field(description="By method, name, outcome, status and message, in this order.")
+    endpoints: dict[str, EndpointFigures] = Field(
+        description="By method and name with a space between. Of more than 500 the rarest are one, without a method "
+        "and called N more names."
+    )
+    failures: list[Failure] = Field(
+        description="By method, name, outcome, status and message, in this order; of more than 500 kinds the rarest "
+        "are one, whose message says how many they are."
+    )
     resources: Resources = Field(description="CPU and memory of load generator and target.")
     objectives: dict[str, Objective] = Field(description="By group and metric with a space between.")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perflab.errors import PerflabError, UsageError
+from perflab.errors import PerflabError, UsageError, naming
 from perflab.report.export import export_html
 from perflab.report.runner import NotebookError, run_notebook
 from perflab.store.layout import ComparisonDir, SweepDir
@@ -77,7 +77,7 @@ def _with_own(parameters: Mapping[str, Any] | None, own: Mapping[str, str], way_
 def _render(folder: Path, notebook: Path | None, own: str, parameters: Mapping[str, Any], *, title: str) -> None:
     """Run `notebook`, or perflab's `own`; put its page and itself into `folder`, both or, if a cell fails, neither."""
     place = folder.absolute()
-    with scratch_folder("report", place) as beside:
+    with naming(place), scratch_folder("report", place) as beside:
         made = beside / "report.ipynb"
         page = made.with_suffix(".html")
         try:

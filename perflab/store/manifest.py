@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from perflab.bounded import (
@@ -26,6 +27,7 @@ from perflab.errors import StoreError
 from perflab.objectives import Objectives
 from perflab.plan import Plan
 from perflab.reading import read_text
+from perflab.redact import redact_values
 from perflab.store.scratch import write_whole
 
 SCHEMA_VERSION = 2
@@ -194,8 +196,16 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 def write_manifest(path: Path, manifest: Record) -> None:
-    """Write a manifest so that a kill at any moment leaves the old or the new one."""
-    write_whole(path, manifest.model_dump_json(indent=2) + "\n")
+    """Write a manifest so that a kill at any moment leaves the old or the new one; no secret in its texts is kept."""
+    write_whole(path, to_json(_discreet(manifest.model_dump()), indent=2) + b"\n")
+
+
+def _discreet(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_values(value)
+    if isinstance(value, dict):
+        return {_discreet(key): _discreet(item) for key, item in value.items()}
+    return [_discreet(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_manifest(path: Path, kind: type[RecordT], way_out: str = "restore it or delete its folder") -> RecordT:

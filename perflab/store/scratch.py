@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
+from perflab.errors import naming
 from perflab.store.handover import remove_answer
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
 
@@ -30,7 +31,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a kill at any moment leaves the old or the new one; raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        with naming(path):
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

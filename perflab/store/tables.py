@@ -13,6 +13,7 @@ from itertools import repeat
 from operator import truediv
 from pathlib import Path
 
+from perflab.errors import naming
 from perflab.text import MOST_OF_A_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
@@ -71,7 +72,8 @@ def bucket_middle(bucket: int) -> float:
 
 def create_table(path: Path, columns: Sequence[str]) -> None:
     """Start a CSV file with its header; the processes that append to it come later."""
-    path.write_text(",".join(columns) + "\n", encoding="utf-8")
+    with naming(path):
+        path.write_text(",".join(columns) + "\n", encoding="utf-8")
 
 
 def create_tables(run_dir: Path, *, managed: bool) -> None:
@@ -110,6 +112,7 @@ class TableWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._unwritten = bytearray()
 
@@ -125,8 +128,9 @@ class TableWriter:
         """Write lines that are such rows already."""
         if len(self._unwritten) < MOST_UNWRITTEN:
             self._unwritten += text.encode("utf-8")
-        while self._unwritten:
-            del self._unwritten[: os.write(self._fd, self._unwritten)]
+        with naming(self._path):
+            while self._unwritten:
+                del self._unwritten[: os.write(self._fd, self._unwritten)]
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

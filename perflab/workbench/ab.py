@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from perflab.settings import load_environment, project_root
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import SIDES
 from perflab.store.manifest import read_manifest, write_manifest
+from perflab.text import say
 from perflab.workbench import given
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
@@ -169,8 +169,7 @@ class _Judge:
 
     def _say(self, line: str) -> None:
         if self._tell:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            say(line)
 
 
 def _resumable(place: AbDir) -> AbPlan:

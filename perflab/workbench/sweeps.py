@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+from perflab.text import say
 from perflab.variables import say_unknown, unknown_variables
 from perflab.workbench import given
 
@@ -86,7 +86,8 @@ def sweep(
     if progress != "none":
         warn_of_environment(environment, plan, limits)
         # Workers on other machines offer what those can.
-        _warn("" if plan.expect_workers else warn_of(plan, runs_folder(runs_dir)))
+        if not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
+            say(warning)
     with SweepLog() as log:
         with show_progress(progress) as show:
             done = run_sweep(
@@ -110,14 +111,9 @@ def sweep(
 def warn_of_environment(environment: Mapping[str, str], plan: Plan, objectives: Objectives) -> None:
     """Write to stderr which settings are not in force: those that nobody knows, and those of plain Locust."""
     if unknown := unknown_variables(environment, [plan.locustfile.parent, project_root()], objectives):
-        _warn(f"warning: {say_unknown(unknown)}")
-    _warn(warn_of_settings(environment, plan.folder))
-
-
-def _warn(text: str | None) -> None:
-    if text:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        say(f"warning: {say_unknown(unknown)}")
+    if settings := warn_of_settings(environment, plan.folder):
+        say(settings)
 
 
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, complete: bool = False) -> Sweep:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from perflab.console import PlainConsole
 from perflab.errors import PerflabError
 from perflab.store.manifest import EXIT_CODES
 
@@ -27,9 +27,9 @@ def exit_code(verdict: Verdict) -> int:
     return EXIT_CODES[verdict]
 
 
-def open_console() -> Console:
+def open_console() -> PlainConsole:
     """Return a console on stdout: as wide as the terminal, or of a plain width where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return PlainConsole(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def make_table(*columns: str, numbers: Collection[str]) -> Table:

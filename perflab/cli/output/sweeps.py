@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from perflab.cli.output.console import STYLES, make_table, open_console
+from perflab.text import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
 
 def print_report(path: Path, *, as_json: bool) -> None:
     """Print where the report lies; with JSON on stdout, to stderr."""
-    (sys.stderr if as_json else sys.stdout).write(f"report: {path}\n")
+    say(f"report: {path}", sys.stderr if as_json else sys.stdout)
 
 
 def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> None:

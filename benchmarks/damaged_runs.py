@@ -443,7 +443,9 @@ def main() -> None:
         if found := examine(runs_dir, recorded):
             raise SystemExit(f"undamaged runs fail: {found}")
         for number in range(arguments.first, arguments.first + arguments.mutations):
-            shutil.rmtree(runs_dir)
+            if runs_dir.is_dir():
+                shutil.rmtree(runs_dir)
+            runs_dir.unlink(missing_ok=True)
             shutil.copytree(whole, runs_dir)
             what = damage(runs_dir, random.Random(f"{arguments.seed}-{number}"))
             failures = within_limits(runs_dir, recorded, Path(folder, "said"))

@@ -156,7 +156,7 @@ def test_a_kernel_that_dies_costs_the_report_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     notebook = write_notebook(
-        tmp_path / "dying.ipynb", "sweep_id = runs_dir = None", "import os; os.kill(os.getpid(), 9)"
+        tmp_path / "dying.ipynb", "sweep_id = None\nruns_dir = None", "import os; os.kill(os.getpid(), 9)"
     )
     place = SweepDir(tmp_path / "runs" / hostile_dir.id)
     shutil.copytree(hostile_dir.path, place.path)

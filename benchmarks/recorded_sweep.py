@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from perflab.amounts import parse_users
 from perflab.analyse.summary import Floats
 from perflab.objectives import Objectives, load_objectives
-from perflab.plan import SETTLE_S, Plan, parse_users
+from perflab.plan import SETTLE_S, Plan
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import (
     Evidence,

@@ -32,7 +32,7 @@ from scipy.stats import binom
 
 from benchmarks.analysis_speed import machine
 from perflab.drive.child import Child
-from perflab.drive.locust import RECORDER, locust_environment, run_command
+from perflab.drive.locust import locust_environment, run_command
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.target import Target, open_target
 from perflab.plan import Plan
@@ -151,7 +151,7 @@ class Bench:
         }
         if recorded:
             manifest = RunManifest(sweep_id="overhead", users=USERS, repeat=1, plan=self._plan, seed=1)
-            execute_run([Lane(run, manifest, self._target)], environment, ROOT, lambda *_: None)
+            execute_run([Lane(run, manifest, self._target, manifest.plan)], environment, lambda *_: None)
         else:
             self._run_plain(run, environment)
         if not result.is_file():
@@ -167,7 +167,7 @@ class Bench:
         run.path.mkdir()
         command = run_command(self._plan, USERS, self._target.host, run)
         # All the rest is as it is with the recorder, Locust's own CSV files and report included.
-        command = [part.removesuffix(f",{RECORDER}") for part in command]
+        command = [command[0], "-m", "locust", *command[command.index("-f") :]]
         with run.locust_log.open("wb") as log:
             locust = Child(
                 command, environment=locust_environment(environment), cwd=ROOT, output=log.fileno(), grace_s=2.0

@@ -19,6 +19,7 @@ from load_tests.platform_api.database import create_schema
 from load_tests.platform_api.passwords import hash_password
 from load_tests.platform_api.settings import HASH_COST
 from load_tests.utils import seeded_data
+from perflab.hosts import is_for_tests
 
 _CONNECT_TIMEOUT_S = 5
 _CLOSE_TIMEOUT_S = 1
@@ -97,8 +98,8 @@ async def seeder_transaction(database_url: str, *, force: bool) -> AsyncIterator
     connection = await _connect(database_url)
     try:
         name: str = await connection.fetchval("SELECT current_database()")
-        if not force and "test" not in name.lower():
-            raise SeedingError(f"database {name!r} has no 'test' in its name: choose another one, or use --force")
+        if not force and not is_for_tests(name):
+            raise SeedingError(f"database {name!r} has no word 'test' in its name: choose another one, or use --force")
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")

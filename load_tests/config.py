@@ -24,8 +24,8 @@ from pydantic import (
     field_validator,
 )
 
+from perflab.amounts import parse_duration
 from perflab.errors import UsageError
-from perflab.plan import parse_duration
 from perflab.settings import load_environment, project_root
 
 MOST_USERS = 1_000_000

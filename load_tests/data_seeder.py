@@ -72,7 +72,7 @@ async def seed_test_data(
 
     All of it or, on any error, nothing. What exists stays: the same call again creates nothing, and one with a larger
     count what is missing. Seed and password are those of the suite's settings unless given. `force` lets it into a
-    database whose name has no "test" in it. Raises SeedingError, and ConfigurationError for unusable settings.
+    database whose name has no word "test" in it. Raises SeedingError, and ConfigurationError for unusable settings.
 
     All users share one password, and its hash too: scrypt is slow on purpose, and a hash for each user would take
     minutes, yet protect nothing, because the password stands in the suite's settings.
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="default: LOAD_TEST_SEED")
     parser.add_argument("--cleanup", action="store_true", help="remove all that was seeded, of any seed")
-    parser.add_argument("--force", action="store_true", help="even if the database's name has no 'test' in it")
+    parser.add_argument("--force", action="store_true", help="even if the database's name has no word 'test' in it")
     return parser
 
 

@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from perflab.errors import UsageError
 from perflab.store.layout import RUN_NAME, SweepDir
+from perflab.store.scratch import clear_leftovers, scratch_folder
 
 # The sweep's file, and what it is called here.
 FILES = {
@@ -54,8 +55,8 @@ def generate_reports(sweep_dir: Path, output: Path) -> list[Path]:
     written to; what was there before is then still there.
     """
     check_output(output)
-    with tempfile.TemporaryDirectory(prefix=".results-", dir=output) as folder:
-        fresh = Path(folder)
+    clear_leftovers(output)
+    with scratch_folder("results", output) as fresh:
         runs = SweepDir(sweep_dir).runs()
         for source, name in FILES.items():
             if (sweep_dir / source).is_file():

@@ -5,14 +5,16 @@ Everything that its error rates depend on is set here, before the first round.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from perflab.bounded import Positive, Record, Share
 from perflab.errors import UsageError
 from perflab.plan import Plan, UsersLike, make_plan, split_target
+from perflab.redact import redact
 
 Design: TypeAlias = Literal["duet", "interleaved"]
 DESIGNS: tuple[Design, ...] = ("duet", "interleaved")
@@ -24,10 +26,8 @@ MARGIN, ALPHA = 0.05, 0.01
 USERS, DURATION_S, SPAWN_RATE, SETTLE_S = 250, 15.0, 250.0, 3.0
 
 
-class AbTarget(BaseModel):
+class AbTarget(Record, extra="forbid"):
     """One of the two: a URL, a command that perflab starts, or the command of both at a git ref."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str | None = None
     launch: str | None = None
@@ -39,21 +39,24 @@ class AbTarget(BaseModel):
         return self.ref or self.host or self.launch or ""
 
 
-class AbPlan(BaseModel):
+class AbPlan(Record, extra="forbid"):
     """Two targets and the load that both get; `plan` has no target of its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     baseline: AbTarget
     candidate: AbTarget
     plan: Plan
     design: Design = "duet"
-    looks: tuple[int, ...] = LOOKS
+    looks: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=100)] = LOOKS
     """The numbers of rounds at which the two are compared; the last one is the most that are made."""
-    margin: float = MARGIN
-    alpha: float = ALPHA
+    margin: Share = MARGIN
+    alpha: Share = ALPHA
     restart: bool = True
     """Whether managed targets are started anew for each round, so that no round inherits another's luck."""
+
+    @property
+    def targets(self) -> tuple[AbTarget, AbTarget]:
+        """The baseline and the candidate."""
+        return self.baseline, self.candidate
 
     def side(self, target: AbTarget) -> Plan:
         """Return the plan of one side."""
@@ -78,6 +81,7 @@ def make_ab_plan(
     alpha: float = ALPHA,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     restart: bool = True,
     label: str | None = None,
 ) -> AbPlan:
@@ -108,6 +112,7 @@ def make_ab_plan(
             seed=seed,
             processes=processes,
             expect_workers=0,
+            locust_options=locust_options,
             label=label or "ab",
         )
         for side in sides
@@ -128,10 +133,50 @@ def make_ab_plan(
     )
 
 
+def check_again(ab: AbPlan, *, environment: Mapping[str, str], root: Path) -> AbPlan:
+    """Return a plan that was read from a file as it may be run: made anew, by the rules for what somebody types.
+
+    A file from elsewhere may name any host. Raises as `make_ab_plan`.
+    """
+    plan, targets = ab.plan, ab.targets
+    refs = {target.launch for target in targets if target.ref is not None}
+    if len(refs) > 1 or (refs and not all(target.ref for target in targets)):
+        raise UsageError("the two targets are neither two refs of one command nor two of their own: begin a new one")
+    baseline, candidate = (target.name for target in targets)
+    made = make_ab_plan(
+        baseline,
+        candidate,
+        environment=environment,
+        root=root,
+        launch=refs.pop() if refs else None,
+        health=plan.health,
+        locustfile=plan.locustfile,
+        design=ab.design,
+        users=plan.users,
+        spawn_rate=plan.spawn_rate,
+        duration=plan.duration_s,
+        margin=ab.margin,
+        alpha=ab.alpha,
+        seed=plan.seed,
+        processes=plan.processes,
+        locust_options=plan.locust_options,
+        restart=ab.restart,
+        label=plan.label,
+    )
+    # What the error rates of the comparison depend on, and from where its paths start, stays as it was when it began.
+    kept = {name: getattr(plan, name) for name in ("settle_s", "timeout_s", "folder", "launch_folder")}
+    return made.model_copy(update={"looks": ab.looks, "plan": made.plan.model_copy(update=kept)})
+
+
 def _target(name: str, launch: str | None) -> AbTarget:
     if not name.strip():
         raise UsageError("a target is empty: give a URL, a command, or with --launch CMD a git ref")
     host, command = split_target(name)
+    if launch is None and command is not None and "{port}" not in command:
+        raise UsageError(
+            f"{redact(name)!r} is neither a URL nor a command with {{port}} in it: to compare git refs give "
+            f"--launch CMD too, which is started in a checkout of each"
+        )
     if launch is None:
         return AbTarget(host=host, launch=command)
     if host is not None:

@@ -9,6 +9,12 @@ PerflabError                  one line for a person: what is wrong, with which v
 A verdict is never an exception: FAIL, INVALID and INCONCLUSIVE are results.
 """
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class PerflabError(Exception):
     """Base of all errors that perflab raises on purpose; its text is one line for a person."""
@@ -34,3 +40,14 @@ class LocustfileError(PerflabError):
 
 class StoreError(PerflabError):
     """A file under ``runs/`` is missing, damaged, or of a version this perflab does not read."""
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError that names no file name `path`: a full disk is told of by `write`, which knows none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -1,8 +1,9 @@
-"""Where load may go: to this machine, and to hosts that somebody has allowed by name."""
+"""Where load may go: to this machine, to hosts that somebody has allowed by name, and into databases for tests."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 
 VARIABLE = "LOAD_TEST_ALLOWED_HOSTS"
@@ -29,3 +30,9 @@ def allowing(environment: Mapping[str, str], hosts: Iterable[str]) -> dict[str, 
     """Return the environment with further hosts that may be loaded: Locust's processes, which get it, go by it too."""
     named = ",".join([*sorted(allowed_hosts(environment)), *hosts])
     return {**environment, VARIABLE: named} if named else dict(environment)
+
+
+def is_for_tests(database: str) -> bool:
+    """Say whether a database's name has the word "test" in it: ``load_test_db`` and ``OrdersTest``, not ``latest``."""
+    words = re.split(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])", database)
+    return not {"test", "tests", "testing"}.isdisjoint(word.lower() for word in words)

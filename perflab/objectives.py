@@ -6,7 +6,8 @@
     error_rate = { complements = "success_rate" }
     p95_ms = { at_most = 200, variable = "AUTH_P95_LATENCY_MS" }
 
-`endpoints` are shell patterns on request names, with a method in front where it matters ("POST /orders").
+`endpoints` are request names as they are, or shell patterns on them, with a method in front where it matters
+("POST /orders").
 `variable` names the environment variable that overrides the limit. A throughput counts successful requests, of some of
 the group's endpoints if it names them, and is judged from a number of users on if it says so:
 
@@ -23,11 +24,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ValidationError, model_validator
 
+from perflab.bounded import Amount, Count, Name, Record, first_problem
 from perflab.errors import UsageError
+from perflab.reading import read_text
+from perflab.text import request_name
 
 Bound = Literal["at_least", "at_most"]
 
@@ -39,20 +43,24 @@ _BOUNDS: dict[str, Bound] = {
 }
 _FILE = "objectives.toml"
 
+RecordT = TypeVar("RecordT", bound=Record)
 
-class Objective(BaseModel):
+
+def _bound_of(metric: str) -> Bound | None:
+    return "at_most" if _PERCENTILE.fullmatch(metric) else _BOUNDS.get(metric)
+
+
+class Objective(Record, extra="forbid"):
     """One limit on one group. Rates are fractions, latencies milliseconds, throughput requests per second."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    group: str
-    metric: str
+    group: Name
+    metric: Name
     bound: Bound
-    limit: float
-    variable: str | None = None
-    endpoints: tuple[str, ...] = ()
+    limit: Amount
+    variable: Name | None = None
+    endpoints: tuple[Name, ...] = ()
     """Patterns of the endpoints that count for it; none for all of the group."""
-    from_users: int = 0
+    from_users: Count = 0
     """Levels with fewer users are not judged: they don't offer the load that it speaks of."""
 
     @property
@@ -62,13 +70,11 @@ class Objective(BaseModel):
         return float(match[1]) / 100 if match else None
 
 
-class Group(BaseModel):
+class Group(Record, extra="forbid"):
     """Endpoints that are judged together, by shell patterns on their names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    endpoints: tuple[str, ...]
+    name: Name
+    endpoints: tuple[Name, ...]
 
     def matches(self, method: str, name: str) -> bool:
         """Say whether requests of this method and name belong to the group."""
@@ -76,19 +82,43 @@ class Group(BaseModel):
 
 
 def any_matches(patterns: Iterable[str], method: str, name: str) -> bool:
-    """Say whether an endpoint fits one of the shell patterns, which may have a method in front."""
-    return any(fnmatchcase(f"{method} {name}" if " " in pattern else name, pattern) for pattern in patterns)
+    """Say whether an endpoint, as it was recorded, has one of the names or fits one of the shell patterns.
+
+    Either may have a method in front. A name counts as one whatever is in it, such as ``/blog?id=[id]``.
+    """
+    return any(_is_name(pattern, method, name) or _fits(pattern, method, name) for pattern in patterns)
 
 
-class Objectives(BaseModel):
+def _is_name(pattern: str, method: str, name: str) -> bool:
+    return name in (request_name(pattern), request_name(pattern.removeprefix(f"{method} ")))
+
+
+def _fits(pattern: str, method: str, name: str) -> bool:
+    return fnmatchcase(name, pattern) or (" " in pattern and fnmatchcase(f"{method} {name}", pattern))
+
+
+class Objectives(Record, extra="forbid"):
     """The groups of a suite and their limits; empty for a locustfile without objectives."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     groups: tuple[Group, ...] = ()
     limits: tuple[Objective, ...] = ()
     default: bool = False
     """Whether nobody has stated them: see `DEFAULT`."""
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Objectives:
+        names = [group.name for group in self.groups]
+        if len(set(names)) < len(names):
+            raise ValueError("a group is there twice")
+        for limit in self.limits:
+            if limit.group not in names:
+                raise ValueError(f"an objective is of the group {limit.group!r}, which is not there")
+            if limit.bound != _bound_of(limit.metric) or (limit.metric.endswith("_rate") and limit.limit > 1):
+                raise ValueError(f"{limit.metric!r} with {limit.bound} {limit.limit:g} is no objective")
+        places = [(limit.group, limit.metric) for limit in self.limits]
+        if len(set(places)) < len(places):
+            raise ValueError("an objective is there twice")
+        return self
 
     def group_of(self, method: str, name: str) -> str | None:
         """Return the first group that an endpoint belongs to, None if it belongs to none."""
@@ -122,8 +152,8 @@ def find_objectives(locustfile: Path) -> Path | None:
 def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
     """Read objectives from TOML, each limit overridden by its variable in `environment`; raises UsageError."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(read_text(path))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"objectives file {str(path)!r} can't be read: {error}") from None
     groups: list[Group] = []
     limits: list[Objective] = []
@@ -134,12 +164,19 @@ def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
         patterns = table.pop("endpoints", None)
         if not isinstance(patterns, list) or not patterns or not all(isinstance(p, str) for p in patterns):
             raise UsageError(f'{where}: endpoints must list at least one pattern, for example ["/orders/*"]')
-        groups.append(Group(name=name, endpoints=tuple(patterns)))
+        groups.append(_valid(where, Group, name=name, endpoints=tuple(patterns)))
         resolved: dict[str, Objective] = {}
         for metric, spec in table.items():
             resolved[metric] = _objective(name, metric, spec, resolved, environment, where)
         limits.extend(resolved.values())
-    return Objectives(groups=tuple(groups), limits=tuple(limits))
+    return _valid(path.name, Objectives, groups=tuple(groups), limits=tuple(limits))
+
+
+def _valid(where: str, kind: type[RecordT], **fields: Any) -> RecordT:
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {first_problem(error)}") from None
 
 
 def _objective(
@@ -150,7 +187,7 @@ def _objective(
     environment: Mapping[str, str],
     where: str,
 ) -> Objective:
-    bound = "at_most" if _PERCENTILE.fullmatch(metric) else _BOUNDS.get(metric)
+    bound = _bound_of(metric)
     if bound is None:
         raise UsageError(
             f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
@@ -184,7 +221,9 @@ def _objective(
     if not math.isfinite(limit) or limit < 0 or (is_rate and limit > 1):
         allowed = "a fraction between 0 and 1" if is_rate else "a number of at least 0"
         raise UsageError(f"{source}: {value!r} is not {allowed}")
-    return Objective(
+    return _valid(
+        f"{where}, {metric}",
+        Objective,
         group=group,
         metric=metric,
         bound=bound,

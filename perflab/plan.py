@@ -2,60 +2,77 @@
 
 from __future__ import annotations
 
-import ast
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from perflab.amounts import (
+    DEFAULT_USERS,
+    LONGEST_S,
+    MOST_LEVELS,
+    level_range,
+    parse_count,
+    parse_duration,
+    parse_number,
+    parse_users,
+    quoted,
+)
+from perflab.bounded import Count, Name, Positive, Rate, Record, Seconds
 from perflab.errors import LocustfileError, TargetError, UsageError
 from perflab.hosts import allowed_hosts, is_loopback
+from perflab.redact import redact
 
-DEFAULT_USERS = (100, 250, 500, 1000)
+HEALTH = "/health"
+LOCUSTFILE = "load_tests/locustfile.py"
 # Users that have just been spawned log in and fill caches; their first think time (1-3 s in most suites) must
 # have passed too before the mix of requests is the planned one.
 SETTLE_S = 5.0
 # Locust's own port. Whoever listens to other machines must ask for it.
 MASTER_BIND = "127.0.0.1:5557"
 
-# Beyond this a count is a slip of the finger.
-MOST = 1_000_000_000
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|\d+(?:\.\d+)?")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-
 UsersLike = int | str | Sequence[int]
 
 
-class Plan(BaseModel):
+class Plan(Record, extra="forbid"):
     """What is to be run. Durations are in seconds, rates in users per second."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str | None
     launch: str | None = None
-    health: str = "/health"
+    launch_folder: Path = Path()
+    """Where the target is started."""
+    health: str = HEALTH
     locustfile: Path
-    users: tuple[int, ...] = DEFAULT_USERS
-    spawn_rate: float = 10.0
-    duration_s: float = 300.0
-    settle_s: float = SETTLE_S
-    repeats: int = 1
-    seed: int = 1
-    processes: int = 1
-    expect_workers: int = 0
+    folder: Path = Path()
+    """Where Locust works: relative paths in the locustfile start there."""
+    locust_options: str = ""
+    """What Locust gets besides: tags, user classes, the locustfile's own options, as on a command line."""
+    users: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MOST_LEVELS)] = DEFAULT_USERS
+    spawn_rate: Rate = 10.0
+    duration_s: Seconds = 300.0
+    settle_s: Seconds = SETTLE_S
+    repeats: Positive = 1
+    seed: Count = 1
+    processes: Positive = 1
+    expect_workers: Count = 0
     """Workers that somebody else starts, on this or other machines; 0 for none."""
     master_bind: str = MASTER_BIND
     """Where they reach the master, HOST:PORT."""
-    timeout_s: float = 30.0
-    label: str = "sweep"
+    timeout_s: Seconds = 30.0
+    label: Name = "sweep"
 
     def run_time_s(self, users: int) -> float:
         """Return the planned length of one run in seconds: ramp-up, settling and steady state."""
         return users / self.spawn_rate + self.settle_s + self.duration_s
+
+    def without_secrets(self) -> Plan:
+        """Return the plan as it may be written down: commands and options may carry passwords."""
+        launch = redact(self.launch) if self.launch else None
+        return self.model_copy(update={"launch": launch, "locust_options": redact(self.locust_options)})
 
 
 def make_plan(
@@ -74,11 +91,13 @@ def make_plan(
     processes: int | str | None = None,
     expect_workers: int | str | None = None,
     master_bind: str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     label: str | None = None,
 ) -> Plan:
     """Return the plan that the options describe; what is not given comes from `environment`, then the defaults.
 
-    Raises UsageError, TargetError or LocustfileError with the value and the way out.
+    Relative paths of what is given, in commands too, start in the working folder; those of variables and defaults in
+    `root`. Raises UsageError, TargetError or LocustfileError with the value and the way out.
     """
 
     def given(value: object, variable: str, default: object) -> tuple[object, str]:
@@ -86,34 +105,39 @@ def make_plan(
             return value, "--" + _OPTIONS[variable]
         return environment.get(variable, default), variable
 
+    launch_folder = Path.cwd()
     if host is None and launch is None:
-        host, launch = environment.get("LOAD_TEST_HOST"), None
+        host, launch, launch_folder = environment.get("LOAD_TEST_HOST"), None, root
         if host is None:
             launch = environment.get("LOAD_TEST_LAUNCH")
     if host is None and launch is None:
         raise TargetError("no target: give --host URL, or --launch CMD for a server that perflab starts itself")
-    if launch is not None and not launch.strip():
-        raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
+    if launch is not None:
+        check_launch(launch, host)
     if host is not None:
         host = check_host(host, allowed_hosts(environment))
-    workers = _parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
-    local_processes = _parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
+    workers = parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
+    local_processes = parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
     if workers and local_processes > 1:
         raise UsageError(
             f"--expect-workers {workers} and --processes {local_processes}: the workers are either started by hand or "
             f"by perflab; leave one of the two out"
         )
+    file, folder = locate_locustfile(locustfile, environment, root)
     level_range = None if users is not None or "LOAD_TEST_USERS" in environment else _level_range(environment)
-    return Plan(
+    plan = Plan(
         host=host,
         launch=launch,
-        health=_check_health(health or "/health"),
-        locustfile=_check_locustfile(_locustfile(locustfile, environment, root)),
+        launch_folder=check_path(launch_folder),
+        health=_check_health(*given(health, "LOAD_TEST_HEALTH", HEALTH)),
+        locustfile=_check_locustfile(file),
+        folder=check_path(folder),
+        locust_options=_check_words(*given(locust_options, "LOAD_TEST_LOCUST_OPTIONS", "")),
         users=level_range or parse_users(*given(users, "LOAD_TEST_USERS", DEFAULT_USERS)),
-        spawn_rate=_parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
+        spawn_rate=parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
         duration_s=parse_duration(*given(duration, "LOAD_TEST_DURATION_SECONDS", 300.0)),
-        repeats=_parse_count(*given(repeats, "LOAD_TEST_REPEATS", 1), least=1),
-        seed=_parse_count(*given(seed, "LOAD_TEST_SEED", 1), least=0),
+        repeats=parse_count(*given(repeats, "LOAD_TEST_REPEATS", 1), least=1),
+        seed=parse_count(*given(seed, "LOAD_TEST_SEED", 1), least=0),
         processes=local_processes,
         expect_workers=workers,
         master_bind=_check_address(*given(master_bind, "LOAD_TEST_MASTER_BIND", MASTER_BIND)),
@@ -121,9 +145,18 @@ def make_plan(
         timeout_s=parse_duration(environment.get("LOAD_TEST_TIMEOUT", 30.0), "LOAD_TEST_TIMEOUT"),
         label=slug(label or "sweep"),
     )
+    most = max(plan.users)
+    if plan.run_time_s(most) > LONGEST_S:
+        raise UsageError(
+            f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {LONGEST_S:g}: "
+            f"give a shorter --duration or a higher --spawn-rate"
+        )
+    return plan
 
 
 _OPTIONS = {
+    "LOAD_TEST_HEALTH": "health",
+    "LOAD_TEST_LOCUST_OPTIONS": "locust-options",
     "LOAD_TEST_USERS": "users",
     "LOAD_TEST_SPAWN_RATE": "spawn-rate",
     "LOAD_TEST_DURATION_SECONDS": "duration",
@@ -135,38 +168,15 @@ _OPTIONS = {
 }
 
 
-def parse_users(value: object, source: str = "--users") -> tuple[int, ...]:
-    """Return user counts from ``100``, ``"100,250"``, ``"[100, 250]"`` or a sequence of whole numbers.
-
-    Raises UsageError when one is not a positive whole number or stands there twice.
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        if text[:1] in "[(" and text[-1:] in ")]":
-            text = text[1:-1]
-        items: list[object] = [item.strip() for item in text.split(",")] if text else []
-    elif isinstance(value, Iterable):
-        items = list(value)
-    else:
-        items = [value]
-    if not items:
-        raise UsageError(f"{source}: no user count given; write for example 100,250,500,1000")
-    counts = tuple(_parse_count(item, source, least=1, example="100,250,500,1000") for item in items)
-    for count in counts:
-        if counts.count(count) > 1:
-            raise UsageError(f"{source}: {count} stands there twice; to measure a level again use --repeats")
-    return counts
-
-
-def parse_duration(value: object, source: str = "--duration") -> float:
-    """Return seconds from ``300``, ``"300s"``, ``"5m"``, ``"1h30m"``; raises UsageError when not positive."""
-    text = str(value).strip().lower()
-    if not isinstance(value, bool) and _DURATION.fullmatch(text):
-        parts = _DURATION_PART.findall(text)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float(text)
-        if 0 < seconds <= MOST:
-            return seconds
-    raise UsageError(f"{source}: {_shown(value)} is not a positive duration; write for example 300s, 5m or 1h30m")
+def check_launch(launch: str, host: str | None = None) -> None:
+    """Raise TargetError for a command that starts no target, or one of which nobody knows where it will listen."""
+    if not launch.strip():
+        raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
+    if host is None and "{port}" not in launch:
+        raise TargetError(
+            f"--launch {quoted(redact(launch))} has no {{port}}, so nobody knows where the target will listen: write "
+            f"{{port}} where the command takes its port, or give --host URL too"
+        )
 
 
 def check_host(host: str, allowed: Iterable[str] = ()) -> str:
@@ -178,13 +188,13 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         parts = urlsplit(host.strip())
         name, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
-        raise TargetError(f"--host {_shown(_without_user(host))} is not a URL: {error}") from None
+        raise TargetError(f"--host {quoted(_without_user(host))} is not a URL: {error}") from None
     if parts.username is not None or parts.password is not None:
-        raise TargetError("--host must not carry a user name or password: give credentials to the locustfile instead")
+        raise TargetError("--host must not carry a user name or password; give credentials to the locustfile instead")
     if parts.query or parts.fragment:
         raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
     if parts.scheme not in {"http", "https"} or not name:
-        raise TargetError(f"--host {_shown(_without_user(host))} is not a URL; write for example http://localhost:8000")
+        raise TargetError(f"--host {quoted(_without_user(host))} is not a URL; write for example http://localhost:8000")
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(
             f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "
@@ -202,7 +212,7 @@ def slug(label: str) -> str:
     """Return `label` as it may stand in a folder's name: lower case letters, digits and single dashes."""
     text = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
     if not text:
-        raise UsageError(f"--label {_shown(label)} has no letter or digit; write for example --label nightly")
+        raise UsageError(f"--label {quoted(label)} has no letter or digit; write for example --label nightly")
     return text
 
 
@@ -218,71 +228,56 @@ def _level_range(environment: Mapping[str, str]) -> tuple[int, ...] | None:
     if bounds == [None, None]:
         return None
     names = ("LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX")
-    high = _parse_count(bounds[1] or DEFAULT_USERS[-1], names[1], least=1)
+    high = parse_count(bounds[1] or DEFAULT_USERS[-1], names[1], least=1)
     return level_range(bounds[0] or min(DEFAULT_USERS[0], high), high, names)
 
 
-def level_range(low: object, high: object, names: tuple[str, str] = ("--users-min", "--users-max")) -> tuple[int, ...]:
-    """Return the levels from `low` to `high`: these two, and of 100, 250, 500 and 1000 those between them.
+def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> tuple[Path, Path]:
+    """Return the locustfile's path and the folder that Locust works in, which relative paths start from.
 
-    Raises UsageError when one is no positive whole number, or they stand the wrong way round.
+    That is the working folder for the path `given`; for the variable's and the default the project's `root`, where the
+    env files lie.
     """
-    most = _parse_count(high, names[1], least=1)
-    least = _parse_count(low, names[0], least=1)
-    if least > most:
-        raise UsageError(f"{names[0]} {least} is above {names[1]} {most}")
-    return tuple(sorted({least, most, *(level for level in DEFAULT_USERS if least < level < most)}))
-
-
-def _locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> Path:
-    """Return the path given, from here; else the variable's, from the project's root, where the env files lie."""
-    return Path(given) if given else root / environment.get("LOAD_TEST_LOCUSTFILE", "load_tests/locustfile.py")
+    if given:
+        return Path(given), Path.cwd()
+    return root / environment.get("LOAD_TEST_LOCUSTFILE", LOCUSTFILE), root
 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
         raise LocustfileError(f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F")
-    return file.resolve()
+    check_path(file.absolute())
+    # Not its target if it is a link: Locust looks for modules beside the link.
+    return file.absolute()
 
 
-def _check_health(path: str) -> str:
-    if not re.fullmatch(r"/[!-~]*", path):
-        raise UsageError(f"--health {_shown(path)} is not a path; write for example /health")
+def check_path(path: Path) -> Path:
+    """Return `path`; raises UsageError for one that is not UTF-8, which no manifest and no report could name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it") from None
+    return path
+
+
+def _check_words(value: object, source: str) -> str:
+    """Return words as on a command line, from such a line or a list."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return shlex.join(map(str, value))
+    try:
+        return shlex.join(shlex.split(str(value)))
+    except ValueError as error:
+        raise UsageError(f"{source}: {quoted(redact(str(value)))} is not a line of words: {error}") from None
+
+
+def _check_health(value: object, source: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", path := str(value)):
+        raise UsageError(f"{source}: {quoted(value)} is not a path; write for example {HEALTH}")
     return path
 
 
 def _check_address(value: object, source: str) -> str:
     host, colon, port = str(value).strip().rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"{source}: {_shown(value)} is not HOST:PORT; write for example {MASTER_BIND}")
+        raise UsageError(f"{source}: {quoted(value)} is not HOST:PORT; write for example {MASTER_BIND}")
     return f"{host}:{int(port)}"
-
-
-def _parse_count(value: object, source: str, *, least: int, example: str | None = None) -> int:
-    number: object = value
-    if isinstance(value, str):
-        try:
-            number = ast.literal_eval(value.strip()) if value.strip().isascii() else None
-        except (ValueError, SyntaxError):
-            number = None
-    if isinstance(number, int) and not isinstance(number, bool) and least <= number <= MOST:
-        return number
-    what = "a positive whole number" if least else "a whole number of at least 0"
-    hint = f"; write for example {example}" if example else ""
-    raise UsageError(f"{source}: {_shown(value)} is not {what}{hint}")
-
-
-def _parse_number(value: object, source: str) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = 0.0
-    if 1 / MOST <= number <= MOST:
-        return number
-    raise UsageError(f"{source}: {_shown(value)} is not a positive number; write for example 10")
-
-
-def _shown(value: object) -> str:
-    """Return `value` quoted on one short line: it may be anything a person or a script passed."""
-    text = repr(str(value))
-    return text if len(text) <= 80 else text[:77] + "..."

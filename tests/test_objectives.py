@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from perflab.errors import UsageError
-from perflab.objectives import find_objectives, load_objectives
+from perflab.objectives import any_matches, find_objectives, load_objectives
+from perflab.text import request_name
 
 SUITE = Path(__file__).parents[1] / "load_tests" / "objectives.toml"
 
@@ -76,6 +79,24 @@ def test_endpoints_belong_to_the_first_group_that_matches(tmp_path: Path) -> Non
     assert objectives.group_of("GET", "/orders/{id}") == "orders"
     assert objectives.group_of("GET", "/x[1]") == "orders"
     assert objectives.group_of("GET", "/order") is None
+
+
+@given(st.text(min_size=1, max_size=50), st.sampled_from(["GET", "", "Odd method"]))
+@example("/blog?id=[id]", "GET")
+@example("Login page", "GET")
+@example("two\nlines", "GET")
+@example("/a?token=hunter2", "GET")
+@example("x" * 3000, "GET")
+def test_a_pattern_that_equals_a_name_matches_it_whatever_is_in_it(name: str, method: str) -> None:
+    recorded = request_name(method), request_name(name)
+    assert any_matches([name], *recorded)
+    assert any_matches([f"{method} {name}"], *recorded)
+
+
+def test_a_pattern_with_a_space_is_one_on_names_too() -> None:
+    assert any_matches(["Login p*"], "GET", "Login page")
+    assert any_matches(["P* /a"], "POST", "/a")
+    assert not any_matches(["P*"], "POST", "/a")
 
 
 @pytest.mark.parametrize(

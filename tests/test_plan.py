@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from papermill.cli import _resolve_type
 
+from perflab.amounts import parse_duration, parse_users
 from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
-from perflab.plan import check_host, make_plan, parse_duration, parse_users, slug, split_target
+from perflab.plan import check_host, make_plan, slug, split_target
+from perflab.workbench import runs_folder
 
 
 @pytest.mark.parametrize("value", ["100,250", "[100, 250]", "(100,250)", [100, 250], (100, "250"), " 100 , 250 "])
@@ -138,6 +144,8 @@ def test_a_launched_target_is_not_sent_to_the_host_of_the_env_file(project: Path
     [
         ({}, TargetError),
         ({"launch": " "}, TargetError),
+        ({"launch": "serve"}, TargetError),
+        ({"host": "http://localhost:1", "locust_options": "--tags 'open"}, UsageError),
         ({"host": "http://localhost:1", "locustfile": "nope.py"}, LocustfileError),
         ({"host": "http://localhost:1", "health": "health"}, UsageError),
         ({"host": "http://localhost:1", "repeats": 0}, UsageError),
@@ -159,3 +167,90 @@ def test_no_error_about_a_host_shows_its_password(host: str) -> None:
     with pytest.raises(TargetError) as error:
         check_host(host)
     assert "hunter2" not in str(error.value)
+
+
+def test_a_launch_without_a_port_needs_a_host(project: Path) -> None:
+    plan = make_plan(environment={}, root=project, launch="serve", host="http://localhost:1")
+    assert (plan.launch, plan.host) == ("serve", "http://localhost:1")
+
+
+def test_paths_of_options_are_the_callers_and_those_of_variables_the_projects(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = project / "below"
+    here.mkdir()
+    (here / "mine.py").touch()
+    monkeypatch.chdir(here)
+    launch = {"LOAD_TEST_LAUNCH": "serve {port}"}
+    by_variables = make_plan(environment={**launch, "LOAD_TEST_LOCUSTFILE": "below/mine.py"}, root=project)
+    by_options = make_plan(environment={}, root=project, launch="serve {port}", locustfile="mine.py")
+    mixed = make_plan(environment=launch, root=project, locustfile="mine.py")
+    assert by_variables.locustfile == by_options.locustfile == mixed.locustfile == here / "mine.py"
+    folders = [(one.folder, one.launch_folder) for one in (by_variables, by_options, mixed)]
+    assert folders == [(project, project), (here, here), (here, project)]
+
+
+def test_a_link_to_a_locustfile_stays_a_link(project: Path) -> None:
+    link = project / "link.py"
+    link.symlink_to(project / "load_tests" / "locustfile.py")
+    assert make_plan(environment={}, root=project, host="http://localhost:1", locustfile=link).locustfile == link
+
+
+def test_options_for_locust_are_words_or_a_line_of_them(project: Path) -> None:
+    def options(given: str | list[str] | None, **environment: str) -> str:
+        host = "http://localhost:1"
+        return make_plan(environment=environment, root=project, host=host, locust_options=given).locust_options
+
+    assert options(["--tags", "a b"]) == options("--tags 'a b'") == "--tags 'a b'"
+    assert options(None, LOAD_TEST_LOCUST_OPTIONS="--tags c") == "--tags c"
+    assert options([], LOAD_TEST_LOCUST_OPTIONS="--tags c") == ""
+
+
+def test_a_plan_is_written_down_without_secrets(project: Path) -> None:
+    plan = make_plan(
+        environment={},
+        root=project,
+        launch="serve {port} --password hunter2",
+        locust_options="--token hunter2 --tags a",
+    )
+    written = plan.without_secrets()
+    assert "hunter2" not in written.model_dump_json()
+    assert "--tags a" in written.locust_options
+
+
+AMOUNTS = st.one_of(
+    st.integers(-10, 10**10).map(str),
+    st.floats(0, 1e10).map(repr),
+    st.decimals(0, 1000, places=6).map(str),
+    st.from_regex(r"\[?[0-9]{1,3}(, ?[0-9]{1,3}){0,3}\]?", fullmatch=True),
+    st.from_regex(r"[0-9]{1,3}(\.[0-9])?(ms|s|m|h)?", fullmatch=True),
+    st.text(max_size=8),
+)
+
+
+@given(AMOUNTS, st.sampled_from(["users", "spawn_rate", "duration", "repeats", "seed", "processes"]))
+def test_what_the_command_line_takes_means_the_same_as_papermill_casts_it(text: str, name: str) -> None:
+    def planned(value: object) -> object:
+        options = {name: value, "host": "http://localhost:1", "locustfile": __file__}
+        plan = make_plan(environment={}, root=Path(), **options)  # type: ignore[arg-type]
+        return plan.duration_s if name == "duration" else getattr(plan, name)
+
+    try:
+        meant = planned(text)
+    except UsageError:
+        assume(False)
+    assert planned(_resolve_type(text)) == meant
+
+
+def test_a_path_that_no_file_could_name_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Path(os.fsdecode(os.fsencode(project) + b"/caf\xe9"))
+    odd.mkdir()
+    (odd / "f.py").touch()
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        make_plan(environment={}, root=project, host="http://localhost:1", locustfile=odd / "f.py")
+    monkeypatch.chdir(odd)
+    for options in ({"locustfile": "f.py"}, {"locustfile": project / "load_tests" / "locustfile.py"}):
+        with pytest.raises(UsageError, match="is not UTF-8"):
+            make_plan(environment={}, root=project, host="http://localhost:1", **options)
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        runs_folder("runs")

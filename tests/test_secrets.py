@@ -8,6 +8,8 @@ import re
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -108,6 +110,51 @@ def test_failures_that_quote_their_request_write_no_secret(tmp_path: Path, envir
     assert "exceptions were raised" in done.stdout, done.stderr
     assert "http_404" in next((tmp_path / "runs").rglob("failures.csv")).read_text()
     assert leaks(tmp_path, done.stdout, done.stderr) == []
+
+
+KILLED = f"""
+import os
+from locust import HttpUser, constant, task
+
+os.write(1, b"before the recorder: password={PASSWORD}\\n")
+
+class Tells(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def tells(self):
+        self.client.get("http://bob:{PASSWORD}@127.0.0.1:9/x", headers={{"Authorization": "Bearer {BEARER}"}})
+        os.system("echo -----BEGIN PRIVATE KEY-----; echo {BEARER}")
+        os.write(2, b"raw: Cookie: session={COOKIE}\\n")
+"""
+
+
+def test_a_killed_perflab_leaves_no_secret_in_locusts_own_files(tmp_path: Path, environment: dict[str, str]) -> None:
+    locustfile = tmp_path / "killed.py"
+    locustfile.write_text(KILLED)
+    launch = f"{shlex.quote(sys.executable)} -m load_tests.platform_api --port {{port}}"
+    command = [sys.executable, "-m", "perflab", "run", "--locustfile", str(locustfile), "--launch", launch]
+    perflab = subprocess.Popen(
+        [*command, "--users", "2", "--duration", "60"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
+    runs = tmp_path / "runs"
+    wait_for(lambda: any("raw: Cookie" in log.read_text() for log in runs.rglob("locust.log")))
+    perflab.kill()
+    perflab.wait()
+    [table] = runs.rglob("locust_stats.csv")
+    # Locust writes its files when it is stopped, too.
+    wait_for(lambda: "127.0.0.1:9" in table.read_text())
+    locustfile.unlink()
+    found = [path for path in runs.rglob("*") if path.is_file()]
+    assert len(found) > 8
+    secrets = [PASSWORD.encode(), BEARER.encode(), COOKIE.encode()]
+    assert [path for path in found if any(secret in path.read_bytes() for secret in secrets)] == []
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

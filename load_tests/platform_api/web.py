@@ -11,6 +11,7 @@ from starlette.responses import Response
 from load_tests.platform_api.errors import ApiError
 
 MAX_ID = 2**63 - 1  # PostgreSQL's bigint
+MAX_BODY_BYTES = 1024 * 1024  # what a client sends is kept in memory
 
 _Body = TypeVar("_Body", bound="Body")
 
@@ -47,9 +48,15 @@ def _invalid(error: ValidationError) -> ApiError:
 
 
 async def read_body(request: Request, model: type[_Body]) -> _Body:
-    """The request's body as `model`; ApiError 400 when it is not JSON, 422 when it does not fit."""
+    """The request's body as `model`; ApiError 400 when it is not JSON, 413 when it is too large, 422 when it does not
+    fit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise ApiError(413, "body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
     try:
-        return model.model_validate_json(await request.body())
+        return model.model_validate_json(bytes(body))
     except ValidationError as error:
         raise _invalid(error) from None
 

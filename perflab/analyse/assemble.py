@@ -105,13 +105,14 @@ def with_groups(latency: pd.DataFrame, objectives: Objectives) -> pd.DataFrame:
 def endpoint_codes(latency: pd.DataFrame) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[tuple[str, str]]]:
     """Return each row's endpoint as a number, and the endpoints by number as (method, name)."""
     method, name = latency["method"].cat, latency["name"].cat
-    names = max(len(name.categories), 1)
+    methods, names_of = method.categories.tolist(), name.categories.tolist()
+    names = max(len(names_of), 1)
     pair = endpoint_pairs(latency)
-    present = np.zeros(len(method.categories) * names, "bool")
+    present = np.zeros(len(methods) * names, "bool")
     present[pair] = True
     pairs = np.flatnonzero(present)
     codes = (np.cumsum(present) - 1)[pair]
-    return codes, [(str(method.categories[p // names]), str(name.categories[p % names])) for p in pairs.tolist()]
+    return codes, [(methods[p // names], names_of[p % names]) for p in pairs.tolist()]
 
 
 def endpoint_pairs(latency: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def document(sweep: Sweep) -> dict[str, Any]:
     """Return verdicts, groups and endpoints by level; a value that is not there is None."""
-    groups, endpoints, verdicts = (records(frame) for frame in (sweep.groups, sweep.endpoints, sweep.verdicts))
+    groups, endpoints, verdicts = (records(frame) for frame in (sweep.groups, sweep.listed_endpoints, sweep.verdicts))
     levels = []
     for level in records(sweep.levels):
         users = level["users"]

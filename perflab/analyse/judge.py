@@ -33,6 +33,8 @@ class Observed:
     latency: Timed
     clock: str = "client"
     """Whose time the latencies are: wire, client, or wire and client."""
+    instead: str = ""
+    """Where there is no request: the names that were seen instead, for a message; empty where none was."""
 
     @property
     def requests(self) -> int:
@@ -80,7 +82,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 def judge(objective: Objective, group: Group, observed: Observed) -> Judgement:
     """Judge one objective on what was observed of its group."""
     if not observed.requests:
-        return _nothing(f"no request of the steady window matches {_patterns(objective, group)}")
+        seen = f"; {observed.instead}" if observed.instead else ""
+        return _nothing(f"no request of the steady window matches {_patterns(objective, group)}{seen}")
     if objective.percentile is not None:
         return _judge_percentile(objective, objective.percentile, observed)
     if objective.metric == "throughput_rps":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,11 @@ from perflab.analyse.judge import Observed
 from perflab.analyse.partition import judged_latencies
 from perflab.analyse.summary import Bools, Floats, Ints, Samples, clocks, judged_requests, wire_cells
 from perflab.objectives import Objective, any_matches
+from perflab.text import one_line
+
+# As many and as long as a message bears.
+MOST_NAMES_SHOWN = 8
+LONGEST_NAME_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,21 @@ class Observations:
         if patterns:
             named = [any_matches(patterns, *endpoint) for endpoint in self._endpoints]
             chosen &= np.array(named, "bool")[found.endpoint]
-        return found.observed(chosen)
+        observed = found.observed(chosen)
+        return observed if observed.requests else replace(observed, instead=self._seen(found))
+
+    def _seen(self, level: Level) -> str:
+        """Say which names a level has requests of, the most frequent first, each with its group."""
+        counted = level.samples.by_client
+        totals = np.bincount(level.endpoint[counted], weights=level.samples.count[counted])
+        group_of = dict(zip(level.endpoint.tolist(), level.group.tolist(), strict=True))
+        ordered = [at for at in np.argsort(-totals, kind="stable").tolist() if totals[at]]
+        names = [
+            f"{one_line(' '.join(self._endpoints[at]), LONGEST_NAME_SHOWN)} [{self._groups[group_of[at]]}]"
+            for at in ordered[:MOST_NAMES_SHOWN]
+        ]
+        more = len(ordered) - len(names)
+        return f"seen were {', '.join(names)}{f' and {more} more' if more else ''}" if names else ""
 
     def of_group(self, level: int, group: str | None, by_wire: bool | None = None) -> Observed:
         """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `Level.observed`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.clocks import row_clocks
+from perflab.analyse.listed import Listed
 from perflab.analyse.summary import (
     Bools,
     Floats,
@@ -21,6 +22,9 @@ from perflab.analyse.summary import (
     summarise,
     wire_cells,
 )
+
+# The group of what is listed as one and belongs to more than one.
+SEVERAL = "several"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,21 @@ class Steady:
         groups = len(self.groups)
         return self._frame(self.group, groups, {"group": self._group_column(np.arange(groups))})
 
-    def by_endpoint(self) -> pd.DataFrame:
-        """Return users, group, method, name and the figures of each endpoint with requests."""
-        front: dict[str, Any] = {"group": self._group_column(self.group_of)}
+    def by_endpoint(self, listed: Listed | None = None) -> pd.DataFrame:
+        """Return users, group, method, name and the figures of each endpoint with requests, or as they are `listed`."""
+        listed = listed or Listed(frozenset())
+        shown = [listed.endpoint(endpoint) for endpoint in self.endpoints]
+        groups: dict[tuple[str, str], str] = {}
+        for endpoint, group in zip(shown, self.groups[self.group_of], strict=True):
+            groups[endpoint] = group if groups.get(endpoint, group) == group else SEVERAL
+        row = {endpoint: at for at, endpoint in enumerate(groups)}
+        row_of = np.array([row[endpoint] for endpoint in shown], "int64")
+        front: dict[str, Any] = {"group": _ordered(groups.values(), dict.fromkeys([*self.groups, *groups.values()]))}
         for at, part in enumerate(("method", "name")):
-            front[part] = pd.Categorical(pd.Index([endpoint[at] for endpoint in self.endpoints], dtype="str"))
-        frame = self._frame(self.endpoint, len(self.endpoints), front)
+            texts = [endpoint[at] for endpoint in groups]
+            # The row of all others comes last.
+            front[part] = _ordered(texts, sorted(set(texts), key=lambda text: (text == listed.rest, text)))
+        frame = self._frame(row_of[self.endpoint], len(row), front)
         return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
 
     def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
@@ -98,6 +111,10 @@ class Steady:
 
     def _group_column(self, codes: Ints) -> pd.Categorical[str]:
         return pd.Categorical.from_codes(codes, categories=self.groups)
+
+
+def _ordered(texts: Iterable[str], order: Iterable[str]) -> pd.Categorical[str]:
+    return pd.Categorical(pd.Index(list(texts), dtype="str"), categories=pd.Index(list(order), dtype="str"))
 
 
 def timeline(latency: pd.DataFrame) -> pd.DataFrame:

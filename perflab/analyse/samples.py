@@ -13,12 +13,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from perflab.amounts import MOST
+from perflab.bounded import MOST_AMOUNT, MOST_OF_RUN_S
 from perflab.errors import StoreError
+from perflab.reading import read_bytes
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_ADDED,
     GENERATOR_COLUMNS,
     LATENCY_COLUMNS,
+    MOST_LATENCY_MS,
     RESPONSE_COLUMNS,
     TARGET_COLUMNS,
 )
@@ -26,11 +30,11 @@ from perflab.store.tables import (
 # The measure that each request has one sample of; the latency of one that has none is empty.
 COUNTING = "client"
 
-Kind = Literal["category", "int", "count", "latency", "number", "text"]
+Kind = Literal["category", "second", "int", "count", "latency", "number", "text"]
 
 _TEXTS = {"source", "method", "name", "outcome", "measure", "status", "user_class"}
 _COUNTS = {"count"}
-_WHOLE = {"second", "users", "in_flight", "users_wanted"}
+_WHOLE = {"users", "in_flight", "users_wanted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +69,33 @@ def _kind(column: str) -> Kind:
         return "text"
     if column in _WHOLE:
         return "int"
-    return {"count": "count", "latency_ms": "latency"}.get(column, "number")  # type: ignore[return-value]
+    named: dict[str, Kind] = {"second": "second", "count": "count", "latency_ms": "latency"}
+    return named.get(column, "number")
 
 
 _DTYPES: dict[Kind, Any] = {
     "category": pd.CategoricalDtype(pd.Index([], dtype="str")),
     "text": "str",
+    "second": "int32",
     "int": "int32",
     "count": "int64",
     "latency": "float64",
     "number": "float64",
 }
-_READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "int": "int64"}
+_READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "second": "int64", "int": "int64"}
+# What each kind of number may be, bounds included. A kind that is not here may be any text.
+_BOUNDS: dict[Kind, tuple[float, float]] = {
+    "second": (0, MOST_OF_RUN_S),
+    "int": (0, MOST),
+    "count": (1, MOST),
+    "latency": (0, MOST_LATENCY_MS),
+    "number": (-MOST_AMOUNT, MOST_AMOUNT),
+}
 
 # Read at once: enough that what a call of the parser costs is little beside it, and little beside the memory.
 BATCH_BYTES = 16_000_000
+# Of one file; more would not be understood in a bearable time, and fill the memory.
+MOST_BYTES = 1_000_000_000
 
 LATENCY = Table.of(LATENCY_COLUMNS)
 GENERATOR = Table.of(GENERATOR_COLUMNS, added=GENERATOR_ADDED)
@@ -102,7 +118,7 @@ def read_table(path: Path, table: Table) -> Reading:
     Raises StoreError with the file, and the line where there is one, when it is missing or damaged.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MOST_BYTES)
     except FileNotFoundError:
         raise StoreError(f"{str(path)!r} is missing: restore it or delete the run's folder") from None
     except OSError as error:
@@ -149,7 +165,7 @@ def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | N
     """
     header = ",".join(table.columns).encode() + b"\n"
     try:
-        contents = [path.read_bytes() for path in paths]
+        contents = [read_bytes(path, MOST_BYTES) for path in paths]
     except OSError:
         return None
     if not all(data.startswith(header) and data.endswith(b"\n") for data in contents):
@@ -190,20 +206,18 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
     if not isinstance(frame.index, pd.RangeIndex) or len(frame) != rows:
         raise ValueError("rows and lines differ")
     for name, kind in table.columns.items():
-        values = frame[name].to_numpy() if kind in {"int", "count", "latency"} else None
-        if values is None:
+        if kind not in _BOUNDS:
             continue
-        if kind == "int":
-            if np.abs(values).max() > np.iinfo("int32").max:
-                raise ValueError(name)
-            frame[name] = values.astype("int32")
-        elif kind == "count":
-            if values.min() < 1:
-                raise ValueError(name)
-        elif not _are_latencies(values) or not _may_lack(frame, absent := np.isnan(values)):
+        values, (least, most) = frame[name].to_numpy(), _BOUNDS[kind]
+        if (values < least).any() or (values > most).any():
             raise ValueError(name)
-        elif absent.any() and read({name: "str"})[name].notna().to_numpy()[absent].any():
-            # Written out, NaN is no latency, and not absent either.
+        if _DTYPES[kind] != values.dtype:
+            frame[name] = values.astype(_DTYPES[kind])
+        absent = np.isnan(values) if kind == "latency" else np.zeros(0, "bool")
+        # Written out, NaN is no latency, and not absent either.
+        if absent.any() and (
+            not _may_lack(frame, absent) or read({name: "str"})[name].notna().to_numpy()[absent].any()
+        ):
             raise ValueError(name)
     # pandas turns categories into numbers when all of them look like some, and endpoints "1" and "01" into one.
     misread = [
@@ -216,13 +230,9 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
     return frame
 
 
-def _are_latencies(values: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
-    return not (np.isinf(values).any() or (values < 0).any())
-
-
 def _may_lack(frame: pd.DataFrame, absent: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
     """Say whether rows may be without a latency: that of a request stands only where requests are counted."""
-    return not absent.any() or bool((frame["measure"].to_numpy()[absent] == COUNTING).all())
+    return bool((frame["measure"].to_numpy()[absent] == COUNTING).all())
 
 
 def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreError:
@@ -243,7 +253,7 @@ def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreErr
                 return _damaged(path, line, f"expected {len(table.columns)} fields, found {len(row)}")
             measure = dict(zip(table.columns, row, strict=True)).get("measure")
             for (name, kind), value in zip(table.columns.items(), row, strict=True):
-                if not _CHECKS[kind](value) or (kind == "latency" and not value and measure != COUNTING):
+                if not _CHECKS[kind](value, kind) or (kind == "latency" and not value and measure != COUNTING):
                     return _damaged(path, line, f"{name} is {value[:40]!r}")
     except csv.Error as malformed:
         closed = lines.line_num == line + 1
@@ -255,28 +265,33 @@ def _damaged(path: Path, line: int, what: str) -> StoreError:
     return StoreError(f"{str(path)!r}, line {line} is damaged ({what}): restore it or delete the run's folder")
 
 
-def _is_whole(value: str, least: int = -(2**31) + 1, most: int = 2**31 - 1) -> bool:
+def _is_whole(value: str, kind: Kind) -> bool:
     try:
-        return least <= int(value) <= most
+        return _is_within(int(value), kind)
     except ValueError:
         return False
 
 
-def _is_number(value: str, *, absent: bool) -> bool:
-    if not value:
-        return absent
+def _is_number(value: str, kind: Kind) -> bool:
     try:
-        number = float(value)
+        number = float(value) if value else math.nan
     except ValueError:
         return False
-    return absent or (math.isfinite(number) and number >= 0)
+    # What is not known of the generator's health may be absent in any spelling.
+    return _is_within(number, kind) or (math.isnan(number) and (not value or kind == "number"))
 
 
-_CHECKS: dict[Kind, Callable[[str], bool]] = {
-    "category": lambda _: True,
-    "text": lambda _: True,
+def _is_within(number: float, kind: Kind) -> bool:
+    least, most = _BOUNDS[kind]
+    return least <= number <= most
+
+
+_CHECKS: dict[Kind, Callable[[str, Kind], bool]] = {
+    "category": lambda *_: True,
+    "text": lambda *_: True,
+    "second": _is_whole,
     "int": _is_whole,
-    "count": lambda value: _is_whole(value, least=1, most=2**63 - 1),
-    "latency": lambda value: not value or _is_number(value, absent=False),
-    "number": lambda value: _is_number(value, absent=True),
+    "count": _is_whole,
+    "latency": _is_number,
+    "number": _is_number,
 }

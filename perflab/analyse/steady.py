@@ -26,6 +26,8 @@ import numpy as np
 from perflab.analyse.summary import Bools, Floats, Ints
 
 LEAST_SECONDS = 8  # below it, noise can't be told from change
+# A longer window is looked at in steps of several seconds: the work grows with the square of their number.
+MOST_STEPS = 7200
 
 # A change of more standard errors is none of chance: 4.9, and 9 / n less in n seconds, where there are fewer ways to
 # change. It is the largest of very many correlated t-values, in one of three series, with an estimated variance; found
@@ -128,13 +130,14 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
     n = len(requests)
     if n < LEAST_SECONDS:
         return SteadyPart(0, True, False, f"{n} s are too short to be checked for a steady state")
-    series = _to_check(requests, latency, slow)
+    step = -(-n // MOST_STEPS)
+    series = _to_check(step, requests, latency, slow)
     moved = [(one, change) for one in series if (change := one.change()) and change.counts(one.quantity)]
     if not moved:
         return SteadyPart(0, True, True, "")
     # What changed most is spoken of: the others mostly follow it.
     moved.sort(key=lambda pair: -pair[1].t)
-    batch = _batch_of(n)
+    batch = step * _batch_of(n // step)
     most = min(n // 2, n - LEAST_SECONDS)
     first = max(batch, *(one.truncation(batch, most) for one, _ in moved))
     # The share of slow requests soon falls to nothing, and then looks level while latency goes on falling.
@@ -216,7 +219,10 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """The seconds of a window that have a value, with their values; `per_second` requests make up one."""
+    """The seconds of a window that have a value, with their values; `per_second` requests make up one.
+
+    Of a long window they are those in which steps of several seconds begin.
+    """
 
     quantity: _Quantity
     seconds: Ints
@@ -334,8 +340,10 @@ class _Series:
         return f"{rose} by {abs(after / before - 1) * 100:.0f} %" if before > 0 else f"{rose} from nothing"
 
 
-def _to_check(requests: Floats, latency: Floats, slow: Floats | None) -> list[_Series]:
+def _to_check(step: int, requests: Floats, latency: Floats, slow: Floats | None) -> list[_Series]:
     """Return the series that have something to be checked; throughput is relative to its own mean."""
+    requests, latency = _in_steps(requests, step), _in_steps(latency, step)
+    slow = None if slow is None else _in_steps(slow, step)
     per_second = float(requests.mean())
     if not per_second > 0:
         return []
@@ -343,11 +351,22 @@ def _to_check(requests: Floats, latency: Floats, slow: Floats | None) -> list[_S
     if slow is not None and per_second * _SLOW_SHARE >= 1:
         # With less than one slow request a second, their share is mostly 0.
         given.append((_SLOW, slow))
-    seconds = np.arange(len(requests))
+    seconds = step * np.arange(len(requests))
     return [
-        _Series(quantity, seconds[~np.isnan(values)], values[~np.isnan(values)], per_second)
+        _Series(quantity, seconds[~np.isnan(values)], values[~np.isnan(values)], per_second * step)
         for quantity, values in given
     ]
+
+
+def _in_steps(values: Floats, step: int) -> Floats:
+    """Return the mean of each `step` seconds that are whole; NaN without any value."""
+    if step == 1:
+        return values
+    steps = values[: len(values) // step * step].reshape(-1, step)
+    known = ~np.isnan(steps)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(known, steps, 0.0).sum(axis=1) / known.sum(axis=1)
+    return means
 
 
 def _without_outliers(x: Floats) -> Floats:

@@ -14,6 +14,7 @@ from perflab.analyse.clocks import judged_rows, row_clocks
 from perflab.analyse.document import document
 from perflab.analyse.headline import headline
 from perflab.analyse.health import UNKNOWN, GeneratorHealth, client_waits_by_run, health, health_by_run
+from perflab.analyse.listed import Listed
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady, timeline
 from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, RESPONSES, TARGET, Reading, Table
@@ -168,6 +169,16 @@ class Sweep:
         return self._steady.by_endpoint()
 
     @cached_property
+    def listed_endpoints(self) -> pd.DataFrame:
+        """The rows of `endpoints` that are worth listing: beyond 500 endpoints the rarest are one."""
+        return self._steady.by_endpoint(self.listed)
+
+    @cached_property
+    def listed(self) -> Listed:
+        """Which endpoints are listed one by one."""
+        return Listed.of(self.latency)
+
+    @cached_property
     def timeline(self) -> pd.DataFrame:
         """A row a run, second and group, ramp-up included.
 
@@ -236,6 +247,7 @@ class Sweep:
             found += [f"{run.name}: {line}" for line in [*remarks(manifest, habits), *remark]]
         found += self._not_allowed
         found += [one.line for one in self.unjudged]
+        found += [self.listed.note] if self.listed.note else []
         if self.manifest.objectives.default:
             found.append(DEFAULT_SET)
         return found

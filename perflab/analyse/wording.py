@@ -16,7 +16,7 @@ def reason(objective: Objective, users: int, judgement: Judgement) -> str:
         return f"{what}: {judgement.advice}"
     evidence = f"{_amount(objective, judgement.measured)}{_interval(objective, judgement)}"
     allowed = f"the allowed {_amount(objective, objective.limit)}"
-    count = f"{_thousands(judgement.samples)} requests{effective(judgement.effective)}"
+    count = f"{thousands(judgement.samples)} requests{effective(judgement.effective)}"
     if judgement.verdict == "FAIL":
         side = "below" if objective.bound == "at_least" else "above"
         return f"{what}: {evidence} is {side} {allowed}, {count if judgement.samples else 'no request succeeded'}"
@@ -29,7 +29,7 @@ def effective(samples: float | None) -> str:
     """Return what follows a number of requests: how many independent ones would tell as much."""
     if samples is None or math.isnan(samples):
         return ", taken as independent"
-    return f", {_thousands(round(samples))} effective"
+    return f", {thousands(round(samples))} effective"
 
 
 def _name(objective: Objective) -> str:
@@ -63,10 +63,11 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "\N{INFINITY}" if value > 0 else "nothing"
     if abs(value) >= 1000:
-        return _thousands(round(value))
+        return thousands(round(value))
     text = f"{value:.4g}"
     return f"{value:.6f}".rstrip("0").rstrip(".") if "e" in text else text
 
 
-def _thousands(value: int) -> str:
+def thousands(value: int) -> str:
+    """Return a whole number with spaces between its thousands."""
     return f"{value:,}".replace(",", " ")

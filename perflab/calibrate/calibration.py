@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from perflab.store.calibration import (
     prepare_folder,
     write_calibration,
 )
+from perflab.store.scratch import scratch_folder, write_whole
 
 # Start of Locust and of the server, probe and stop come on top of each ramp; in seconds.
 OVERHEAD_S = 13.0
@@ -68,13 +68,13 @@ def calibrate(
     # Only now: matplotlib would have been in memory during the ramps.
     from perflab.chart.calibration import calibration as draw
 
-    calibration_chart(runs_dir).write_text(draw(found).to_svg(), encoding="utf-8")
+    write_whole(calibration_chart(runs_dir), draw(found).to_svg())
     return found
 
 
 def _ceiling(client: Client, processes: int, seconds: float, say: Any) -> Ceiling:
-    with tempfile.TemporaryDirectory(prefix="perflab-calibrate-") as folder:
-        steps = climb(client, processes, seconds=seconds, folder=Path(folder), say=say)
+    with scratch_folder("calibration") as folder:
+        steps = climb(client, processes, seconds=seconds, folder=folder, say=say)
     if steps.empty:
         raise PerflabError(
             f"the calibration's ramp of {client} was over before anything could be measured: is the machine busy?"

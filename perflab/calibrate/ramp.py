@@ -97,6 +97,7 @@ def _plan(log: Path, processes: int, *, users: int, spawn_rate: float, duration_
         host=None,
         launch=shlex.join([*server, "--log", str(log)]),
         locustfile=LOCUSTFILE,
+        folder=log.parent,
         users=(users,),
         spawn_rate=spawn_rate,
         duration_s=duration_s,
@@ -128,7 +129,7 @@ def _run(
     watch: Callable[[RunTail, Answer | None], None],
 ) -> RunManifest:
     manifest = RunManifest(sweep_id="calibration", users=plan.users[0], repeat=1, plan=plan, seed=plan.seed)
-    [done] = execute_run([Lane(run, manifest, target)], environment, run.path.parent, watch)
+    [done] = execute_run([Lane(run, manifest, target, plan)], environment, watch)
     return done
 
 

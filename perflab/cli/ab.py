@@ -33,6 +33,7 @@ Resume = Annotated[str | None, typer.Option(metavar="ID", help="Go on with a com
 
 
 def ab(
+    context: typer.Context,
     baseline: Baseline = None,
     candidate: Candidate = None,
     launch: Launch = None,
@@ -56,7 +57,10 @@ def ab(
     no_report: options.NoReport = False,
     json: options.AsJson = False,
 ) -> int:
-    """Load two targets against each other until it is known whether the candidate is slower."""
+    """Load two targets against each other until it is known whether the candidate is slower.
+
+    What follows -- goes to Locust, as for perflab sweep.
+    """
     from perflab import workbench
 
     comparison = workbench.ab(
@@ -75,6 +79,7 @@ def ab(
         alpha=alpha,
         seed=seed,
         processes=processes,
+        locust_options=context.obj,
         restart=not no_restart,
         resume=resume,
         label=label,

@@ -16,11 +16,14 @@ import typer
 from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
+from perflab.text import say
 
 INTERRUPTED = 130
 TERMINATED = 143
 READER_GONE = 141
 INTERNAL_ERROR = 70
+# What follows -- goes to the Locust that these start.
+_WITH_LOCUST = ("sweep", "run", "ab", "doctor")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
@@ -55,16 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
-    return run_app(app, list(arguments) or ["--help"], "perflab")
+    own, further = list(arguments), None
+    if "--" in own and own[0] in _WITH_LOCUST:
+        at = own.index("--")
+        own, further = own[:at], own[at + 1 :]
+    return run_app(app, own or ["--help"], "perflab", further)
 
 
-def run_app(commands: typer.Typer, arguments: Sequence[str], program: str) -> int:
-    """Run a command of `commands` as perflab runs its own, for programs that are built on it; return its exit code."""
+def run_app(
+    commands: typer.Typer, arguments: Sequence[str], program: str, for_locust: Sequence[str] | None = None
+) -> int:
+    """Run a command of `commands` as perflab runs its own, for programs that are built on it; return its exit code.
+
+    `for_locust` is what Locust gets besides.
+    """
     for number in _ENDING:
         signal.signal(number, _end)
     try:
         command = typer.main.get_command(commands)
-        code = command.main(list(arguments), prog_name=program, standalone_mode=False)
+        code = command.main(list(arguments), prog_name=program, standalone_mode=False, obj=for_locust)
         sys.stdout.flush()
     except PerflabError as error:
         return _fail(str(error), error.exit_code)
@@ -86,7 +98,8 @@ def run_app(commands: typer.Typer, arguments: Sequence[str], program: str) -> in
         code = INTERRUPTED
     except Exception:
         # A defect of perflab's own. Python's exit code for it is 1, which would say that the target has failed.
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            say(line)
         return INTERNAL_ERROR
     if code in (INTERRUPTED, TERMINATED):
         return _fail("interrupted; what was recorded so far is kept", code)
@@ -94,7 +107,7 @@ def run_app(commands: typer.Typer, arguments: Sequence[str], program: str) -> in
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write("perflab: " + " ".join(message.split()) + "\n")
+    say("perflab: " + " ".join(message.split()))
     return code
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from perflab.cli import options
+from perflab.text import say
 
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
 
@@ -36,4 +38,4 @@ def show(runs_dir: options.RunsDir = None) -> None:
 
     sweep = workbench.open_baseline(runs_dir)
     complete = sum(run.status == "complete" for run in sweep.run_manifests)
-    typer.echo(f"baseline: {sweep.id} ({complete} complete {'run' if complete == 1 else 'runs'})")
+    say(f"baseline: {sweep.id} ({complete} complete {'run' if complete == 1 else 'runs'})", sys.stdout)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from perflab.cli import options
+from perflab.text import say
 
 Processes = Annotated[
     int | None,
@@ -23,11 +23,6 @@ def calibrate(processes: Processes = None, runs_dir: options.RunsDir = None, jso
     from perflab.workbench import runs_folder
 
     folder = runs_folder(runs_dir)
-    found = calibrate(folder, processes, say=_say)
+    found = calibrate(folder, processes, say=say)
     output.print_calibration(found, as_json=json)
-    _say(f"chart: {calibration_chart(folder)}")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    say(f"chart: {calibration_chart(folder)}")

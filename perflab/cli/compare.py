@@ -43,7 +43,7 @@ def conclude(comparison: SweepComparison, *, report: bool, as_json: bool, waived
     """Show a comparison's verdict, write its results and its report; return the exit code."""
     from perflab.cli import output
 
-    # The verdict first: a report that can't be written must not hide it.
+    # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     output.print_comparison(comparison, as_json=as_json)
     write(comparison, report=report, as_json=as_json, waived=waived)
     return output.exit_code(comparison.verdict)
@@ -62,17 +62,18 @@ def write(comparison: SweepComparison, *, report: bool, as_json: bool, waived: S
     write_comparison(comparison, place, report=report)
     if not report:
         return
-    # Running notebooks takes longer to import than to compare takes.
-    from perflab.report import render_comparison
+    with output.failure_reported("report"):
+        # Running notebooks takes longer to import than to compare takes.
+        from perflab.report import render_comparison
 
-    baseline, candidate = comparison.baseline, comparison.candidate
-    # Those of an A/B comparison stand in its own manifest.
-    options = {} if common_ab(baseline, candidate) else {"margin": comparison.margin, "alpha": comparison.alpha}
-    page = render_comparison(
-        place,
-        baseline=baseline.id,
-        candidate=candidate.id,
-        runs_dir=candidate.dir.runs_dir,
-        parameters={**options, "allow_different": list(waived)},
-    )
-    output.print_report(page, as_json=as_json)
+        baseline, candidate = comparison.baseline, comparison.candidate
+        # Those of an A/B comparison stand in its own manifest.
+        options = {} if common_ab(baseline, candidate) else {"margin": comparison.margin, "alpha": comparison.alpha}
+        page = render_comparison(
+            place,
+            baseline=baseline.id,
+            candidate=candidate.id,
+            runs_dir=candidate.dir.runs_dir,
+            parameters={**options, "allow_different": list(waived)},
+        )
+        output.print_report(page, as_json=as_json)

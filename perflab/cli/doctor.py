@@ -23,7 +23,10 @@ Output = Annotated[
 
 
 def doctor(
+    context: typer.Context,
     host: options.Host = None,
+    launch: options.Launch = None,
+    health: options.Health = None,
     users: Users = None,
     locustfile: options.Locustfile = None,
     runs_dir: options.RunsDir = None,
@@ -31,15 +34,21 @@ def doctor(
     allow_host: options.AllowHost = None,
     json: options.AsJson = False,
 ) -> int:
-    """Check whether everything is ready for a load test, and say what to do where it isn't."""
+    """Check whether everything is ready for a load test, and say what to do where it isn't.
+
+    What follows -- is what Locust will get, as for perflab sweep.
+    """
     from perflab.doctor import examine, worst
     from perflab.settings import project_root
 
     findings = examine(
         project_root(),
         host=host,
+        launch=launch,
+        health=health,
         users=users,
         locustfile=locustfile,
+        locust_options=context.obj,
         runs_dir=runs_dir,
         report_dir=output,
         allow_hosts=allow_host or (),
@@ -63,16 +72,13 @@ def _print_json(findings: list[Finding]) -> None:
 
 
 def _print_table(findings: list[Finding]) -> None:
-    import sys
-
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from perflab.cli.output import PLAIN_WIDTH
+    from perflab.cli.output.console import open_console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = open_console()
     table = Table("check", "result", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False)
     for finding in findings:
         result = f"[{_STYLES[finding.result]}]{finding.result}[/]"

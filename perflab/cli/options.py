@@ -13,7 +13,9 @@ Launch = Annotated[
         metavar="CMD", help="Start the target with this command and stop it at the end; {port} is a free port."
     ),
 ]
-Health = Annotated[str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx.")]
+Health = Annotated[
+    str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx. Default: /health.")
+]
 Locustfile = Annotated[
     str | None, typer.Option("--locustfile", "-f", metavar="F", help="Default: load_tests/locustfile.py.")
 ]
@@ -37,8 +39,20 @@ MasterBind = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where those workers reach perflab. Default: 127.0.0.1:5557.")
 ]
 Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the sweep's id. Default: sweep.")]
+
+
+def _clear(runs_dir: str | None) -> str | None:
+    """Whatever a command does with recorded runs, it begins by removing what killed commands have left there."""
+    from perflab.store.scratch import clear_leftovers
+    from perflab.workbench import runs_folder
+
+    clear_leftovers(runs_folder(runs_dir))
+    return runs_dir
+
+
 RunsDir = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Where sweeps lie. Default: LOAD_TEST_RUNS_DIR, or runs/.")
+    str | None,
+    typer.Option(metavar="DIR", callback=_clear, help="Where sweeps lie. Default: LOAD_TEST_RUNS_DIR, or runs/."),
 ]
 AllowHost = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Allow load on a host that is not this machine.")

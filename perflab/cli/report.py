@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from perflab.cli import options
 from perflab.errors import UsageError
+from perflab.text import say
 
 Result = Annotated[
     str, typer.Argument(metavar="ID", help="The id of a sweep or an A/B comparison, a unique beginning, or latest.")
@@ -44,7 +46,7 @@ def report(
         page = _of_comparison(baseline, candidate, runs_dir, given, allow_different or [], chosen)
     else:
         page = _of_sweep(sweep_id, runs_dir, given, chosen)
-    typer.echo(page)
+    say(str(page), sys.stdout)
 
 
 def _of_sweep(sweep_id: str, runs_dir: str | None, given: dict[str, str], notebook: Path | None) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typer
+
 from perflab.cli import options
 from perflab.cli.sweep import sweep
 from perflab.errors import UsageError
 
 
 def run(
+    context: typer.Context,
     host: options.Host = None,
     launch: options.Launch = None,
     health: options.Health = None,
@@ -27,10 +30,14 @@ def run(
     no_report: options.NoReport = False,
     json: options.AsJson = False,
 ) -> int:
-    """Load the target at one user count: a sweep of a single level."""
+    """Load the target at one user count: a sweep of a single level.
+
+    What follows -- goes to Locust, as for perflab sweep.
+    """
     if users is not None and "," in users:
         raise UsageError(f"--users {users!r}: perflab run takes one user count; perflab sweep takes several")
     return sweep(
+        context,
         host=host,
         launch=launch,
         health=health,

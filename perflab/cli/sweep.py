@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from perflab.cli import options
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def sweep(
+    context: typer.Context,
     host: options.Host = None,
     launch: options.Launch = None,
     health: options.Health = None,
@@ -30,7 +33,10 @@ def sweep(
     no_report: options.NoReport = False,
     json: options.AsJson = False,
 ) -> int:
-    """Load the target at several user counts, judge the result, write a report."""
+    """Load the target at several user counts, judge the result, write a report.
+
+    What follows -- goes to Locust: --tags, --exclude-tags, user classes, the locustfile's own options.
+    """
     from perflab import workbench
 
     result = workbench.sweep(
@@ -45,6 +51,7 @@ def sweep(
         repeats=repeats,
         seed=seed,
         processes=processes,
+        locust_options=context.obj,
         expect_workers=expect_workers,
         master_bind=master_bind,
         label=label,
@@ -59,11 +66,12 @@ def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
     from perflab.cli import output
     from perflab.report import write_results
 
-    # The verdict first: a report that can't be written must not hide it.
+    # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     output.print_result(result, as_json=as_json)
     write_results(result, report=report)
     if report:
-        from perflab.report import render_report
+        with output.failure_reported("report"):
+            from perflab.report import render_report
 
-        output.print_report(render_report(result.dir), as_json=as_json)
+            output.print_report(render_report(result.dir), as_json=as_json)
     return output.exit_code(result.verdict)

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 
 from perflab.doctor.finding import Finding
+from perflab.hosts import is_for_tests
 from perflab.redact import redact
 
 VARIABLE = "LOAD_TEST_DATABASE_URL"
@@ -59,9 +60,9 @@ def check_database(url: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
             f"start PostgreSQL, see why it doesn't run (docker compose logs postgres), or correct {VARIABLE}",
         )
     found = f"PostgreSQL {database.version}, {database.name!r}, {database.used} of {database.most} connections in use"
-    if "test" not in database.name.lower():
+    if not is_for_tests(database.name):
         advice = "seed a database whose name says that it is for tests; seeding refuses this one"
-        return Finding(check, "warning", f"{found}; its name has no 'test' in it", advice)
+        return Finding(check, "warning", f"{found}; its name has no word 'test' in it", advice)
     if database.used >= MOST_USED * database.most:
         return Finding(check, "warning", found, "raise max_connections, or make the API's connection pool smaller")
     return Finding(check, "ok", found)

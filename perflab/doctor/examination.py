@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from perflab.doctor import database, folders, machine, target, variables
 from perflab.doctor.finding import Finding
 from perflab.doctor.variables import Variables, find_mistakes, find_variables, plan_of
 from perflab.errors import UsageError
-from perflab.plan import Plan
+from perflab.plan import Plan, locate_locustfile
 
 _REPORT_DIR, _RUNS_DIR = "load_test_reports", "runs"
-_LOCUSTFILE = "load_tests/locustfile.py"
 
 
 def examine(
     root: Path,
     *,
     host: str | None = None,
+    launch: str | None = None,
+    health: str | None = None,
     users: str | None = None,
     locustfile: str | None = None,
+    locust_options: Sequence[str] | None = None,
     runs_dir: str | None = None,
     report_dir: str | None = None,
     allow_hosts: Iterable[str] = (),
@@ -31,7 +34,7 @@ def examine(
     """Return what every check finds, in the order in which a load test would meet it.
 
     `root` is the project's folder, where the env files lie. What is not given comes from the variables, as for a sweep.
-    `process` is the environment, by default this process's own. Raises UsageError when `users` can't be read.
+    `process` is the environment, by default this process's own. Raises UsageError when an option can't be used.
     """
     process = os.environ if process is None else process
     findings = []
@@ -41,19 +44,19 @@ def examine(
         findings.append(Finding("settings", "problem", str(error), "correct the file: it is left out below"))
         found = Variables(dict(process), dict.fromkeys(process, "the environment"))
     values = found.values
-    file = Path(locustfile) if locustfile else root / values.get("LOAD_TEST_LOCUSTFILE", _LOCUSTFILE)
+    file, folder = locate_locustfile(locustfile, values, root)
     mistakes = find_mistakes(values, root, file)
     good = {name: value for name, value in values.items() if name not in mistakes}
-    findings += variables.check_settings(found, mistakes, root)
-    plan = _plan(good, root, users)
-    chosen = bool(locustfile) or "LOAD_TEST_LOCUSTFILE" in values
-    findings.append(variables.check_locustfile(file, found, root, chosen=chosen, users=plan.users))
+    findings += variables.check_settings(found, mistakes, root, file, folder)
+    options = {"users": users, "health": health, "locust_options": locust_options}
+    plan = _plan(good, root, options)
+    findings.append(variables.check_locustfile(file, found, folder, users=plan.users, options=plan.locust_options))
 
-    host, finding = target.check_host_variable(host, found)
+    host, finding = target.check_target(host, launch, found)
     allowed = target.check_allowed(host, [*values.get("LOAD_TEST_ALLOWED_HOSTS", "").split(","), *allow_hosts])
     findings += [finding, allowed]
     if allowed.result == "ok":
-        findings.append(target.check_api(host))
+        findings.append(target.check_api(host if launch is None else None, plan.health))
     else:
         findings.append(Finding("API reachable", "warning", "not asked, because it may not be loaded"))
 
@@ -74,9 +77,9 @@ def examine(
     return findings
 
 
-def _plan(good: Mapping[str, str], root: Path, users: str | None) -> Plan:
+def _plan(good: Mapping[str, str], root: Path, options: Mapping[str, Any]) -> Plan:
     try:
-        return plan_of(good, root, users)
+        return plan_of(good, root, **options)
     except UsageError:
-        # Variables that can't be used together: that is found by then. Or it is `users`, and this raises again.
-        return plan_of({}, root, users)
+        # Variables that can't be used together: that is found by then. Or it is an option, and this raises again.
+        return plan_of({}, root, **options)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 import statistics
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from perflab.doctor.finding import Finding
 from perflab.doctor.variables import Variables
+from perflab.drive.asking import HostAnswer, ask
 from perflab.errors import TargetError
-from perflab.plan import check_host
+from perflab.plan import HEALTH, check_host, check_launch
 from perflab.redact import redact
 
-HEALTH = "/health"
 TIMEOUT_S = 5.0
 TIMES = 5
 # The reference suite's limit on the p95 of /health under load: who takes so long without any will not keep it.
@@ -33,22 +33,27 @@ IT_IS_SLOW = (
 )
 
 
-def check_host_variable(host: str | None, variables: Variables) -> tuple[str | None, Finding]:
+def check_target(host: str | None, launch: str | None, variables: Variables) -> tuple[str | None, Finding]:
     """Return the host that will be loaded, None for one that is started for the run, and where it comes from."""
-    check, stated = "host variable", variables.values.get("LOAD_TEST_HOST")
+    check, stated = "target", variables.values.get("LOAD_TEST_HOST")
     if host is not None:
         over = f", over {variables.said('LOAD_TEST_HOST')}" if stated is not None else ""
-        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}")
-    if stated is not None:
+        started = ", where --launch starts it" if launch is not None else ""
+        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}{started}")
+    if launch is None and stated is not None:
         return stated, Finding(check, "ok", f"{_shown(stated)} by {variables.said('LOAD_TEST_HOST')}")
-    if "LOAD_TEST_LAUNCH" in variables.values:
-        return None, Finding(check, "ok", f"no host: {variables.said('LOAD_TEST_LAUNCH')} starts the target")
-    return None, Finding(
-        check,
-        "ok",
-        "not set: scripts/run_load_tests.sh starts the reference API",
-        "to load another one, give --host URL or set LOAD_TEST_HOST",
-    )
+    said = "--launch" if launch is not None else ""
+    if launch is None and "LOAD_TEST_LAUNCH" in variables.values:
+        launch, said = variables.values["LOAD_TEST_LAUNCH"], variables.said("LOAD_TEST_LAUNCH")
+    if launch is None:
+        return None, Finding(
+            check, "problem", "there is none", "give --host URL or --launch CMD, or set LOAD_TEST_HOST"
+        )
+    try:
+        check_launch(launch)
+    except TargetError as error:
+        return None, Finding(check, "problem", str(error))
+    return None, Finding(check, "ok", f"no host: {said} starts the target")
 
 
 def check_allowed(host: str | None, allowed: Iterable[str]) -> Finding:
@@ -83,30 +88,27 @@ def _shown(host: str) -> str:
     return f"…@{place}" if at else redact(host)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One answer of the API: its status, and the ms until the connection was open (TLS included) and from then on."""
+def check_api(host: str | None, health: str = HEALTH, *, timeout_s: float = TIMEOUT_S) -> Finding:
+    """Ask for `health` five times, each time on a connection of its own, and say how it answers and how fast.
 
-    status: int
-    connect_ms: float
-    answer_ms: float
-
-
-def check_api(host: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
-    """Ask for ``/health`` five times, each time on a connection of its own, and say how it answers and how fast."""
+    All of it takes `timeout_s` seconds at most: of a slow host fewer answers have to do.
+    """
     check = "API reachable"
     if host is None:
         return Finding(check, "ok", "nothing to ask: the target is started for the run")
-    context, mistrusted = ssl.create_default_context(), ""
+    context: ssl.SSLContext | None = ssl.create_default_context()
+    mistrusted, end = "", time.monotonic() + timeout_s
     try:
         try:
-            answers = [_ask(host, context, timeout_s)]
+            answers = [ask(host, health, timeout_s, context)]
         except ssl.SSLCertVerificationError as error:
             mistrusted = error.verify_message
             # Only to tell more about it: nothing is sent but the question.
-            context = ssl._create_unverified_context()  # noqa: S323
-            answers = [_ask(host, context, timeout_s)]
-        answers += [_ask(host, context, timeout_s) for _ in range(TIMES - 1)]
+            context = None
+            answers = [ask(host, health, end - time.monotonic(), context)]
+        with contextlib.suppress(TimeoutError):
+            while len(answers) < TIMES and (left_s := end - time.monotonic()) > 0:
+                answers.append(ask(host, health, left_s, context))
     except TimeoutError:
         return Finding(check, "problem", f"{host} did not answer within {timeout_s:g} s", IT_IS_SLOW)
     except (OSError, UnicodeError) as error:
@@ -114,21 +116,21 @@ def check_api(host: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
         return Finding(check, "problem", f"{host} can't be reached: {reason}", START_IT)
     except http.client.HTTPException as error:
         return Finding(check, "problem", f"{host} does not speak HTTP ({type(error).__name__})", START_IT)
-    return _judge(check, answers, mistrusted)
+    return _judge(check, health, answers, mistrusted)
 
 
-def _judge(check: str, answers: list[_Answer], mistrusted: str) -> Finding:
+def _judge(check: str, health: str, answers: list[HostAnswer], mistrusted: str) -> Finding:
     connect_ms = statistics.median(answer.connect_ms for answer in answers)
     answer_ms = statistics.median(answer.answer_ms for answer in answers)
     status = max(answer.status for answer in answers)
     found = (
-        f"GET {HEALTH} answers {status} in {connect_ms + answer_ms:.1f} ms: {connect_ms:.1f} to connect, "
+        f"GET {health} answers {status} in {connect_ms + answer_ms:.1f} ms: {connect_ms:.1f} to connect, "
         f"{answer_ms:.1f} to answer (medians of {len(answers)})"
     )
     if status >= 500:
         return Finding(check, "problem", found, LOOK_AT_LOG)
     if not 200 <= status < 300:
-        advice = f"a load test can do without {HEALTH}; if there should be one, correct the host"
+        advice = f"a load test can do without {health}; if there should be one, give --health PATH or correct the host"
         return Finding(check, "warning", found, advice)
     if mistrusted:
         advice = "trust it (REQUESTS_CA_BUNDLE), or HttpUser refuses every answer; FastHttpUser doesn't look"
@@ -136,23 +138,3 @@ def _judge(check: str, answers: list[_Answer], mistrusted: str) -> Finding:
     if connect_ms + answer_ms >= SLOW_MS:
         return Finding(check, "warning", f"{found}: slow, without any load", IT_IS_SLOW)
     return Finding(check, "ok", found)
-
-
-def _ask(host: str, context: ssl.SSLContext, timeout_s: float) -> _Answer:
-    parts = urlsplit(host)
-    name = parts.hostname or ""
-    connection = (
-        http.client.HTTPSConnection(name, parts.port, timeout=timeout_s, context=context)
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(name, parts.port, timeout=timeout_s)
-    )
-    try:
-        began = time.perf_counter()
-        connection.connect()
-        connected = time.perf_counter()
-        connection.request("GET", parts.path.rstrip("/") + HEALTH)
-        response = connection.getresponse()
-        response.read()
-        return _Answer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
-    finally:
-        connection.close()

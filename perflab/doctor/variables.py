@@ -6,18 +6,19 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 
 from perflab.doctor.finding import Finding
 from perflab.drive.locust import check_locustfile as listing
-from perflab.drive.locust import check_ports
+from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
 from perflab.objectives import Objectives, find_objectives, load_objectives
 from perflab.plan import Plan, make_plan
 from perflab.settings import ENV_FILES, load_environment
+from perflab.variables import PREFIX, say_unknown, unknown_variables
 
-_FRONT = "LOAD_TEST_"
 # These two are judged as a pair.
 _ENDS = frozenset({"LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX"})
 
@@ -51,7 +52,7 @@ def find_mistakes(values: Mapping[str, str], root: Path, locustfile: Path | None
     Each is tried alone, so that the first mistake hides no other. The limits of the objectives beside `locustfile`
     have variables, too.
     """
-    alone = [frozenset({name}) for name in values if name.startswith(_FRONT) and name not in _ENDS]
+    alone = [frozenset({name}) for name in values if name.startswith(PREFIX) and name not in _ENDS]
     mistakes: dict[str, str] = {}
     for names in [*alone, _ENDS & values.keys()]:
         try:
@@ -62,20 +63,16 @@ def find_mistakes(values: Mapping[str, str], root: Path, locustfile: Path | None
     return mistakes | _mistakes_of_limits(values, locustfile)
 
 
-def plan_of(values: Mapping[str, str], root: Path, users: str | None = None) -> Plan:
-    """Return the plan that variables describe, whatever its target and locustfile; raises UsageError."""
-    return make_plan(environment=values, root=root, host="http://localhost", locustfile=__file__, users=users)
+def plan_of(values: Mapping[str, str], root: Path, **options: Any) -> Plan:
+    """Return the plan of variables and options, whatever its target and locustfile; raises UsageError."""
+    return make_plan(environment=values, root=root, host="http://localhost", locustfile=__file__, **options)
 
 
 def _mistakes_of_limits(values: Mapping[str, str], locustfile: Path | None) -> dict[str, str]:
     path = find_objectives(locustfile) if locustfile is not None else None
-    if path is None:
+    if locustfile is None or path is None:
         return {}
-    try:
-        objectives = load_objectives(path, {})
-    except UsageError:
-        # The file itself: that is for `check_locustfile` to say.
-        objectives = Objectives()
+    objectives = _objectives(locustfile)
     mistakes = {}
     for name in sorted(values.keys() & {limit.variable for limit in objectives.limits}):
         try:
@@ -85,43 +82,61 @@ def _mistakes_of_limits(values: Mapping[str, str], locustfile: Path | None) -> d
     return mistakes
 
 
-def check_settings(variables: Variables, mistakes: Mapping[str, str], root: Path) -> list[Finding]:
-    """Return a problem for each mistake and for a port that is taken; else that all is well."""
+def check_settings(
+    variables: Variables, mistakes: Mapping[str, str], root: Path, locustfile: Path, folder: Path
+) -> list[Finding]:
+    """Return a problem for each mistake and for a port that is taken, and a warning of what is not in force; else ok.
+
+    `folder` is where Locust will work.
+    """
+    check = "settings"
     places: dict[str, list[str]] = {}
     for name, text in sorted(mistakes.items()):
         places.setdefault(text, []).append(variables.origins[name])
     findings = [
-        Finding("settings", "problem", text, f"correct it in {' or '.join(dict.fromkeys(origins))}")
+        Finding(check, "problem", text, f"correct it in {' or '.join(dict.fromkeys(origins))}")
         for text, origins in places.items()
     ]
     good = {name: value for name, value in variables.values.items() if name not in mistakes}
     try:
         check_ports(plan_of(good, root), good)
     except UsageError as error:
-        findings.append(Finding("settings", "problem", str(error)))
-    count = sum(name.startswith(_FRONT) for name in good)
-    return findings or [Finding("settings", "ok", f"{count} variables named {_FRONT}…, all can be used")]
+        findings.append(Finding(check, "problem", str(error)))
+    if unknown := unknown_variables(variables.values, [locustfile.parent, root], _objectives(locustfile)):
+        findings.append(Finding(check, "warning", say_unknown(unknown, variables.origins), "correct or remove it"))
+    if warning := warn_of_settings(variables.values, folder):
+        findings.append(Finding(check, "warning", warning.removeprefix("warning: ")))
+    count = sum(name.startswith(PREFIX) for name in good)
+    return findings or [Finding(check, "ok", f"{count} variables named {PREFIX}…, all can be used")]
+
+
+def _objectives(locustfile: Path) -> Objectives:
+    try:
+        path = find_objectives(locustfile)
+        return Objectives() if path is None else load_objectives(path, {})
+    except UsageError:
+        # The file itself: that is for `check_locustfile` to say.
+        return Objectives()
 
 
 def check_locustfile(
-    locustfile: Path, variables: Variables, root: Path, *, chosen: bool, users: Iterable[int] = ()
+    locustfile: Path, variables: Variables, folder: Path, *, users: Iterable[int] = (), options: str = ""
 ) -> Finding:
     """Say whether Locust can read the locustfile, which also tells what the file's own settings are worth.
 
-    `chosen` says that somebody named it: then it must exist. `users` are the levels that it is to reach.
+    Locust works in `folder`. `users` are the levels that it is to reach, with `options` for Locust.
     """
     check = "locustfile"
     if not locustfile.is_file():
-        return Finding(
-            check,
-            "problem" if chosen else "warning",
+        found, advice = (
             f"{str(locustfile)!r} does not exist",
-            "give the path of one with --locustfile F or LOAD_TEST_LOCUSTFILE",
+            "give its path with --locustfile F or LOAD_TEST_LOCUSTFILE",
         )
+        return Finding(check, "problem", found, advice)
     try:
         if (path := find_objectives(locustfile)) is not None:
             load_objectives(path, {})
-        with listing(locustfile, variables.values, root, users) as finish:
+        with listing(locustfile.absolute(), variables.values, folder, users, options) as finish:
             finish()
     except LocustfileError as error:
         return Finding(check, "problem", str(error), "correct the locustfile, or the setting that it names")

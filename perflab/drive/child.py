@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +15,9 @@ from perflab.drive import guard
 
 StopSignal = str
 """``INT``, ``TERM`` or ``KILL``."""
+
+# What guards may need beyond the command's grace, on a busy machine. Then they hang, and are killed themselves.
+GUARD_PATIENCE_S = 10.0
 
 
 class Child:
@@ -40,21 +46,21 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The guard's process id; the command and all it starts descend from it."""
+        """The guards' process id and group; the command and all it starts descend from it, in groups of their own."""
         return self._process.pid
 
     def poll(self) -> int | None:
         """Return the exit code (128 + N after signal N) if the command has ended."""
-        return self._process.poll()
+        return _exit_code(self._process.poll())
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for the end for at most `timeout_s`; return the exit code or None."""
         try:
-            code = self._process.wait(timeout_s)
+            self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
         self._close_pipe()
-        return code
+        return self.poll()
 
     def signal(self, name: StopSignal) -> None:
         """Pass a signal on to the command's process group."""
@@ -67,13 +73,23 @@ class Child:
 
     def stop(self, name: StopSignal = "TERM", patience_s: float | None = None) -> int:
         """End the command: by signal `name`, after `patience_s` by the guard's TERM and KILL; return its exit code."""
+        self._wake_guards()
         self.signal(name)
-        code = self.wait(self._grace_s if patience_s is None else patience_s)
-        if code is None:
+        if self.wait(self._grace_s if patience_s is None else patience_s) is None:
+            self._wake_guards()
             self._close_pipe()
-            code = self._process.wait()
+        if self.wait(self._grace_s + GUARD_PATIENCE_S) is None:
+            # The other guard is told of it, and ends the command.
+            self._process.kill()
+            self._process.wait()
         self._close_pipe()
-        return code
+        return self.poll() or 0
+
+    def _wake_guards(self) -> None:
+        """Let guards that somebody has stopped (Ctrl-Z, a debugger) go on: they have a process group of their own."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGCONT)
 
     def _close_pipe(self) -> None:
         if self._process.stdin is not None:
@@ -81,3 +97,8 @@ class Child:
                 self._process.stdin.close()
             except BrokenPipeError:
                 return
+
+
+def _exit_code(code: int | None) -> int | None:
+    # Negative only where a guard itself was killed.
+    return code if code is None or code >= 0 else 128 - code

@@ -5,6 +5,10 @@ in the pipe is the name of a signal to pass on (``INT``, ``TERM``, ``KILL``). Th
 is gone, by ``kill -9`` too: the command gets SIGTERM, and SIGKILL after GRACE seconds. Whatever the command has left
 behind, daemons included, is ended likewise. The exit code is the command's, 128 + N after signal N.
 
+There are two guards, a parent and its child, because one alone can be killed too. The child does the work. If it is
+killed, its parent inherits the command with all its daemons and ends them; if the parent is killed, the kernel tells
+the child. A guard that is stopped is woken up by the other. A signal that would end a guard ends the command.
+
 Standard library only, run by path and isolated: it must start in milliseconds and depend on nothing.
 """
 
@@ -19,30 +23,53 @@ import sys
 import time
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 # Daemons of the command end by themselves when it is gone (a database's watcher, say); only then are they killed.
 ORPHAN_PATIENCE_S = 1.0
+# All that end a process by default and can be handled; of the others a guard dies, and its fellow takes over.
+_ENDING = signal.valid_signals() - {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+    *(signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS),
+}
 
 
 def main(grace_s: float, command: list[str]) -> int:
     """Run `command` to its end or to perflab's end and return its exit code."""
     _adopt_orphans()
+    # Neither guard may miss a signal between its birth and its handlers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    parent = os.getpid()
+    fellow = os.fork()
+    return _stand_by(fellow) if fellow else _run(grace_s, command, parent)
+
+
+def _stand_by(fellow: int) -> int:
+    """Wait for the guard that does the work, wake it up if it is stopped, and take over if it is killed."""
+    os.close(0)
+    for number in _ENDING:
+        signal.signal(number, lambda *_: _signal_each([fellow], signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    while os.WIFSTOPPED(status := os.waitpid(fellow, os.WUNTRACED)[1]):
+        _signal_each([fellow], signal.SIGCONT)
+    _end_orphans()
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _run(grace_s: float, command: list[str], parent: int) -> int:
+    _adopt_orphans()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop_wanted: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: stop_wanted.append(number))
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in _ENDING:
+        signal.signal(number, lambda number, _: stop_wanted.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    _end_with(parent)
     try:
-        pid = os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
-            setsid=True,
-            setsigdef=[signal.SIGINT, signal.SIGTERM],
-        )
+        pid = _start(command)
     except OSError as error:
         sys.stderr.write(f"can't start {command[0]!r}: {error.strerror}\n")
         return 127
@@ -68,8 +95,46 @@ def main(grace_s: float, command: list[str]) -> int:
         if kill_at is not None and time.monotonic() >= kill_at:
             _signal_group(pid, signal.SIGKILL)
             kill_at = time.monotonic() + grace_s
-    _end_orphans(pid)
+    _signal_group(pid, signal.SIGTERM)
+    _end_orphans()
+    _signal_group(pid, signal.SIGKILL)
+    # Stopped, it would not see that this is the end.
+    _signal_each([parent] if os.getppid() == parent else [], signal.SIGCONT)
     return code
+
+
+def _start(command: list[str]) -> int:
+    """Start the command in a session of its own and return its process id; raises OSError where that fails."""
+    guard = os.getpid()
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            # Python's own handler would be told, and forgotten with this program.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _end_with(guard)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.execvp(command[0], command)  # noqa: S606 - it is the command that is asked for
+        except OSError as error:
+            os.write(tell, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    # It ends when the command has taken the place of this program: from then on it has its own group.
+    if failed := os.read(told, 16):
+        os.waitpid(pid, 0)
+        raise OSError(int(failed), os.strerror(int(failed)))
+    os.close(told)
+    return pid
+
+
+def _end_with(parent: int) -> None:
+    """Linux: let this process get SIGTERM when its parent is gone, even if it is gone already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _adopt_orphans() -> None:
@@ -88,8 +153,8 @@ def _reap(pid: int) -> int | None:
     return None
 
 
-def _end_orphans(pid: int) -> None:
-    _signal_group(pid, signal.SIGTERM)
+def _end_orphans() -> None:
+    """End what this process has inherited: first it is left to end by itself."""
     begun, told = time.monotonic(), False
     while children := _children():
         waited = time.monotonic() - begun
@@ -102,7 +167,6 @@ def _end_orphans(pid: int) -> None:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-    _signal_group(pid, signal.SIGKILL)
 
 
 def _children() -> list[int]:

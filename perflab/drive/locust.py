@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shlex
 import socket
-import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from perflab.drive.child import Child
 from perflab.drive.output import shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
+from perflab.isolated import isolated
 from perflab.plan import Plan
-from perflab.store.handover import USERS_MARK
+from perflab.redact import redact
+from perflab.store.handover import PREFLIGHT_MARK, Preflight
 from perflab.store.layout import RunDir
 
-# By path: only Locust itself may import what lives inside Locust.
-RECORDER = Path(__file__).parents[1] / "record" / "perflab_recorder.py"
 # Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
@@ -29,20 +30,31 @@ CHECK_TIMEOUT_S = 60
 # Somebody has to go to the other machines and start them.
 WORKERS_WAIT_S = 120
 CHECK_GRACE_S = 1.0
-_LISTED = "Available Users:"
-
-# Locust reads an option from the environment when the command line is silent about it. These would change what is
-# measured, or who measures it, behind the plan's back.
-_REFUSED_VARIABLES = frozenset(
-    "LOCUST_" + name
-    for name in ("RESET_STATS", "MASTER", "MODE_MASTER", "WORKER", "MODE_WORKER", "AUTOSTART", "EXPECT_WORKERS", "TAGS")
-)
+# Those of Locust's options, and by Locust's custom of the options that a locustfile adds.
+_VARIABLES = "LOCUST_"
 
 
 def locust_environment(environment: Mapping[str, str], **further: str) -> dict[str, str]:
-    """Return the environment that Locust gets: `environment` without what would change the measurement."""
-    kept = {name: value for name, value in environment.items() if name not in _REFUSED_VARIABLES}
+    """Return the environment that Locust gets: `environment` without what Locust takes options from."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(_VARIABLES)}
     return with_own_python({**kept, "PYTHONUNBUFFERED": "1", **further})
+
+
+def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
+    """Return what to say where plain Locust would take options from variables or files; empty where it would not.
+
+    They would change what is measured, or who measures it, behind the plan's back, so none of them is in force.
+    """
+    files = [Path(environment.get("HOME", "~")).expanduser() / ".locust.conf", folder / "locust.conf"]
+    found = [repr(str(file)) for file in files if file.is_file()]
+    with contextlib.suppress(OSError, ValueError):
+        project = folder / "pyproject.toml"
+        tools = tomllib.loads(project.read_text(encoding="utf-8")).get("tool")
+        found += [f"[tool.locust] in {str(project)!r}"] if isinstance(tools, dict) and tools.get("locust") else []
+    found += sorted(name for name in environment if name.startswith(_VARIABLES))
+    if not found:
+        return ""
+    return f"warning: not in force: {', '.join(found)}; give what Locust is to get after -- (... -- --tags T)"
 
 
 def check_ports(plan: Plan, environment: Mapping[str, str]) -> None:
@@ -70,16 +82,17 @@ def _check_free(host: str, port: str, source: str, hint: str) -> None:
 
 @contextlib.contextmanager
 def check_locustfile(
-    locustfile: Path, environment: Mapping[str, str], cwd: Path, users: Iterable[int] = ()
+    locustfile: Path, environment: Mapping[str, str], cwd: Path, users: Iterable[int] = (), options: str = ""
 ) -> Iterator[Callable[[], None]]:
-    """Start Locust's own listing of the users in `locustfile`; yield what waits for it and raises LocustfileError.
+    """Start Locust's own reading of `locustfile`; yield what waits for it and raises LocustfileError or UsageError.
 
-    `users` are the levels that are planned: each must be within what the locustfile can reach.
+    `users` are the levels that are planned: each must be within what the locustfile can reach. `options` is what Locust
+    gets besides. Relative paths start in `cwd`.
     """
     with tempfile.TemporaryFile() as output:
         # Under guard: the locustfile's code runs here already, and may hang or start processes of its own.
         check = Child(
-            [sys.executable, "-m", "perflab.record.preflight", "-f", str(locustfile), "--list"],
+            [*_program("check", locustfile), *shlex.split(options)],
             environment=locust_environment(environment),
             cwd=cwd,
             output=output.fileno(),
@@ -89,7 +102,14 @@ def check_locustfile(
         def finish() -> None:
             code = check.wait(CHECK_TIMEOUT_S)
             output.seek(0)
-            _judge_check(locustfile, code, output.read().decode("utf-8", "replace"), users)
+            found = _read_check(locustfile, code, output.read().decode("utf-8", "replace"))
+            if found.error:
+                raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(found.error)}")
+            if found.wrong_option:
+                raise UsageError(f"-- {redact(options)}: {shown(found.wrong_option)}")
+            if not found.users:
+                raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
+            _check_reachable(locustfile, found.users, users)
 
         try:
             yield finish
@@ -97,20 +117,21 @@ def check_locustfile(
             check.stop("KILL")
 
 
-def _judge_check(locustfile: Path, code: int | None, output: str, users: Iterable[int]) -> None:
+def _program(task: str, locustfile: Path) -> list[str]:
+    # By name: only Locust itself may import what lives inside Locust.
+    return isolated("perflab.record.program", task, "-f", str(locustfile))
+
+
+def _read_check(locustfile: Path, code: int | None, output: str) -> Preflight:
     if code is None:
         raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
-    if code != 0:
+    found = [line for line in output.splitlines() if line.startswith(PREFLIGHT_MARK)]
+    if not found:
+        # The locustfile has ended Locust, by sys.exit say; what it printed tells why.
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        last = shown(lines[-1]) if lines else "no output"
+        last = shown(lines[-1]) if lines else f"it ended Locust with exit code {code}"
         raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}")
-    # Locust lists nobody without complaint; what the locustfile itself prints comes before the list.
-    if not output.rpartition(_LISTED)[2].strip():
-        raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
-    told = [line for line in output.splitlines() if line.startswith(USERS_MARK)]
-    # A locustfile may have closed stdout meanwhile.
-    if told:
-        _check_reachable(locustfile, json.loads(told[-1].removeprefix(USERS_MARK)), users)
+    return Preflight(**json.loads(found[-1].removeprefix(PREFLIGHT_MARK)))
 
 
 def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], users: Iterable[int]) -> None:
@@ -137,8 +158,7 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
     """Return the command of one run at `users`; paths in it are absolute."""
     run_time = math.ceil(RAMP_SLACK * users / plan.spawn_rate + plan.settle_s + plan.duration_s) + RUN_TIME_SLACK_S
     command = [
-        *(sys.executable, "-m", "locust"),
-        *("-f", f"{plan.locustfile},{RECORDER}"),
+        *_program("run", plan.locustfile),
         *("-H", host),
         "--headless",
         "--only-summary",
@@ -148,8 +168,8 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         # Locust takes whole seconds only.
         *("--stop-timeout", str(math.ceil(plan.timeout_s))),
         *("--exit-code-on-error", "0"),
+        # Its HTML report is written by the recorder: if that fails here, Locust doesn't get to its end.
         *("--csv", str(run.locust_prefix)),
-        *("--html", str(run.locust_html)),
     ]
     if plan.expect_workers:
         address, _, port = plan.master_bind.rpartition(":")
@@ -161,4 +181,4 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         port = str(free_port())
         command += ["--processes", str(plan.processes)]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    return command
+    return [*command, *shlex.split(plan.locust_options)]

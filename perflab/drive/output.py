@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 from pathlib import Path
 
-from perflab.redact import beginning, redact
-from perflab.store.tables import one_line
+from perflab.redact import LineByLine
+from perflab.text import discreet
 
 LONGEST = 300
+# More than a person reads; what prints more would fill the disk.
+MOST_BYTES = 10_000_000
 _END = 64 * 1024
+_PIECE = 1024 * 1024
 
 
 def shown(line: str) -> str:
     """Return a line for a message: without secrets, and at most `LONGEST` characters of it."""
-    return one_line(redact(beginning(line.strip())), LONGEST)
+    return discreet(line.strip(), LONGEST)
 
 
 def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
@@ -32,21 +37,58 @@ def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
     return next(map(shown, telling), "")
 
 
-def redact_log(log: Path) -> None:
-    """Take out what a locustfile has printed before the recorder was there to do it; line by line, however many."""
-    beside = log.with_suffix(".redacted")
-    changed = False
-    try:
-        with (
-            log.open(encoding="utf-8", errors="replace", newline="") as lines,
-            beside.open("w", encoding="utf-8", newline="") as discreet,
-        ):
-            for line in lines:
-                text = line.rstrip("\r\n")
-                clean = redact(text)
-                changed = changed or clean != text
-                discreet.write(clean + line[len(text) :])
-        if changed:
-            beside.replace(log)
-    finally:
-        beside.unlink(missing_ok=True)
+class DiscreetLog:
+    """A child's output on its way into its log: line by line, without secrets, and so much of it.
+
+    The child writes to a file without a name, which is gone with the last who has it open: whatever ends perflab, what
+    a locustfile has printed is never left behind as it was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Start an empty log at `path`; give `fileno()` to the child."""
+        self._log = path.open("w", encoding="utf-8", newline="")
+        self._raw = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the log
+        self._position = 0
+        self._full = False
+        self._lines = LineByLine()
+
+    def fileno(self) -> int:
+        """Return where the child writes to."""
+        return self._raw.fileno()
+
+    def take(self, *, last: bool = False) -> None:
+        """Write the lines that are whole by now, with `last` what has been begun too."""
+        try:
+            while not self._full and (data := self._read(last=last)):
+                self._log.write("".join(map(self._discreet, data.decode("utf-8", "replace").splitlines(keepends=True))))
+                if self._position > MOST_BYTES:
+                    self._log.write(f"(perflab: what was printed beyond {MOST_BYTES // 10**6} MB is left out)\n")
+                    self._full = True
+            self._log.flush()
+        except OSError:
+            # On a full disk the tables are what matters, and they tell of it.
+            self._full = True
+        if self._full:
+            # The child goes on at its position, and what lies before it takes no room any more.
+            self._raw.truncate(0)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.take(last=True)
+        self._raw.close()
+        with contextlib.suppress(OSError):
+            self._log.close()
+
+    def _read(self, *, last: bool) -> bytes:
+        """Return the next whole lines; a very long one comes in pieces."""
+        # pread, because the child shares the file's position and goes on writing at it.
+        data = os.pread(self._raw.fileno(), _PIECE, self._position)
+        end = data.rfind(b"\n") + 1
+        if not end and (last or len(data) == _PIECE):
+            end = len(data)
+        self._position += end
+        return data[:end]
+
+    def _discreet(self, line: str) -> str:
+        text = line.rstrip("\r\n")
+        return self._lines.redact(text) + line[len(text) :]

@@ -23,6 +23,7 @@ from perflab.redact import redact
 from perflab.store.ab import AbDir, AbManifest, create_ab
 from perflab.store.layout import SIDES, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
+from perflab.store.scratch import hold
 
 GoOn = Callable[[AbDir, int], bool]
 
@@ -58,13 +59,17 @@ def run_ab(
     """
     check_ports(ab.plan, environment)
     with (
-        check_locustfile(ab.plan.locustfile, environment, root, ab.plan.users) as finish_check,
+        check_locustfile(
+            ab.plan.locustfile, environment, ab.plan.folder, ab.plan.users, ab.plan.locust_options
+        ) as finish_check,
         _open_sides(ab, root) as sides,
         contextlib.ExitStack() as kept,
     ):
         finish_check()
         targets = None if ab.restart else kept.enter_context(_open_targets(sides, environment, 0))
         place = resumed
+        if place is not None:
+            kept.enter_context(hold(place.path))
         number = _last_round(resumed) if resumed is not None else 0
         while place is None or go_on(place, number):
             number += 1
@@ -72,8 +77,9 @@ def run_ab(
                 loaded = targets or of_round.enter_context(_open_targets(sides, environment, number))
                 if place is None:
                     place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
+                    kept.enter_context(hold(place.path))
                     begun(place)
-                lost = _make_round(ab, place, sides, loaded, number, environment, root, listen)
+                lost = _make_round(ab, place, sides, loaded, number, environment, listen)
             if lost and not (ab.restart and all(side.plan.launch for side in sides)):
                 # What comes after it would be measured against nothing.
                 manifest = read_manifest(place.manifest, AbManifest)
@@ -89,14 +95,12 @@ def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
         sides = []
         here = git_commit(root)
         for target in (ab.baseline, ab.candidate):
-            folder, commit = root, here
+            plan, commit = ab.side(target), here
+            folder = plan.launch_folder
             if target.ref is not None:
-                checkout = stack.enter_context(open_checkout(target.ref, root))
+                checkout = stack.enter_context(open_checkout(target.ref, folder))
                 folder, commit = checkout.folder, checkout.commit
-            plan = ab.side(target)
-            # A command to start a target may carry a database password.
-            recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
-            sides.append(_Side(plan, recorded, folder, commit))
+            sides.append(_Side(plan, plan.without_secrets(), folder, commit))
         yield sides
 
 
@@ -136,7 +140,7 @@ def _begin(
     recorded = {
         name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
         for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
-    }
+    } | {"plan": ab.plan.without_secrets()}
     write_manifest(
         place.manifest,
         AbManifest(
@@ -153,7 +157,6 @@ def _make_round(
     targets: Sequence[Target],
     number: int,
     environment: Mapping[str, str],
-    root: Path,
     listen: Listener,
 ) -> bool:
     """Load both sides at all levels, up to one at which a target is lost; return whether one is."""
@@ -175,6 +178,7 @@ def _make_round(
                     git_commit=side.commit,
                 ),
                 target,
+                side.plan,
             )
             for sweep, side, target in zip(place.sides, sides, targets, strict=True)
         ]
@@ -186,7 +190,7 @@ def _make_round(
             run = together[0].run
             listen(RunStarted(run, users, number, current, runs))
             watcher = progress_watcher(run, plan, users, later_s, listen)
-            done = execute_run(together, environment, root, watcher)
+            done = execute_run(together, environment, watcher)
             listen(RunFinished(run, _as_one(done)))
             lost = lost or any(manifest.evidence.target_lost for manifest in done)
         if lost:

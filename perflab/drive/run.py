@@ -11,17 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
+from pydantic import ValidationError
+
+from perflab.bounded import first_problem
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
-from perflab.drive.output import last_line, redact_log
+from perflab.drive.output import DiscreetLog, last_line
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
+from perflab.plan import Plan
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
-from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, Window, write_manifest
+from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
 from perflab.store.silence import Seen, find_silence
 from perflab.store.tables import TableWriter, create_tables
 
@@ -38,17 +41,17 @@ Watcher = Callable[[RunTail, Answer | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A run to be made: its folder, its manifest at the beginning, and its target."""
+    """A run to be made: its folder, its manifest at the beginning, its target, and its plan with the secrets in it."""
 
     run: RunDir
     manifest: RunManifest
     target: Target
+    plan: Plan
 
 
 def execute_run(
     lanes: Sequence[Lane],
     environment: Mapping[str, str],
-    cwd: Path,
     watch: Watcher,
     limits_ms: Iterable[float] = (),
 ) -> list[RunManifest]:
@@ -62,7 +65,7 @@ def execute_run(
     interrupted, and the exception goes on.
     """
     first = lanes[0]
-    run, manifest, plan = first.run, first.manifest, first.manifest.plan
+    run, manifest, plan = first.run, first.manifest, first.plan
     for lane in lanes:
         lane.run.path.mkdir()
         write_manifest(lane.run.manifest, lane.manifest)
@@ -76,33 +79,30 @@ def execute_run(
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
-    with run.locust_log.open("wb") as log:
-        locust = Child(
-            run_command(plan, manifest.users, first.target.host, run),
-            environment=child_environment,
-            cwd=cwd,
-            output=log.fileno(),
-            grace_s=LOCUST_GRACE_S,
-        )
+    log = DiscreetLog(run.locust_log)
+    locust = Child(
+        run_command(plan, manifest.users, first.target.host, run),
+        environment=child_environment,
+        cwd=plan.folder,
+        output=log.fileno(),
+        grace_s=LOCUST_GRACE_S,
+    )
     tail = RunTail(*(lane.run for lane in lanes))
     status: Status = "interrupted"
     code: int | None = None
     try:
-        code = _watch_to_end(lanes, locust, tail, watch)
+        code = _watch_to_end(lanes, locust, tail, log, watch)
         status = "complete"
     finally:
         if code is None:
             code = locust.stop("INT", patience_s=INTERRUPT_PATIENCE_S)
-        try:
-            closed = [_close(lane, run, status, code, seen) for lane, seen in zip(lanes, tail.seen, strict=True)]
-        finally:
-            # Last, because it writes the whole log once more: on a full disk that fails.
-            redact_log(run.locust_log)
+        log.close()
+        closed = [_close(lane, run, status, code, seen) for lane, seen in zip(lanes, tail.seen, strict=True)]
     return closed
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, watch: Watcher) -> int:
-    run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].manifest.plan
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
+    run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
@@ -114,6 +114,7 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, watch: Wa
         while True:
             due += 1.0
             code = locust.wait(max(0.05, due - time.monotonic()))
+            log.take()
             tail.read()
             answer = read_answer(run.path)
             for recorder in recorders:
@@ -168,17 +169,17 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) ->
         error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
     window = None
     if answer.window_start is not None and answer.window_end is not None:
-        window = Window(start=answer.window_start, end=answer.window_end)
-    manifest = manifest.model_copy(
-        update={
-            "status": status,
-            "start": datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None,
-            "end": datetime.now(UTC),
-            "window": window,
-            "evidence": _evidence(answer, code, lost, error),
-            "suite": answer.suite,
-        }
-    )
+        window = {"start": answer.window_start, "end": answer.window_end}
+    begun = datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None
+    found: dict[str, object] = {"status": status, "start": begun, "end": datetime.now(UTC)}
+    try:
+        told = {"window": window, "evidence": _evidence(answer, code, lost, error), "suite": answer.suite}
+        manifest = RunManifest(**(dict(manifest) | found | told))
+    except ValidationError as invalid:
+        # Nobody could read it again.
+        error = f"what the recorder told of the run can't be: {first_problem(invalid)}"
+        found |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
+        manifest = RunManifest(**(dict(manifest) | found))
     write_manifest(run.manifest, manifest)
     remove_answer(run.path)
     return manifest

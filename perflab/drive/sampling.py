@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ class Use:
 
 
 class ProcessTree:
-    """Measures all descendants of one process between two questions."""
+    """Measures all descendants of a guard between two questions, but for the guards, which are a group of their own."""
 
     def __init__(self, pid: int) -> None:
         self._root = pid
@@ -45,7 +47,10 @@ class ProcessTree:
         return Use(100 * spent / elapsed, rss / 1e6)
 
     def _processes(self) -> list[psutil.Process]:
-        try:
-            return psutil.Process(self._root).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+        found = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self._root).children(recursive=True):
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getpgid(process.pid) != self._root:
+                        found.append(process)
+        return found

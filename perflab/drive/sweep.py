@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,10 +16,10 @@ from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.objectives import Objectives
 from perflab.plan import Plan
-from perflab.redact import redact
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
+from perflab.store.scratch import hold
 
 # Starting Locust, draining requests and writing Locust's own files take about this long beside the plan.
 OVERHEAD_PER_RUN_S = 4.0
@@ -35,16 +36,17 @@ def run_sweep(
 ) -> SweepDir:
     """Run the plan and return the sweep's folder. Nothing is left under `runs_dir` unless a first run could start.
 
-    `root` is the folder that Locust and a managed target run in. Raises UsageError, LocustfileError and TargetError
+    `root` is the project's folder, whose git commit is recorded. Raises UsageError, LocustfileError and TargetError
     before anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
     """
     check_ports(plan, environment)
     with (
-        check_locustfile(plan.locustfile, environment, root, plan.users) as finish_check,
-        open_target(plan, environment, root) as target,
+        check_locustfile(plan.locustfile, environment, plan.folder, plan.users, plan.locust_options) as finish_check,
+        open_target(plan, environment, plan.launch_folder) as target,
+        contextlib.ExitStack() as kept,
     ):
         finish_check()
-        return _run_levels(plan, objectives, target, runs_dir, environment, root, listen)
+        return _run_levels(plan, objectives, target, runs_dir, environment, root, listen, kept)
 
 
 def _run_levels(
@@ -55,12 +57,13 @@ def _run_levels(
     environment: Mapping[str, str],
     root: Path,
     listen: Listener,
+    kept: contextlib.ExitStack,
 ) -> SweepDir:
     # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
     found, commit, where = versions(), git_commit(root), machine()
     sweep = create_sweep(runs_dir, plan.label)
-    # A command to start a target may carry a database password.
-    recorded = plan.model_copy(update={"launch": redact(plan.launch) if plan.launch else None})
+    kept.enter_context(hold(sweep.path))
+    recorded = plan.without_secrets()
     manifest = SweepManifest(
         id=sweep.id,
         label=plan.label,
@@ -89,7 +92,7 @@ def _run_levels(
             git_commit=commit,
         )
         watcher = progress_watcher(run, plan, users, later, listen)
-        [done] = execute_run([Lane(run, begun, target)], environment, root, watcher, limits_ms)
+        [done] = execute_run([Lane(run, begun, target, plan)], environment, watcher, limits_ms)
         listen(RunFinished(run, done))
         if done.status != "complete" or done.evidence.target_lost:
             write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))

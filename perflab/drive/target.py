@@ -7,7 +7,6 @@ import http.client
 import os
 import shlex
 import socket
-import ssl
 import sys
 import tempfile
 import time
@@ -17,16 +16,25 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from perflab.drive.asking import ask, within
 from perflab.drive.child import Child
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
-from perflab.plan import Plan
+from perflab.hosts import allowed_hosts
+from perflab.plan import Plan, check_host
 from perflab.redact import redact
 
 START_TIMEOUT_S = 60.0
 REACH_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 2.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
+# A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
+NOT_YET_S = 1.0
+# In the place of a status: the target answers, but not in HTTP.
+NOT_HTTP = 0
+# Of the 3xx and 4xx, those that say that another time the answer would be another.
+_PASSING = frozenset({408, 425, 429})
 # A host that is started anew, or has a full queue of connections just then, is not lost: it is asked again after each.
 LOST_WAITS_S = (0.0, 0.5, 1.0)
 
@@ -58,7 +66,12 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
 
 @contextlib.contextmanager
 def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], Target]]:
-    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't."""
+    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't.
+
+    Whatever leads to load comes by here, wherever its plan is from: `environment` says which hosts are allowed.
+    """
+    if plan.host is not None:
+        check_host(plan.host, allowed_hosts(environment))
     if plan.launch is None:
         assert plan.host is not None  # noqa: S101 - make_plan has refused a plan without a target
         yield partial(_reach, plan.host)
@@ -67,7 +80,7 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
         port = free_port()
         host = plan.host or f"http://127.0.0.1:{port}"
         command = _command(plan.launch, port)
-        if plan.host is not None and _is_healthy(host, plan.health):
+        if plan.host is not None and _ask(host, plan.health) is not None:
             raise TargetError(
                 f"something else answers at {host} already, so --launch can't be measured there: "
                 f"stop it, or leave --launch out"
@@ -76,17 +89,29 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
 
         def wait() -> Target:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not _is_healthy(host, plan.health):
+            began = since = time.monotonic()
+            status = None
+            while (answer := _ask(host, plan.health)) is None or not 200 <= answer < 300:
+                now = time.monotonic()
+                if answer != status:
+                    status, since = answer, now
                 if (code := child.poll()) is not None:
                     raise TargetError(
                         f"the target ended with exit code {code} before it was ready: "
                         f"{last_line(output.fileno()) or 'it printed nothing'} "
                         f"(--launch {redact(shlex.join(command))!r})"
                     )
-                if time.monotonic() > deadline:
+                if status is not None and _is_for_good(status) and now - since > NOT_YET_S:
                     raise TargetError(
-                        f"the target did not answer {host}{plan.health} with 2xx within {START_TIMEOUT_S:.0f} s: "
+                        f"the target is up, but {plan.health} answers {status}: "
+                        f"give --health PATH with one that answers 2xx once the target is ready"
+                        if status != NOT_HTTP
+                        else f"the target answers at {host}, but not in HTTP: check --launch"
+                    )
+                if now - began > START_TIMEOUT_S:
+                    answered = "did not answer" if status is None else f"answered {status}, not 2xx, at"
+                    raise TargetError(
+                        f"the target {answered} {host}{plan.health} within {START_TIMEOUT_S:.0f} s: "
                         f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})"
                     )
                 time.sleep(POLL_S)
@@ -131,27 +156,23 @@ def _unreachable(host: str, wait_s: float = 0.0) -> str:
     parts = urlsplit(host)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=REACH_TIMEOUT_S).close()
+        # A name may have many addresses, and each is waited for.
+        within(REACH_TIMEOUT_S, lambda: socket.create_connection((parts.hostname or "", port), REACH_TIMEOUT_S).close())
     except (OSError, UnicodeError) as error:
         return str(getattr(error, "strerror", None) or error)
     return ""
 
 
-def _is_healthy(host: str, path: str) -> bool:
-    parts = urlsplit(host)
-    name = parts.hostname or ""
-    if parts.scheme == "https":
-        # A managed target under test often has a certificate of its own making; the question is whether it is up.
-        context = ssl._create_unverified_context()  # noqa: S323
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            name, parts.port, timeout=2, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(name, parts.port, timeout=2)
+def _is_for_good(status: int) -> bool:
+    """Say whether a target that is up will go on to answer so; errors of the server's own may pass."""
+    return status == NOT_HTTP or (300 <= status < 500 and status not in _PASSING)
+
+
+def _ask(host: str, path: str) -> int | None:
+    """Return the status with which `path` is answered, None if it isn't, NOT_HTTP if it is by other means."""
     try:
-        connection.request("GET", parts.path.rstrip("/") + path)
-        return 200 <= connection.getresponse().status < 300
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+        return ask(host, path, ANSWER_TIMEOUT_S).status
+    except (OSError, UnicodeError):
+        return None
+    except http.client.HTTPException:
+        return NOT_HTTP

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from perflab.redact import beginning, redact_values
-from perflab.store.tables import one_line
+from perflab.text import one_line, say
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
@@ -50,8 +49,7 @@ class LogFile:
 
     def _give_up(self, error: OSError) -> None:
         self.close()
-        sys.stderr.write(f"warning: {str(self._path)!r} can't be written and ends here: {error.strerror}\n")
-        sys.stderr.flush()
+        say(f"warning: {str(self._path)!r} can't be written and ends here: {error.strerror}")
 
 
 def open_logger(file: LogFile, sweep_id: str) -> FilteringBoundLogger:

@@ -100,17 +100,15 @@ class SweepLog:
     def _start_sweep(self, event: SweepStarted) -> None:
         self._file = LogFile(event.sweep.load_test_log)
         self._sweep = open_logger(self._file, event.sweep.id)
-        plan = event.plan
-        # A command to start a target may carry a database password.
-        launch = redact(plan.launch) if plan.launch else None
+        plan = event.plan.without_secrets()
         planned = plan.model_dump(mode="json", exclude={"host", "launch"})
         self._write(
             "info",
             "sweep-started",
             words.started(event),
             {"url.full": event.host},
-            launch=launch,
-            managed=launch is not None,
+            launch=plan.launch,
+            managed=plan.launch is not None,
             **{f"plan.{name}": value for name, value in planned.items()},
         )
 

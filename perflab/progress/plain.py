@@ -6,6 +6,7 @@ from typing import TextIO
 
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
+from perflab.text import say
 
 EVERY_S = 5
 
@@ -32,5 +33,4 @@ class PlainProgress:
             self._say(f"{self._run}: {words.finished(event)}")
 
     def _say(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        say(line, self._stream)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from perflab.console import PlainConsole
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
 
@@ -18,7 +18,7 @@ class TerminalProgress:
     """Shows a sweep on a terminal's stderr."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = PlainConsole(stderr=True, highlight=False)
         # On a narrow terminal the figures need the room.
         bar = [BarColumn(bar_width=20)] if self._console.width >= WIDE else []
         self._bar = Bar(

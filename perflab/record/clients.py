@@ -73,7 +73,7 @@ class InFlight:
             session: Any, method: str, url: str | bytes, name: str | None = None, *args: Any, **kwargs: Any
         ) -> Any:
             called = name or session.request_name or url
-            if isinstance(called, str) and "?" in called and (clean := _redacted(called)) != called:
+            if isinstance(called, str) and ("?" in called or "@" in called) and (clean := _redacted(called)) != called:
                 # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
                 name = called = clean
             greenlet: Any = getcurrent()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import sub
 from typing import Any
 
+from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
-from perflab.redact import beginning, redact_values
 from perflab.store.measures import CLIENT, MEASURES
-from perflab.store.tables import bucket_middle, count_buckets, one_line
+from perflab.store.tables import bucket_middle, count_buckets
+from perflab.text import request_name
 
-# A target that fails with a new text each time must neither fill the memory nor the disk.
-MOST_MESSAGES = 200
-FURTHER_MESSAGES = "(further messages)"
-
+# A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
+# each request a name of its own.
+MOST_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
+MOST_NAMES, FURTHER_NAMES = 100_000, "(further names)"
 
 Row = tuple[Any, ...]
 # What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
@@ -44,7 +44,8 @@ class Counts:
         self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
-        self._messages: set[str] = set()
+        self._messages = Known(MOST_MESSAGES, FURTHER_MESSAGES)
+        self._names = Known(MOST_NAMES, FURTHER_NAMES)
 
     def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
         """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
@@ -72,12 +73,7 @@ class Counts:
         self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
     ) -> None:
         """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
-        if message not in self._messages:
-            if len(self._messages) >= MOST_MESSAGES:
-                message = FURTHER_MESSAGES
-            else:
-                self._messages.add(message)
-        key = (second, method, name, outcome, status, message, user_class)
+        key = (second, method, name, outcome, status, self._messages.of(message), user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[Row]:
@@ -97,38 +93,34 @@ class Counts:
                 self.behind_ms += map(sub, cell[0], cell[1])
             for measure, latencies in zip(MEASURES, cell, strict=True):
                 if latencies:
-                    rows.append(_row(key, measure, latencies))
+                    rows.append(self._row(key, measure, latencies))
         untimed, self._untimed = self._untimed, {}
         for key, count in untimed.items():
             self.total += count
             self.untimed += count
-            rows.append(_with(key, CLIENT, [None], [count]))
+            rows.append(self._with(key, CLIENT, [None], [count]))
         unanswered, self._unanswered = self._unanswered, {}
         for key, waited in unanswered.items():
-            rows.append(_row(key, CLIENT, waited))
+            rows.append(self._row(key, CLIENT, waited))
         return rows
 
     def take_failures(self) -> list[Row]:
         """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, _clean(method), _clean(name), outcome, status, message, user_class, count)
+            (second, self._name(method), self._name(name), outcome, status, message, user_class, count)
             for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
+    def _row(self, key: Key, measure: str, latencies: list[float]) -> Row:
+        buckets = count_buckets(latencies)
+        return self._with(key, measure, [bucket_middle(bucket) for bucket in buckets], list(buckets.values()))
 
-def _row(key: Key, measure: str, latencies: list[float]) -> Row:
-    buckets = count_buckets(latencies)
-    return _with(key, measure, [bucket_middle(bucket) for bucket in buckets], list(buckets.values()))
+    def _with(self, key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
+        second, method, name, outcome, status, user_class = key
+        front = (second, self._name(method), self._name(name), outcome, measure)
+        return (*front, latencies_ms, str(status or ""), user_class, counts)
 
-
-def _with(key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
-    second, method, name, outcome, status, user_class = key
-    front = (second, _clean(method), _clean(name), outcome, measure)
-    return (*front, latencies_ms, str(status or ""), user_class, counts)
-
-
-@lru_cache(maxsize=4096)
-def _clean(text: str) -> str:
-    """Return a request's name as it may stand in a table; names repeat, so the work is done once each."""
-    return one_line(redact_values(beginning(text)), 500)
+    def _name(self, text: str) -> str:
+        """Return a method or name as it is written down."""
+        return self._names.of(request_name(text))

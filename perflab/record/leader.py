@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust.env import Environment
+from locust.html import get_html_report
 
+from perflab.errors import naming
 from perflab.record.clients import end_think_times
 from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
 from perflab.record.faults import Faults
 from perflab.record.listening import listen_last
+from perflab.record.outcome import message_of
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.suite import describe_suite, own_hosts
 from perflab.record.ticking import Ticking
 from perflab.record.writer import open_writer
 from perflab.store.handover import Order
+from perflab.store.layout import RunDir
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -115,8 +121,21 @@ class Leader(Ticking):
         self._answer.locust_exceptions = self._outside.of_locust
         self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
         self._write_answer()
+        self._write_report()
         if self._exporter is not None:
             self._exporter.wait_for_last_scrape()
+
+    def _write_report(self) -> None:
+        """Write Locust's own report, of which perflab uses nothing; without it the run is as good."""
+        path = RunDir(Path(self._order.run_dir)).locust_html
+        try:
+            with naming(path):
+                path.write_text(get_html_report(self._environment, show_download_link=False), encoding="utf-8")
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            self._answer.locust_exceptions[f"{type(error).__name__}: {message_of(error)}"] = 1
+            self._faults.guard(self._write_answer)()
 
 
 class Alone(Leader):

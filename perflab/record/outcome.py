@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from perflab.hosts import NOT_ALLOWED
-from perflab.redact import beginning, redact
-from perflab.store.tables import one_line
+from perflab.redact import LOOKED_AT
+from perflab.text import discreet, one_line
 
 UNANSWERED = "unanswered"
-# More of a name is of no use, and would fill the memory.
-LONGEST_NAME = 2000
+# More of a name is of no use, and would fill the memory. It is longer than what is looked at, so that it is known to be
+# cut where half a secret may be its end.
+LONGEST_NAME = LOOKED_AT + 1
 
 _BY_TYPE = (
     # The names cover Locust's two clients: built-in exceptions, requests, urllib3, geventhttpclient, gevent.
@@ -68,7 +69,7 @@ def _is_failure(exception: object) -> bool:
 
 def message_of(exception: object) -> str:
     """Return a failure's text on one line, without query strings, credentials or tokens."""
-    return one_line(redact(beginning(text_of(exception))))
+    return discreet(text_of(exception))
 
 
 def name_of(value: object) -> str:

@@ -43,8 +43,8 @@ def install() -> None:
     pool.install(wire.woken_late_ns)
     garbage.install()
     protocols.install()
-    if Order.from_environment() is not None:
-        # What plain Locust shows to whoever has started it is none of ours.
+    if Order.from_environment() is not None or _is_worker():
+        # What plain Locust keeps for whoever has started it is none of ours; what a worker tells perflab's master is.
         discretion.install()
     outside = OutsideExceptions()
     outside.install()
@@ -96,9 +96,12 @@ def attach_where_wanted(port: int | None = None, host: str | None = None) -> Non
     for variable, value in ((PORT_VARIABLE, port), (HOST_VARIABLE, host)):
         if value:
             os.environ.setdefault(variable, str(value))
-    is_worker = "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
-    if is_worker or os.environ.get(PORT_VARIABLE):
+    if _is_worker() or os.environ.get(PORT_VARIABLE):
         install()
+
+
+def _is_worker() -> bool:
+    return "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
 
 
 def _open_exporter(order: Order | None) -> Exporter | None:

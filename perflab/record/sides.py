@@ -13,7 +13,7 @@ from perflab.record.delivery import Parcel
 from perflab.record.outcome import UNANSWERED
 from perflab.store.measures import CLIENT, STAND_IN
 
-# No class of Python has it in its name.
+# Hardly a class of Python has it in its name.
 MARK = "@"
 _USER_CLASS, _FAILED_USER_CLASS = 7, 6
 
@@ -75,8 +75,9 @@ def _split(rows: Sequence[Row], column: int, sides: int) -> list[list[Row]]:
     """
     parts: list[list[Row]] = [[] for _ in range(sides)]
     for row in rows:
-        user_class, _, side = str(row[column]).partition(MARK)
-        if side:
+        # A class may be called as it likes: the side is behind the last mark.
+        user_class, mark, side = str(row[column]).rpartition(MARK)
+        if mark and side.isdecimal() and int(side) < sides:
             parts[int(side)].append((*row[:column], user_class, *row[column + 1 :]))
     return parts
 

@@ -23,10 +23,10 @@ def describe_suite(environment: Environment) -> dict[str, Any]:
     The code is that of the locustfile and of the modules that it imports from its own folder. Tasks have their weights;
     those of a task set stand under its name.
     """
-    named = str(getattr(environment.parsed_options, "locustfile", "") or "")
+    files = environment.parsed_locustfiles
     users = sorted(environment.user_classes, key=lambda user: user.__name__)
     return {
-        "locustfile": _digest(Path(named.split(",")[0])) if named else "",
+        "locustfile": _digest(Path(files[0])) if files else "",
         "users": {user.__name__: _user(user) for user in users},
     }
 

@@ -25,6 +25,9 @@ from perflab.store.manifest import EXIT_CODES
 # Finer than any of them is known, and coarse enough that no noise of floating point shows in a diff.
 RATE_DIGITS, LATENCY_DIGITS, RPS_DIGITS, USE_DIGITS = 6, 3, 3, 1
 NO_STATUS = "none"
+FAILURE = ("method", "name", "outcome", "status", "message")
+# At each level: that many texts may be of any length that messages have, and names too.
+MOST_FAILURES = 500
 
 Record = dict[str, Any]
 
@@ -106,13 +109,13 @@ class _Levels:
             "runs": sweep.runs,
             "totals": sweep.totals,
             "groups": sweep.groups,
-            "endpoints": sweep.endpoints,
+            "endpoints": sweep.listed_endpoints,
             "objectives": sweep.verdicts,
-            "failures": _count(_of_runs(sweep.failures, judged), ("method", "name", "outcome", "status", "message")),
+            "failures": _most(_count(_of_runs(sweep.listed.fold(sweep.failures), judged), FAILURE)),
             "generator": _by_source(sweep),
             "target": _use(sweep.target, ["users"]),
         }
-        answers = with_groups(sweep.responses, sweep.manifest.objectives)
+        answers = sweep.listed.fold(with_groups(sweep.responses, sweep.manifest.objectives))
         codes = None if answers.empty else _codes(_of_runs(answers, judged))
         return cls(sweep, seconds, {name: _rows(frame) for name, frame in frames.items()}, codes)
 
@@ -217,6 +220,16 @@ def _of_runs(frame: pd.DataFrame, runs: Iterable[str]) -> pd.DataFrame:
 
 def _count(frame: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
     return frame.groupby(["users", *keys], observed=True)["count"].sum().reset_index()
+
+
+def _most(failures: pd.DataFrame) -> pd.DataFrame:
+    """Return the most frequent kinds of failures of each level, and what there is beyond them as one kind."""
+    kinds = failures.sort_values("count", ascending=False, kind="stable")
+    listed = kinds.groupby("users").cumcount() < MOST_FAILURES
+    further = kinds[~listed].groupby("users")["count"].agg(count="sum", kinds="size").reset_index()
+    further["message"] = [f"{kinds} rarer kinds of failures" for kinds in further.pop("kinds")]
+    rest = further.assign(method="", name="", outcome="several", status="")
+    return pd.concat([failures[listed.sort_index()], rest[failures.columns]], ignore_index=True)
 
 
 def _codes(answers: pd.DataFrame) -> Mapping[tuple[object, ...], Counter[str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nbformat
 from nbconvert import HTMLExporter
 from traitlets.config import Config
+
+from perflab.store.scratch import write_whole
 
 _HERE = Path(__file__).parent
 
@@ -33,6 +34,4 @@ def export_html(notebook: Path, html: Path, title: str | None = None) -> None:
         language_code="en",
     )
     page, _ = exporter.from_notebook_node(node)
-    beside = html.with_name(f".{html.name}.{os.getpid()}")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(html)
+    write_whole(html, page)

@@ -68,6 +68,10 @@ class Plan(Part):
     host: str | None = Field(description="The URL that was given; null for a launched target.")
     launch: str | None = Field(description="The command that started the target, without secrets; null for none.")
     health: str = Field(description="Path that tells when a launched target is ready.")
+    locust_options: str = Field(
+        description="What Locust got besides, as on a command line and without secrets: tags, user classes, options of "
+        "the locustfile; empty for none."
+    )
     users: list[int] = Field(description="User counts in the order of their runs.")
     spawn_rate: float = Field(description="Users started per second.")
     settle_s: float = Field(description="Seconds between the last user's start and the steady window.")
@@ -118,7 +122,9 @@ class Figures(Part):
 class EndpointFigures(Figures):
     """One endpoint's requests that began in the steady window, repeats pooled."""
 
-    group: str = Field(description="The group of endpoints that it is judged with.")
+    group: str = Field(
+        description="The group of endpoints that it is judged with; several where it stands for endpoints of several."
+    )
 
 
 class Failure(Part):
@@ -222,8 +228,14 @@ class Level(Part):
     runs: dict[str, Run] = Field(description="By repeat: r1, r2 and so on.")
     totals: Figures = Field(description="All requests of the level.")
     groups: dict[str, Figures] = Field(description="By the group's name.")
-    endpoints: dict[str, EndpointFigures] = Field(description="By method and name with a space between.")
-    failures: list[Failure] = Field(description="By method, name, outcome, status and message, in this order.")
+    endpoints: dict[str, EndpointFigures] = Field(
+        description="By method and name with a space between. Of more than 500 the rarest are one, without a method "
+        "and called N more names."
+    )
+    failures: list[Failure] = Field(
+        description="By method, name, outcome, status and message, in this order; of more than 500 kinds the rarest "
+        "are one, whose message says how many they are."
+    )
     resources: Resources = Field(description="CPU and memory of load generator and target.")
     objectives: dict[str, Objective] = Field(description="By group and metric with a space between.")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sysconfig
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perflab.errors import PerflabError, UsageError
+from perflab.errors import PerflabError, UsageError, naming
 from perflab.report.export import export_html
 from perflab.report.runner import NotebookError, run_notebook
 from perflab.store.layout import ComparisonDir, SweepDir
+from perflab.store.scratch import scratch_folder
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -37,7 +37,7 @@ def render_report(
     """
     own = {"sweep_id": sweep_dir.id, "runs_dir": str(SweepDir(sweep_dir.path.absolute()).runs_dir)}
     given = _with_own(parameters, own, "choose the sweep by its id")
-    _render(sweep_dir.path, notebook or find_notebook(), given, title=f"Load sweep {sweep_dir.id}")
+    _render(sweep_dir.path, notebook, "sweep.ipynb", given, title=f"Load sweep {sweep_dir.id}")
     return sweep_dir.report_html
 
 
@@ -62,7 +62,7 @@ def render_comparison(
     of_candidate, of_baseline = candidate.partition("/")[0], baseline.partition("/")[0]
     same = of_candidate == of_baseline
     title = f"A/B comparison {of_candidate}" if same else f"{candidate} against {baseline}"
-    _render(place.path, notebook or find_notebook("compare.ipynb"), given, title=title)
+    _render(place.path, notebook, "compare.ipynb", given, title=title)
     return place.report_html
 
 
@@ -74,18 +74,20 @@ def _with_own(parameters: Mapping[str, Any] | None, own: Mapping[str, str], way_
     return given | dict(own)
 
 
-def _render(folder: Path, notebook: Path, parameters: Mapping[str, Any], *, title: str) -> None:
-    """Run `notebook` and put its page and itself into `folder`, both or, if a cell fails, neither."""
+def _render(folder: Path, notebook: Path | None, own: str, parameters: Mapping[str, Any], *, title: str) -> None:
+    """Run `notebook`, or perflab's `own`; put its page and itself into `folder`, both or, if a cell fails, neither."""
     place = folder.absolute()
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=place) as beside:
-        made = Path(beside, "report.ipynb")
+    with naming(place), scratch_folder("report", place) as beside:
+        made = beside / "report.ipynb"
         page = made.with_suffix(".html")
         try:
-            run_notebook(notebook, made, parameters)
+            run_notebook(notebook or find_notebook(own), made, parameters, isolated=notebook is None)
         except NotebookError as error:
             kept = place / "report-failed.html"
-            made.replace(kept.with_suffix(".ipynb"))
-            page.replace(kept)
+            for of, where in ((made, kept.with_suffix(".ipynb")), (page, kept)):
+                # A kernel that has died leaves nothing to be kept.
+                if of.exists():
+                    of.replace(where)
             raise NotebookError(str(error).replace(str(page), str(kept))) from None
         export_html(made, page, title=title)
         made.replace(place / "report.ipynb")

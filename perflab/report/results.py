@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from perflab.analyse.sweep import Sweep
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 from perflab.report.summary import summary_md
 from perflab.store.layout import SweepDir
+from perflab.store.scratch import write_whole
 
 
 def write_results(sweep: Sweep, *, report: bool) -> None:
@@ -20,13 +18,6 @@ def write_results(sweep: Sweep, *, report: bool) -> None:
     metrics, place = collect(sweep), sweep.dir
     # Where runs lie is nobody's business: the folder and the id are enough to find it.
     named = f"{SweepDir(place.path.absolute()).runs_dir.name}/{place.id}/{place.report_html.name}" if report else None
-    write_whole(place.metrics_json, metrics.to_json().encode())
+    write_whole(place.metrics_json, metrics.to_json())
     write_whole(place.junit_xml, junit_xml(metrics))
-    write_whole(place.summary_md, summary_md(metrics, named).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
-    beside.replace(path)
+    write_whole(place.summary_md, summary_md(metrics, named))

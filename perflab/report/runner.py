@@ -12,7 +12,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from perflab.errors import PerflabError, UsageError
 from perflab.report.export import export_html
+from perflab.report.kernel import kernel_class
 from perflab.report.parameters import unknown_parameters
+from perflab.store.scratch import scratch_folder
 
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
@@ -21,27 +23,32 @@ class NotebookError(PerflabError):
     """A cell of the notebook failed; its output so far is kept as notebook and HTML."""
 
 
-def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None) -> None:
+def run_notebook(
+    notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None, *, isolated: bool = False
+) -> None:
     """Run `notebook` with `parameters` in a fresh kernel and write it with its results to `output`.
 
-    Raises UsageError for an unknown parameter before anything runs. When a cell fails, what there is is written to
-    `output` and beside it as HTML, and NotebookError names the cell's error.
+    `isolated` notebooks can't import modules of the working folder. Raises UsageError for an unknown parameter before
+    anything runs. When a cell fails, what there is is written to `output` and beside it as HTML, and NotebookError
+    names the cell's error; it is also raised when the kernel dies.
     """
     given = dict(parameters or {})
     node = _read(notebook)
     _check_known(node, given)
     try:
-        papermill.execute_notebook(
-            node,
-            # papermill fills braces in a path with parameters; here a brace is a brace.
-            str(output).replace("{", "{{").replace("}", "}}"),
-            given,
-            kernel_name=_KERNEL["name"],
-            language=_KERNEL["language"],
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            extra_arguments=["--log-level=CRITICAL"],
-        )
+        with scratch_folder("kernel") as place:
+            papermill.execute_notebook(
+                node,
+                # papermill fills braces in a path with parameters; here a brace is a brace.
+                str(output).replace("{", "{{").replace("}", "}}"),
+                given,
+                kernel_name=_KERNEL["name"],
+                language=_KERNEL["language"],
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                kernel_manager_class=kernel_class(isolated=isolated, place=place),
+                extra_arguments=["--log-level=CRITICAL"],
+            )
     except PapermillExecutionError as error:
         _forget_places(notebook, output)
         page = output.with_suffix(".html")
@@ -49,6 +56,9 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Any] | N
         raise NotebookError(
             f"{notebook.name} failed with {error.ename}: {_first_line(error.evalue)}; see {page}"
         ) from None
+    except RuntimeError as error:
+        # Also nbclient's DeadKernelError, which is one.
+        raise NotebookError(f"{notebook.name} could not be run: {_first_line(str(error))}") from None
     _forget_places(notebook, output)
 
 

@@ -18,7 +18,7 @@ _MOST_FAILURES = 20
 
 def endpoints(sweep: Sweep) -> Html:
     """Requests, failures and latency of each endpoint at each user count, in the steady window."""
-    frame = sweep.endpoints
+    frame = sweep.listed_endpoints
     palette = colours(group_names(sweep))
     head = ["endpoint", "group", "requests", "requests/s", "failed", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms"]
     numeric = range(2, len(head))
@@ -48,7 +48,7 @@ def endpoints(sweep: Sweep) -> Html:
 def failures(sweep: Sweep) -> Html:
     """Failed requests by endpoint and message, most frequent first; whole runs, ramp-up included."""
     keys = ["method", "name", "outcome", "status", "message"]
-    frame = sweep.failures
+    frame = sweep.listed.fold(sweep.failures)
     if frame.empty:
         told = "No request failed in any run."
         return Html(Markup('<p class="note">{}</p>').format(told), told)
@@ -73,7 +73,7 @@ def failures(sweep: Sweep) -> Html:
     hidden = ordered.iloc[_MOST_FAILURES:]
     note = "Whole runs, ramp-up included." + (f" {len(hidden)} rarer kinds are not shown." if len(hidden) else "")
     head = ["endpoint", "outcome", "status", "message", "at users", "requests"]
-    return Html(table(head, rows, caption="Failures", numeric=(5,), note=note), _plain(ordered))
+    return Html(table(head, rows, caption="Failures", numeric=(5,), note=note), _plain(ordered.head(_MOST_FAILURES)))
 
 
 def runs(sweep: Sweep) -> Html:
@@ -134,6 +134,7 @@ def how_measured(sweep: Sweep) -> Html:
         "Target": target,
         # Its place on disk is nobody's business; its name says enough.
         "Locustfile": "/".join(Path(plan.locustfile).parts[-2:]),
+        "Options for Locust": plan.locust_options,
         "Users": ", ".join(map(str, plan.users)),
         "Load": (
             f"{plan.spawn_rate:g} users/s spawned, {plan.settle_s:g} s to settle, then {plan.duration_s:g} s of steady "

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from perflab.ab_plan import AbPlan
+from perflab.bounded import Moment, Name, Positive, Record
 from perflab.store.layout import SIDES, ComparisonDir, SweepDir, create_sweep, find_ab_folder
-from perflab.store.manifest import Status, Verdict
+from perflab.store.manifest import Environment, Status, Verdict
 
 AB_SCHEMA_VERSION = 1
 
 
-class AbManifest(BaseModel):
+class AbManifest(Record):
     """It counts as interrupted until it has proved to be complete, so a kill leaves the truth."""
 
-    model_config = ConfigDict(frozen=True)
-
     schema_version: int = AB_SCHEMA_VERSION
-    id: str
-    label: str
-    created: datetime
+    id: Name
+    label: Name
+    created: Moment
     ab: AbPlan
     """As planned; a secret in a command is taken out."""
-    environment: dict[str, Any]
+    environment: Environment
     status: Status = "interrupted"
-    rounds: tuple[int, ...] = ()
+    rounds: tuple[Positive, ...] = ()
     """The rounds that the last look was at, in their order; empty before the first look."""
     verdict: Verdict | None = None
     """That of the last look."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from perflab.bounded import Name, Record
 from perflab.errors import StoreError
 from perflab.store.manifest import read_manifest, write_manifest
 
 BASELINE_SCHEMA_VERSION = 1
 
 
-class Baseline(BaseModel):
+class Baseline(Record):
     """The stored baseline: a sweep's whole id."""
 
-    model_config = ConfigDict(frozen=True)
-
     schema_version: int = BASELINE_SCHEMA_VERSION
-    id: str
+    id: Name
 
 
 def baseline_file(runs_dir: Path) -> Path:

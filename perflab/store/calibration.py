@@ -2,80 +2,71 @@
 
 from __future__ import annotations
 
-import os
-from datetime import datetime
+import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from perflab.bounded import Amount, Count, Moment, Name, Positive, Rate, Record
 from perflab.errors import StoreError
+from perflab.store.manifest import read_manifest, write_manifest
 
 SCHEMA_VERSION = 1
 
 Client = Literal["HttpUser", "FastHttpUser"]
 
 
-class Machine(BaseModel):
+class Machine(Record):
     """The machine that a calibration holds for; memory in 10^9 bytes."""
 
-    model_config = ConfigDict(frozen=True)
-
-    processor: str
-    cores: int
-    memory_gb: float
+    processor: Name
+    cores: Positive
+    memory_gb: Amount
 
 
-class Step(BaseModel):
+class Step(Record):
     """A step of a ramp; see `perflab.calibrate.steps.measure_steps`. None where percentiles can't be compared."""
 
-    model_config = ConfigDict(frozen=True)
-
-    second: int
-    users: float
-    requests_per_s: float
-    offered: float
-    generator_cores: float
-    server_cores: float
-    other_cores: float
-    drawn_p50_ms: float | None
-    wire_p50_ms: float | None
-    drawn_p95_ms: float | None
-    wire_p95_ms: float | None
-    drawn_p99_ms: float | None
-    wire_p99_ms: float | None
+    second: Count
+    users: Amount
+    requests_per_s: Amount
+    offered: Amount
+    generator_cores: Amount
+    server_cores: Amount
+    other_cores: Amount
+    drawn_p50_ms: Amount | None
+    wire_p50_ms: Amount | None
+    drawn_p95_ms: Amount | None
+    wire_p95_ms: Amount | None
+    drawn_p99_ms: Amount | None
+    wire_p99_ms: Amount | None
 
 
-class Ceiling(BaseModel):
+class Ceiling(Record):
     """The highest load that one client in a number of processes offered with every limit kept; 0 users for none.
 
     `at_least` says that the generator itself was not at its limit yet, `limited_by` what ended the search.
     `other_cores` is how many cores all other processes used meanwhile (median).
     """
 
-    model_config = ConfigDict(frozen=True)
-
     client: Client
-    processes: int
-    users: int
-    requests_per_s: float
+    processes: Positive
+    users: Count
+    requests_per_s: Amount
     at_least: bool
-    limited_by: str | None
-    other_cores: float
+    limited_by: Name | None
+    other_cores: Amount
     steps: tuple[Step, ...] = ()
 
 
-class Calibration(BaseModel):
+class Calibration(Record):
     """``calibration.json``. Users make a request every `cycle_s` seconds on average."""
 
-    model_config = ConfigDict(frozen=True)
-
     schema_version: int = SCHEMA_VERSION
-    created: datetime
+    created: Moment
     machine: Machine
-    versions: dict[str, str]
-    cycle_s: float
-    seconds: float
+    versions: dict[Name, Name]
+    cycle_s: Rate
+    seconds: Amount
     """How long all of it took."""
     ceilings: tuple[Ceiling, ...]
 
@@ -105,46 +96,19 @@ def prepare_folder(runs_dir: Path) -> None:
     """Make the folder, and raise StoreError now if nothing can be written there later."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        beside = _beside(calibration_file(runs_dir))
-        beside.touch()
-        beside.unlink()
+        with tempfile.TemporaryFile(dir=runs_dir):
+            return
     except OSError as error:
         raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write the file so that a kill at any moment leaves the old or the new one."""
-    beside = _beside(path)
-    beside.write_text(calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_manifest(path, calibration)
 
 
 def read_calibration(path: Path) -> Calibration | None:
     """Return the calibration, None if there is no file; raises StoreError for one that can't be used."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{str(path)!r} can't be read: {error}; perflab calibrate writes it anew") from None
-    try:
-        version = _Version.model_validate_json(text).schema_version
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"{str(path)!r} has schema_version {version}, this perflab reads {SCHEMA_VERSION}: "
-                f"perflab calibrate writes it anew"
-            )
-        return Calibration.model_validate_json(text)
-    except ValidationError as error:
-        first: Any = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        what = f"{field}: {first['msg']}" if field else first["msg"]
-        raise StoreError(f"{str(path)!r} is damaged ({what}): perflab calibrate writes it anew") from None
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
-
-
-class _Version(BaseModel):
-    schema_version: int
+    return read_manifest(path, Calibration, "perflab calibrate writes it anew")

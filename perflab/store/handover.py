@@ -15,9 +15,20 @@ from typing import Any
 from perflab.store.layout import SweepDir
 
 ORDER_VARIABLE = "PERFLAB_RECORD"
-USERS_MARK = "perflab-users: "
-"""Stands before the users of a locustfile, where the preflight prints them."""
+PREFLIGHT_MARK = "perflab-preflight: "
+"""Stands before what the preflight has found, on the line on which it prints that."""
 _ANSWER = ".recorder.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What Locust makes of a locustfile with further options: users with weight and fixed count, or what is wrong."""
+
+    users: dict[str, dict[str, float]] = field(default_factory=dict)
+    """The classes that are chosen, by name."""
+    error: str = ""
+    """An exception in the locustfile, with its place."""
+    wrong_option: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from perflab.errors import StoreError
 
-SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+")
-RUN_NAME = re.compile(r"users-(\d{4,})-r(\d+)")
+SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+", re.ASCII)
+RUN_NAME = re.compile(r"users-(\d{4,10})-r(\d{1,10})", re.ASCII)
 SIDES = ("baseline", "candidate")
 """The two sweeps inside an A/B comparison's folder."""
 

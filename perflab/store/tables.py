@@ -13,6 +13,9 @@ from itertools import repeat
 from operator import truediv
 from pathlib import Path
 
+from perflab.errors import naming
+from perflab.text import MOST_OF_A_NAME, one_line
+
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
 # Files of earlier versions lack those at the end.
 GENERATOR_ADDED = ("client_waits_s",)
@@ -41,6 +44,8 @@ _GAMMA = (1 + ALPHA) / (1 - ALPHA)
 LOG_GAMMA = math.log(_GAMMA)
 _MIDDLE = 2 / (1 + _GAMMA)
 SMALLEST_MS = 0.001
+MOST_LATENCY_MS = 1e10
+"""No run is as long: in ms."""
 
 
 def bucket_of(latency_ms: float) -> int:
@@ -67,7 +72,8 @@ def bucket_middle(bucket: int) -> float:
 
 def create_table(path: Path, columns: Sequence[str]) -> None:
     """Start a CSV file with its header; the processes that append to it come later."""
-    path.write_text(",".join(columns) + "\n", encoding="utf-8")
+    with naming(path):
+        path.write_text(",".join(columns) + "\n", encoding="utf-8")
 
 
 def create_tables(run_dir: Path, *, managed: bool) -> None:
@@ -78,10 +84,20 @@ def create_tables(run_dir: Path, *, managed: bool) -> None:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as the lines of a CSV file."""
+    """Return rows as the lines of a CSV file, each row on one line, whatever texts are in it."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(map(_as_fields, rows))
     return buffer.getvalue()
+
+
+def _as_fields(row: Sequence[object]) -> list[object]:
+    # Nearly always a text is as it should be already, and to ask costs little.
+    return [
+        one_line(value, MOST_OF_A_NAME)
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= MOST_OF_A_NAME)
+        else value
+        for value in row
+    ]
 
 
 # What can't be written must not fill the memory of a generator. It is never reached without an error that was raised.
@@ -96,11 +112,12 @@ class TableWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._unwritten = bytearray()
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows; texts in them must be on one line each (see `one_line`), so that a row is a line.
+        """Write rows.
 
         Raises OSError where that fails, on a full disk for instance; what was not written then comes first next time.
         Once there is too much of that, further rows are dropped until it is written.
@@ -111,19 +128,12 @@ class TableWriter:
         """Write lines that are such rows already."""
         if len(self._unwritten) < MOST_UNWRITTEN:
             self._unwritten += text.encode("utf-8")
-        while self._unwritten:
-            del self._unwritten[: os.write(self._fd, self._unwritten)]
+        with naming(self._path):
+            while self._unwritten:
+                del self._unwritten[: os.write(self._fd, self._unwritten)]
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Return `text` on one line of at most `limit` characters, encodable and without control characters."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if not clean.isprintable():
-        clean = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in clean)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from perflab.ab_plan import ALPHA, MARGIN, AbPlan, make_ab_plan
+from perflab.ab_plan import ALPHA, MARGIN, AbPlan, check_again, make_ab_plan
 from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
@@ -20,8 +19,10 @@ from perflab.settings import load_environment, project_root
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import SIDES
 from perflab.store.manifest import read_manifest, write_manifest
+from perflab.text import say
+from perflab.workbench import given
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
-from perflab.workbench.sweeps import runs_folder
+from perflab.workbench.sweeps import runs_folder, warn_of_environment
 
 # Rounds may be spoilt by something that passes. More than these, and more than a comparison may do without, say that
 # something does not pass.
@@ -45,6 +46,7 @@ def ab(
     alpha: float | str | None = None,
     seed: int | str | None = None,
     processes: int | str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     restart: bool = True,
     label: str | None = None,
     runs_dir: str | Path | None = None,
@@ -66,25 +68,25 @@ def ab(
     from perflab.drive.rounds import run_ab
 
     root = project_root()
-    environment = allowing(load_environment(root), allow_hosts)
+    environment = allowing(load_environment(root), given.names(allow_hosts))
     folder = runs_folder(runs_dir)
     resumed = None
     if resume is not None:
         if baseline is not None or candidate is not None:
             raise UsageError(f"--resume {resume} goes on with its own two targets: leave the others out")
-        resumed = find_ab(folder, resume)
-        plan = _resumable(resumed)
+        resumed = find_ab(folder, str(resume))
+        plan = check_again(_resumable(resumed), environment=environment, root=root)
     elif baseline is None or candidate is None:
         raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
     else:
         plan = make_ab_plan(
-            baseline,
-            candidate,
+            str(baseline),
+            str(candidate),
             environment=environment,
             root=root,
-            launch=launch,
-            health=health,
-            locustfile=locustfile,
+            launch=given.text(launch),
+            health=given.text(health),
+            locustfile=given.path(locustfile),
             design=design,
             users=users,
             spawn_rate=spawn_rate,
@@ -94,10 +96,13 @@ def ab(
             alpha=ALPHA if alpha is None else parse_share(alpha, "--alpha"),
             seed=seed,
             processes=processes,
+            locust_options=locust_options,
             restart=restart,
-            label=label,
+            label=given.text(label),
         )
-    limits = choose_objectives(None if objectives is None else Path(objectives), plan.plan.locustfile, environment)
+    limits = choose_objectives(given.path(objectives), plan.plan.locustfile, environment)
+    if progress != "none":
+        warn_of_environment(environment, plan.plan, limits)
     judge = _Judge(plan, tell=progress != "none")
     with show_progress(progress) as show:
         place = run_ab(
@@ -164,18 +169,18 @@ class _Judge:
 
     def _say(self, line: str) -> None:
         if self._tell:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            say(line)
 
 
 def _resumable(place: AbDir) -> AbPlan:
     manifest = read_manifest(place.manifest, AbManifest)
     if manifest.status == "complete":
         raise UsageError(f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one")
-    for name, target in zip(SIDES, (manifest.ab.baseline, manifest.ab.candidate), strict=True):
-        if target.launch and HIDDEN in target.launch:
+    texts = {f"{name}'s command": target.launch for name, target in zip(SIDES, manifest.ab.targets, strict=True)}
+    for what, text in [*texts.items(), ("options for Locust", manifest.ab.plan.locust_options)]:
+        if text and HIDDEN in text:
             raise UsageError(
-                f"{place.id} can't be gone on with: a secret was taken out of its {name}'s command; "
+                f"{place.id} can't be gone on with: a secret was taken out of its {what}; "
                 f"give secrets by environment variables, and begin a new one"
             )
     return manifest.ab

@@ -16,6 +16,7 @@ from perflab.store import layout
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import ComparisonDir, SweepDir
 from perflab.store.manifest import read_manifest
+from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def compare(
         comparison.verdict, comparison.headline, comparison.slower
         comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
     """
-    folder = runs_folder(runs_dir)
-    if candidate is None and isinstance(baseline, str) and _means_ab(folder, baseline):
-        place = find_ab(folder, baseline)
+    folder, waived = runs_folder(runs_dir), given.names(allow_different)
+    if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
+        place = find_ab(folder, str(baseline))
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
     else:
         sides = _opened(baseline, runs_dir), _opened("latest" if candidate is None else candidate, runs_dir)
@@ -59,12 +60,12 @@ def compare(
     if before == after:
         raise UsageError(f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)")
     if (ab := common_ab(*sides)) is not None:
-        return compare_ab(ab, share, chance, allow_different)
+        return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
         *sides,
         margin=MARGIN if share is None else share,
         alpha=ALPHA if chance is None else chance,
-        allow_different=allow_different,
+        allow_different=waived,
         history=_history(*sides),
     )
 
@@ -133,7 +134,7 @@ def _means_ab(folder: Path, result_id: str) -> bool:
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:
-    return open_sweep(sweep, runs_dir, complete=True) if isinstance(sweep, str) else sweep
+    return sweep if isinstance(sweep, Sweep) else open_sweep(sweep, runs_dir, complete=True)
 
 
 def compare_ab(
@@ -145,9 +146,9 @@ def compare_ab(
     """
     manifest = read_manifest(ab.manifest, AbManifest)
     planned = manifest.ab
-    for option, given, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
-        if given not in (None, set_to):
-            raise UsageError(f"{option} {given:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
+    for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
+        if share not in (None, set_to):
+            raise UsageError(f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
     spoilt = manifest.status == "failed"
     if not manifest.rounds and not spoilt:
         raise StoreError(

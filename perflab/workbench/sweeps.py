@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
+from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError
 from perflab.hosts import allowing
-from perflab.objectives import choose_objectives
-from perflab.plan import UsersLike, make_plan, split_target
+from perflab.objectives import Objectives, choose_objectives
+from perflab.plan import Plan, UsersLike, check_path, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+from perflab.text import say
+from perflab.variables import say_unknown, unknown_variables
+from perflab.workbench import given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +42,7 @@ def sweep(
     processes: int | str | None = None,
     expect_workers: int | str | None = None,
     master_bind: str | None = None,
+    locust_options: str | Sequence[str] | None = None,
     label: str | None = None,
     runs_dir: str | Path | None = None,
     allow_hosts: Iterable[str] = (),
@@ -48,7 +52,8 @@ def sweep(
 
     `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch`
     say the same one by one. `duration` is the steady state ("30s" or seconds), ramp-up comes on top; `spawn_rate` is
-    in users per second. What is not given comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
+    in users per second; `locust_options` go to Locust as they are: tags, user classes, the locustfile's own options
+    (``"--tags checkout"``). What is not given comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
     Raises UsageError, TargetError and LocustfileError before anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
@@ -56,16 +61,16 @@ def sweep(
     from perflab.drive.sweep import run_sweep
 
     root = project_root()
-    environment = allowing(load_environment(root), allow_hosts)
+    environment = allowing(load_environment(root), given.names(allow_hosts))
     if target is not None:
-        host, launch = split_target(target)
+        host, launch = split_target(str(target))
     plan = make_plan(
         environment=environment,
         root=root,
-        host=host,
-        launch=launch,
-        health=health,
-        locustfile=locustfile,
+        host=given.text(host),
+        launch=given.text(launch),
+        health=given.text(health),
+        locustfile=given.path(locustfile),
         users=users,
         spawn_rate=spawn_rate,
         duration=duration,
@@ -73,14 +78,16 @@ def sweep(
         seed=seed,
         processes=processes,
         expect_workers=expect_workers,
-        master_bind=master_bind,
-        label=label,
+        master_bind=given.text(master_bind),
+        locust_options=locust_options,
+        label=given.text(label),
     )
-    # Workers on other machines offer what those can.
-    if progress != "none" and not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
-        sys.stderr.write(warning + "\n")
-        sys.stderr.flush()
-    limits = choose_objectives(None if objectives is None else Path(objectives), plan.locustfile, environment)
+    limits = choose_objectives(given.path(objectives), plan.locustfile, environment)
+    if progress != "none":
+        warn_of_environment(environment, plan, limits)
+        # Workers on other machines offer what those can.
+        if not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
+            say(warning)
     with SweepLog() as log:
         with show_progress(progress) as show:
             done = run_sweep(
@@ -101,13 +108,21 @@ def sweep(
     return result
 
 
+def warn_of_environment(environment: Mapping[str, str], plan: Plan, objectives: Objectives) -> None:
+    """Write to stderr which settings are not in force: those that nobody knows, and those of plain Locust."""
+    if unknown := unknown_variables(environment, [plan.locustfile.parent, project_root()], objectives):
+        say(f"warning: {say_unknown(unknown)}")
+    if settings := warn_of_settings(environment, plan.folder):
+        say(settings)
+
+
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, complete: bool = False) -> Sweep:
     """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError.
 
     ``latest`` is the newest one, whatever became of it, or with `complete` the newest that was run to its end. The
     sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
     """
-    folder = runs_folder(runs_dir)
+    folder, sweep_id = runs_folder(runs_dir), str(sweep_id)
     if complete and sweep_id == "latest" and (sweeps := layout.list_sweeps(folder)):
         return Sweep.open(_latest_complete(sweeps))
     return Sweep.open(layout.find_sweep(folder, sweep_id))
@@ -157,6 +172,6 @@ def runs_folder(runs_dir: str | Path | None) -> Path:
     That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
     """
     if runs_dir is not None:
-        return Path(runs_dir).absolute()
+        return check_path(Path(str(runs_dir)).absolute())
     root = project_root()
-    return root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs")
+    return check_path(root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs"))

@@ -381,6 +381,10 @@ def changed_suite(**changes: Any) -> Callable[[RunManifest], dict[str, Any]]:
         ("mix", lambda sweep: rewrite_runs(sweep, changed_suite(users={"PlatformUser": {"weight": 2}}))),
         ("duration", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"duration_s": 30.0}))),
         ("settle", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"settle_s": 1.0}))),
+        (
+            "options",
+            lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"locust_options": "-T a"})),
+        ),
         ("seed", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"seed": 9}))),
         (
             "variables",

@@ -317,3 +317,15 @@ def test_no_requests_at_all_are_no_crash() -> None:
     assert np.isnan(run.latency).all()
     assert find_steady(run.requests, run.latency, run.slow) == WHOLE
     assert second_by_second(none, none, np.zeros(0), none, none == 1, range(0)).requests.tolist() == []
+
+
+def test_a_window_of_days_is_looked_at_in_steps() -> None:
+    seconds = 100_000
+    rng = np.random.default_rng(1)
+    requests = rng.poisson(20, seconds).astype("float64")
+    latency = 0.1 * rng.standard_normal(seconds)
+    assert find_steady(requests, latency) == WHOLE
+    warm = latency + np.where(np.arange(seconds) < 20_000, 1.0, 0.0)
+    part = find_steady(requests, warm)
+    assert part.found
+    assert 19_000 <= part.start <= 25_000

@@ -145,6 +145,17 @@ def test_a_throughput_counts_the_successes_of_its_endpoints(written: Any) -> Non
     assert sweep.verdicts["endpoints"].unique().tolist() == ["GET /create"]
     assert "shop throughput of GET /create at 20 users: 10 requests/s" in sweep.reasons[0]
     assert "no request of the steady window matches GET /create of [shop]" in sweep.reasons[1]
+    assert "GET /l [shop]" in sweep.reasons[1]
+
+
+def test_where_nothing_matches_the_names_that_were_seen_are_listed(written: Any) -> None:
+    written.limit("p95_ms", 100, group="all", patterns=("*",))
+    written.limit("p95_ms", 100, group="late", patterns=("/7", "Page 1"))
+    written.run([(second, f"/{name}", "ok", 10.0, 1 + (name == 7)) for second in range(10) for name in range(30)])
+    [_, late] = written.open().verdicts["advice"]
+    # That an earlier group has it can be told.
+    assert "GET /7 [all], " in late
+    assert "and 22 more" in late
 
 
 def test_levels_below_the_users_of_an_objective_are_not_judged_by_it(written: Any) -> None:

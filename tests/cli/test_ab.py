@@ -15,7 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perflab.ab_plan import check_again
 from perflab.cli.app import run_command
+from perflab.store.ab import AbManifest
+from perflab.store.manifest import read_manifest
+from tests.cli.conftest import Recorded
 
 PARTS = Path(__file__).parents[1] / "parts"
 MARK = "PERFLAB_TEST_MARK"
@@ -106,6 +110,7 @@ def test_a_regression_is_found_and_a_kill_in_the_middle_costs_one_round(in_empty
     [
         ([], "name two targets: perflab ab BASELINE CANDIDATE"),
         (["http://127.0.0.1:9"], "name two targets"),
+        (["HEAD~1", "HEAD"], "to compare git refs give --launch CMD"),
         (["http://127.0.0.1:9", "http://127.0.0.1:9"], "http://127.0.0.1:9 can't be reached"),
         (["--resume", "nothing"], "no A/B comparison under"),
         (["a", "b", "--resume", "x"], "leave the others out"),
@@ -126,3 +131,49 @@ def test_what_is_wrong_is_told_in_one_line(
     assert says in err
     assert err.count("\n") == 1
     assert not Path("runs").exists()
+
+
+def changed(recorded: Recorded, **fields: object) -> str:
+    """Change what the manifest of the recorded comparison says of its baseline and its plan."""
+    path = recorded.runs_dir / recorded.ab / "ab.json"
+    document = json.loads(path.read_text())
+    document["ab"]["baseline"] |= {name: value for name, value in fields.items() if name in ("host", "launch", "ref")}
+    document["ab"]["plan"] |= {name: value for name, value in fields.items() if name not in ("host", "launch", "ref")}
+    path.write_text(json.dumps(document))
+    return recorded.ab
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"host": "http://192.0.2.1", "launch": None}, "--allow-host 192.0.2.1"),
+        ({"host": "http://u:hunter2@localhost", "launch": None}, "must not carry a user name"),
+        ({"host": "file:///etc/passwd", "launch": None}, "is not a URL"),
+        ({"launch": None}, "a target is empty"),
+        ({"ref": "HEAD"}, "two refs"),
+        ({"users": [3]}, "can't be split evenly"),
+        ({"health": "nowhere"}, "--health"),
+        ({"locustfile": "/nowhere/locustfile.py"}, "does not exist"),
+    ],
+)
+def test_what_a_manifest_says_passes_the_same_gate(
+    recorded: Recorded,
+    small_locustfile: Path,
+    capsys: pytest.CaptureFixture[str],
+    fields: dict[str, object],
+    words: str,
+) -> None:
+    ab_id = changed(recorded, **{"locustfile": str(small_locustfile), **fields})
+    assert run_command(["ab", "--resume", ab_id]) == 2
+    told = capsys.readouterr()
+    assert words in told.err, told.err
+    assert "hunter2" not in told.err
+    assert not list((recorded.runs_dir / ab_id).glob("*/users-*-r6"))
+
+
+def test_a_manifest_opens_no_port_to_strangers(recorded: Recorded, small_locustfile: Path) -> None:
+    changed(recorded, locustfile=str(small_locustfile), expect_workers=3, master_bind="0.0.0.0:5557", settle_s=4.0)
+    read = read_manifest(recorded.runs_dir / recorded.ab / "ab.json", AbManifest).ab
+    checked = check_again(read, environment={}, root=recorded.runs_dir)
+    assert (checked.plan.expect_workers, checked.plan.master_bind) == (0, "127.0.0.1:5557")
+    assert (checked.looks, checked.plan.settle_s, checked.margin) == (read.looks, 4.0, read.margin)

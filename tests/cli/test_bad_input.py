@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
+from perflab.analyse.sweep import Sweep
 from perflab.cli.app import run_command
+from perflab.cli.sweep import conclude
 from perflab.errors import StoreError
 
 SMALL = Load(users=(2,), seconds=3)
@@ -181,23 +183,33 @@ def test_a_defect_of_perflab_is_not_a_verdict(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_report_that_can_not_be_made_does_not_hide_the_verdict(
-    locustfile: Path,
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        (StoreError("no room for a report"), "perflab: no report: no room for a report"),
+        (OSError(28, "No space left on device", "report.html"), "No space left on device: 'report.html'"),
+        (ZeroDivisionError(), "perflab: no report: ZeroDivisionError"),
+    ],
+)
+@pytest.mark.parametrize(("verdict", "code"), [("PASS", 0), ("FAIL", 1)])
+def test_a_report_that_can_not_be_made_hides_no_verdict_and_changes_no_exit_code(
+    in_empty_folder: Path,
     capsys: pytest.CaptureFixture[str],
-    small_target: str,
     monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    last: str,
+    verdict: str,
+    code: int,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise StoreError("no room for a report")
+        raise error
 
     monkeypatch.setattr("perflab.report.render_report", fail, raising=False)
-    # A second is too short for the default objective.
-    locustfile.with_name("objectives.toml").touch()
-    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
-    code = run_command(
-        ["run", "--launch", small_target, "-f", str(locustfile), "--users", "2", "--spawn-rate", "2", "--duration", "1"]
-    )
+    sweep = Sweep.open(write_recorded_sweep(in_empty_folder / "runs", SMALL))
+    monkeypatch.setattr(Sweep, "verdict", verdict)
+    assert conclude(sweep, report=True, as_json=False) == code
     out, err = capsys.readouterr()
-    assert code == 2
-    assert out.lstrip().startswith("PASS")
-    assert err.splitlines()[-1] == "perflab: no room for a report"
+    assert verdict in out
+    assert err.splitlines()[-1].endswith(last)
+    assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
+    assert sweep.dir.metrics_json.is_file()

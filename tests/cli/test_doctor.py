@@ -12,7 +12,7 @@ from perflab.cli.app import run_command
 from tests.doctor.test_target import serve
 
 CHECKS = [
-    *("settings", "locustfile", "host variable", "host allowed", "API reachable", "database", "report directory"),
+    *("settings", "locustfile", "target", "host allowed", "API reachable", "database", "report directory"),
     *("runs directory", "open files", "memory", "cores", "versions", "wire clock"),
 ]
 
@@ -46,7 +46,7 @@ def test_problems_are_told_with_what_to_do(
         "LOAD_TEST_HOST": "http://u:planted-host@staging.example",
         "LOAD_TEST_SPAWN_RATE": "often",
         "LOAD_TEST_DATABASE_URL": "postgresql://u:planted-database/x@h/test",
-        "LOAD_TEST_LAUNCH": "serve --password planted-launch",
+        "LOAD_TEST_LAUNCH": "serve {port} --password planted-launch",
         "LOAD_TEST_REPORT_DIR": "pyproject.toml",
     }.items():
         monkeypatch.setenv(name, value)
@@ -61,17 +61,57 @@ def test_problems_are_told_with_what_to_do(
         assert "not asked" in out
     told = {check["check"]: check["result"] for check in json.loads(out)["checks"]}
     problems = [check for check, result in told.items() if result == "problem"]
-    assert problems == ["settings", "host allowed", "database", "report directory"]
+    assert problems == ["settings", "locustfile", "host allowed", "database", "report directory"]
 
 
-def test_the_table_ends_with_a_count(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # There is no locustfile in the usual place, which somebody may have elsewhere.
-    assert run_command(["doctor"]) == 0
+def test_the_doctor_fails_where_a_sweep_would(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # There is neither a locustfile nor a target.
+    assert run_command(["sweep"]) == 2
+    capsys.readouterr()
+    assert run_command(["doctor"]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("0 problems, ")
-    assert lines[-1] != "0 problems, 0 warnings"
-    [row] = [line for line in lines if line.strip().startswith("locustfile ")]
-    assert row.split()[1] == "warning"
+    assert lines[-1].startswith("2 problems, ")
+    rows = [line.split() for line in lines]
+    assert [row[:2] for row in rows if row[1:2] == ["problem"]] == [["locustfile", "problem"], ["target", "problem"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "result"),
+    [
+        (["--launch", "serve {port}"], "ok"),
+        (["--launch", "serve"], "problem"),
+        (["--launch", ""], "problem"),
+        ([], "problem"),
+    ],
+)
+def test_a_target_to_be_started(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], options: list[str], result: str
+) -> None:
+    assert run_command(["doctor", "-f", str(locustfile), "--json", *options]) == (0 if result == "ok" else 2)
+    told = {check["check"]: check["result"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["target"] == result
+
+
+def test_another_health_path_is_asked_for(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_HEALTH", "/by-variable")
+    with serve() as server:
+        for options, path in ([], "/by-variable"), (["--health", "/by-option"], "/by-option"):
+            server.paths.clear()
+            assert run_command(["doctor", "--host", server.host, "-f", "locustfile.py", *options]) == 0
+            assert set(server.paths) == {path}
+    assert run_command(["doctor", "--host", "http://localhost:9", "--health", "health"]) == 2
+    assert "--health: 'health'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "result"), [("SlowClientUser", "ok"), ("Nobody", "problem"), ("-u 3", "problem")])
+def test_options_for_locust_are_checked(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], options: str, result: str
+) -> None:
+    run_command(["doctor", "-f", str(locustfile), "--json", "--", *options.split()])
+    told = {check["check"]: check["result"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["locustfile"] == result
 
 
 def test_warnings_are_no_problem(locustfile: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_a_database_for_tests(server: str, user: str) -> None:
 def test_a_database_that_is_for_something_else(server: str) -> None:
     finding = check_database(of(server, "postgres"))
     assert finding.result == "warning"
-    assert "has no 'test' in it" in finding.found
+    assert "has no word 'test' in it" in finding.found
 
 
 def test_few_connections_are_left(server: str) -> None:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from perflab.calibrate.server import CERTIFICATE
-from perflab.doctor.target import TIMES, check_allowed, check_api, check_host_variable
+from perflab.doctor.target import TIMES, check_allowed, check_api, check_target
 from perflab.doctor.variables import Variables
 from perflab.drive.target import free_port
 
@@ -140,10 +140,10 @@ def test_nothing_is_asked_of_a_target_that_is_not_started_yet() -> None:
 
 
 BOTH = Variables(
-    {"LOAD_TEST_HOST": "http://by-variable", "LOAD_TEST_LAUNCH": "serve --password hunter2"},
+    {"LOAD_TEST_HOST": "http://by-variable", "LOAD_TEST_LAUNCH": "serve {port} --password hunter2"},
     {"LOAD_TEST_HOST": ".env.load-testing.local", "LOAD_TEST_LAUNCH": "the environment"},
 )
-LAUNCH = Variables({"LOAD_TEST_LAUNCH": "serve --password hunter2"}, BOTH.origins)
+LAUNCH = Variables({"LOAD_TEST_LAUNCH": "serve {port} --password hunter2"}, BOTH.origins)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,10 @@ LAUNCH = Variables({"LOAD_TEST_LAUNCH": "serve --password hunter2"}, BOTH.origin
         ("http://by-option", LAUNCH, "http://by-option", "http://by-option by --host"),
         (None, BOTH, "http://by-variable", "http://by-variable by LOAD_TEST_HOST in .env.load-testing.local"),
         (None, LAUNCH, None, "LOAD_TEST_LAUNCH in the environment starts the target"),
-        (None, Variables({}, {}), None, "starts the reference API"),
     ],
 )
 def test_which_host_is_in_force(option: str | None, variables: Variables, host: str | None, words: str) -> None:
-    chosen, finding = check_host_variable(option, variables)
+    chosen, finding = check_target(option, None, variables)
     assert chosen == host
     assert finding.result == "ok"
     assert words in finding.found
@@ -168,7 +167,7 @@ def test_which_host_is_in_force(option: str | None, variables: Variables, host: 
     "host", ["http://u:hunter2@h", "u:hunter2@h", "http://u:hun@hunter2@h/x", "http://h?key=hunter2"]
 )
 def test_credentials_in_a_host_are_refused_and_not_shown(host: str) -> None:
-    _, shown = check_host_variable(host, Variables({}, {}))
+    _, shown = check_target(host, None, Variables({}, {}))
     finding = check_allowed(host, [])
     assert finding.result == "problem"
     assert "hunter2" not in f"{shown} {finding}"

@@ -20,9 +20,9 @@ import pytest
 
 import perflab
 from perflab.drive.events import Event, Progress
-from perflab.drive.locust import RECORDER
 from perflab.drive.sweep import run_sweep
 from perflab.drive.target import free_port
+from perflab.isolated import isolated
 from perflab.objectives import Objectives
 from perflab.plan import make_plan
 from perflab.settings import load_environment
@@ -274,7 +274,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
     order = Order(str(tmp_path), users=12, settle_s=1, duration_s=9)
     port = free_port()
     proxy = Proxy(port)
-    base = [sys.executable, "-m", "locust", "-f", f"{locustfile},{RECORDER}", "-H", server]
+    base = [*isolated("perflab.record.program", "run", "-f", str(locustfile)), "-H", server]
     with (tmp_path / "master.log").open("wb") as log, contextlib.ExitStack() as children:
         master = children.enter_context(
             subprocess.Popen(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from perflab.drive.output import last_line, redact_log
+from perflab.drive.output import DiscreetLog, last_line
 
 
 @pytest.mark.parametrize(
@@ -26,16 +28,53 @@ def test_the_last_line_is_shown_without_secrets(tmp_path: Path, printed: bytes, 
         assert last_line(file.fileno()) == shown
 
 
-def test_a_log_keeps_its_lines_but_for_the_secrets(tmp_path: Path) -> None:
-    log = tmp_path / "locust.log"
-    log.write_bytes(b"password='\nplain\r\nbad \xff byte\rtoken=hunter2\nlast")
-    redact_log(log)
-    assert log.read_bytes() == "password=…\nplain\r\nbad \ufffd byte\rtoken=…\nlast".encode()
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[tuple[DiscreetLog, Path]]:
+    path = tmp_path / "locust.log"
+    started = DiscreetLog(path)
+    yield started, path
     assert [path.name for path in tmp_path.iterdir()] == ["locust.log"]
 
 
-def test_a_log_without_secrets_stays_byte_by_byte(tmp_path: Path) -> None:
-    log = tmp_path / "locust.log"
-    log.write_bytes(b"plain \xff\r\n")
-    redact_log(log)
-    assert log.read_bytes() == b"plain \xff\r\n"
+def test_a_log_keeps_its_lines_but_for_the_secrets(log: tuple[DiscreetLog, Path]) -> None:
+    written, path = log
+    printed = b"password='\nplain\r\nbad \xff byte\rtoken=hunter2\nlast"
+    for at in range(len(printed)):
+        os.write(written.fileno(), printed[at : at + 1])
+        if at % 3 == 0:
+            written.take()
+            assert b"hunter" not in path.read_bytes()
+    written.close()
+    assert path.read_bytes() == "password=…\nplain\r\nbad \ufffd byte\rtoken=…\nlast".encode()
+
+
+def test_a_private_key_is_no_secret_less_for_its_lines(log: tuple[DiscreetLog, Path]) -> None:
+    written, path = log
+    os.write(written.fileno(), b"-----BEGIN RSA PRIVATE KEY-----\n")
+    written.take()
+    os.write(written.fileno(), b"hunter2hunter2\n-----END RSA PRIVATE KEY-----\nplain\n")
+    written.close()
+    assert "hunter2" not in path.read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8").endswith("\nplain\n")
+
+
+def test_a_log_has_an_end(log: tuple[DiscreetLog, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    written, path = log
+    monkeypatch.setattr("perflab.drive.output.MOST_BYTES", 3_000_000)
+    for _ in range(10):
+        os.write(written.fileno(), b"a long line of nothing\n" * 50_000)
+        written.take()
+    # What is left out takes no room anywhere.
+    assert os.fstat(written.fileno()).st_blocks * 512 < 2_000_000
+    written.close()
+    assert 3_000_000 < path.stat().st_size < 5_000_000
+    assert "left out" in path.read_text(encoding="utf-8").splitlines()[-1]
+
+
+def test_a_line_without_an_end_comes_in_pieces(log: tuple[DiscreetLog, Path]) -> None:
+    written, path = log
+    os.write(written.fileno(), b"x" * 2_500_000)
+    written.take()
+    assert path.stat().st_size == 2 * 1024 * 1024
+    written.close()
+    assert path.stat().st_size == 2_500_000

@@ -16,7 +16,6 @@ import pytest
 
 import perflab
 from perflab.analyse.sweep import Sweep
-from perflab.drive.locust import locust_environment
 from perflab.drive.tail import RunTail
 
 
@@ -162,13 +161,6 @@ def test_several_processes_write_to_the_same_tables(
     clients = sweep.latency[sweep.latency["measure"] == "client"]
     assert clients["count"].sum() == manifest.evidence.requests_recorded
     assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
-
-
-def test_variables_of_the_person_do_not_change_the_measurement() -> None:
-    kept = locust_environment({"LOCUST_RESET_STATS": "true", "LOCUST_WORKER": "1", "A": "b", "PATH": os.defpath})
-    assert "LOCUST_RESET_STATS" not in kept
-    assert "LOCUST_WORKER" not in kept
-    assert kept["A"] == "b"
 
 
 def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_target: str) -> None:

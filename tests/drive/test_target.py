@@ -30,7 +30,8 @@ def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str,
 def test_a_target_that_dies_is_told(small_target: str, tmp_path: Path) -> None:
     with open_target(plan(launch=small_target), os.environ, tmp_path) as target:
         assert target.child is not None
-        psutil.Process(target.child.pid).children()[0].kill()
+        # The guards' child is the server.
+        psutil.Process(target.child.pid).children(recursive=True)[1].kill()
         target.child.wait(20)
         assert target.lost
 
@@ -61,6 +62,57 @@ def test_a_target_that_does_not_start_is_told_with_its_last_words(launch: str, w
     assert "hunter2" not in str(caught.value)
 
 
+ANSWERS = """
+import sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+begun, statuses = time.monotonic(), [int(word) for word in sys.argv[2:]]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        late = time.monotonic() - begun > 0.5
+        self.send_response(statuses[-1] if late or self.path == "/ready" else statuses[0])
+        self.end_headers()
+    def log_message(self, *_): pass
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(("statuses", "told"), [("404", 404), ("301", 301), ("401", 401), ("503 403", 403)])
+def test_a_target_that_answers_otherwise_is_told_at_once(tmp_path: Path, statuses: str, told: int) -> None:
+    (tmp_path / "server.py").write_text(ANSWERS)
+    with (
+        pytest.raises(TargetError, match=rf"/health answers {told}: give --health PATH"),
+        open_target(plan(launch=f"python server.py {{port}} {statuses}"), os.environ, tmp_path),
+    ):
+        pass
+
+
+def test_a_target_that_speaks_something_else_is_told(tmp_path: Path) -> None:
+    code = (
+        "import socket, sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "while True: s.accept()[0].send(b'220 mail is spoken here\\n')"
+    )
+    (tmp_path / "server.py").write_text(code)
+    with (
+        pytest.raises(TargetError, match="but not in HTTP"),
+        open_target(plan(launch="python server.py {port}"), os.environ, tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("early", ["404", "503", "425"])
+def test_a_target_may_answer_otherwise_for_a_moment(tmp_path: Path, early: str) -> None:
+    (tmp_path / "server.py").write_text(ANSWERS)
+    with open_target(plan(launch=f"python server.py {{port}} {early} 204"), os.environ, tmp_path) as target:
+        assert not target.lost
+
+
+def test_another_health_path(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(ANSWERS)
+    launched = plan(launch="python server.py {port} 404 404 200", health="/ready")
+    with open_target(launched, os.environ, tmp_path) as target:
+        assert not target.lost
+
+
 def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(TargetError, match=r"http://127\.0\.0\.1:9 can't be reached"),
@@ -70,7 +122,18 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
 
 
 def test_a_host_that_no_resolver_takes_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="can't be reached"), open_target(plan(host="http://a..b"), {}, tmp_path):
+    allowing = {"LOAD_TEST_ALLOWED_HOSTS": "a..b"}
+    with (
+        pytest.raises(TargetError, match="can't be reached"),
+        open_target(plan(host="http://a..b"), allowing, tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("launch", [None, "sleep 60"])
+def test_a_plan_of_any_origin_passes_the_gate(tmp_path: Path, launch: str | None) -> None:
+    foreign = plan(host="http://192.0.2.1:80", launch=launch)
+    with pytest.raises(TargetError, match=r"--allow-host 192\.0\.2\.1"), open_target(foreign, {}, tmp_path):
         pass
 
 

@@ -46,7 +46,8 @@ def test_the_committed_file_states_every_variable_at_its_default(in_empty_folder
     read = load_settings()
     assert read.model_dump(exclude={"run_id"}) == Settings().model_dump(exclude={"run_id"})
     # perflab means the same by them.
-    plans = [make_plan(environment=names, root=ROOT, launch="x") for names in ({}, load_environment(in_empty_folder))]
+    settings: tuple[dict[str, str], ...] = ({}, load_environment(in_empty_folder))
+    plans = [make_plan(environment=names, root=ROOT, launch="x {port}") for names in settings]
     assert plans[0] == plans[1]
     plan = plans[0]
     assert (read.users_min, read.users_max) == (min(plan.users), max(plan.users))

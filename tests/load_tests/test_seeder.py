@@ -277,7 +277,7 @@ def test_a_failure_takes_the_schemas_along(database: str) -> None:
 def test_only_a_test_database_is_seeded(make_database: Callable[..., str]) -> None:
     database = make_database("production")
     for call in (lambda: seed_test_data(database, 5), lambda: remove_test_data(database)):
-        with pytest.raises(SeedingError, match=r"'production_\d+' has no 'test' in its name.*--force"):
+        with pytest.raises(SeedingError, match=r"'production_\d+' has no word 'test' in its name.*--force"):
             asyncio.run(call())
     assert query(database, "SELECT to_regnamespace('platform_api'), to_regnamespace('load_test')") == [[(None, None)]]
     done = asyncio.run(seed_test_data(database_url=database, test_user_count=5, force=True))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import FURTHER_MESSAGES, MOST_MESSAGES, Counts, Key, Row
+from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES, MOST_MESSAGES, Counts, Key, Row
 from perflab.store.tables import bucket_middle, bucket_of
 
 
@@ -45,6 +45,18 @@ def test_names_are_written_on_one_line() -> None:
     counts.note(of(0, name="a\nb"), 1.0, (0.5, None))
     row, _ = counts.take_latency()
     assert row[2] == "a\\nb"
+
+
+def test_names_beyond_a_limit_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perflab.record.counts.MOST_NAMES", 10)
+    counts = Counts()
+    for number in range(50):
+        counts.note(of(0, name=f"/{number}"), 1.0, (0.5, None))
+        counts.add_failure(0, "GET", f"/{number}", "http_500", "500", "refused")
+    rows, failures = counts.take_latency(), counts.take_failures()
+    assert len({row[2] for row in rows}) == len({row[2] for row in failures}) == 10
+    assert client(rows) == sum(row[-1] for row in failures) == 50
+    assert FURTHER_NAMES in {row[2] for row in rows}
 
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:

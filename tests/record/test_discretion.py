@@ -6,16 +6,6 @@ import json
 import subprocess
 import sys
 
-PRINTS = """
-import sys
-import locust
-from perflab.record import discretion
-discretion.install()
-for piece in ("a", "b pass", "word: ", "hun", "ter2\\nc", "\\n"):
-    sys.stdout.write(piece)
-sys.stdout.writelines(["d token=", "hunter2\\n"])
-print("e password=hunter2", end="")
-"""
 FAILS = """
 import json
 from locust.stats import RequestStats
@@ -26,16 +16,44 @@ stats.log_error("GET", "/", "-" * 1_000_000)
 stats.log_error("GET", "/", Exception("token=hunter2 " + "x" * 1_000_000))
 print(json.dumps([error.error for error in stats.errors.values()]))
 """
+NAMES = """
+import json
+from locust.stats import RequestStats
+from perflab.record import discretion
+discretion.MOST_NAMES = 10
+discretion.install()
+stats = RequestStats()
+secret = "http://bob:hunter2@host/a", "/b?token=hunter2", "/b?token=hunter22"
+for name in (*secret, "two\\nlines", None, b"/bytes", "/x", "/x"):
+    stats.log_request("GET", name, 1, 1)
+    stats.log_error("GET", name, "refused")
+for number in range(2000):
+    stats.log_request("GET", f"/c/{number}", 1, 1)
+    stats.log_error("GET", f"/c/{number}", f"refused {number}")
+print(json.dumps([
+    [[entry.name, entry.num_requests, entry.num_failures] for entry in stats.entries.values()],
+    [[error.name, error.error, error.occurrences] for error in stats.errors.values()],
+    stats.total.num_requests,
+]))
+"""
 
 
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_what_is_printed_comes_line_by_line_and_a_last_line_without_an_end_too() -> None:
-    assert run(PRINTS) == "ab password: …\nc\nd token=…\ne password=…"
-
-
 def test_locusts_own_statistics_keep_the_beginning_of_a_failure() -> None:
     errors = json.loads(run(FAILS))
     assert [len(error) < 3_000 and "hunter2" not in error for error in errors] == [True, True]
+
+
+def test_locusts_own_statistics_keep_no_secret_of_a_name_and_so_many_of_them() -> None:
+    entries, errors, total = json.loads(run(NAMES))
+    counted = {name: (requests, failures) for name, requests, failures in entries}
+    assert len(counted) == len(entries) == 11
+    assert "hunter2" not in str([entries, errors])
+    assert counted["/b?token=…"] == counted["/x"] == (2, 2)
+    assert counted["(further names)"] == (1996, 1996)
+    assert sum(requests for requests, _ in counted.values()) == total == 2008
+    assert sum(count for _, _, count in errors) == 2008
+    assert len(errors) == 1000 + 1

@@ -18,7 +18,7 @@ import perflab
 from perflab.drive.target import free_port
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
-from perflab.record.exporter import LoadTest
+from perflab.record.exporter import MOST_NAMES, LoadTest
 from perflab.store.handover import read_answer
 from tests.whole import losses
 
@@ -67,6 +67,17 @@ def test_hostile_names_and_all_outcomes_are_parsed_back() -> None:
     # As in latency.csv: on one line.
     assert requests["ok"][1]["name"] == name.replace("\n", "\\n")
     assert ("load_test_info", {"sweep_id": 'x"y', "run": "r"}, 1.0) in found
+
+
+def test_names_without_end_do_not_make_a_scrape_without_end() -> None:
+    counts = Counts()
+    for number in range(2000):
+        counts.note((0, "GET", f"/{number}", "ok", 200, "U"), 9.0, (5.0, None))
+    load_test = LoadTest(sweep_id="", run="")
+    load_test.take(parcel(1, counts))
+    counted = [labels for sample, labels, _ in exported(load_test) if sample.endswith("requests_total")]
+    assert len(counted) == MOST_NAMES + 1
+    assert sum(value for sample, _, value in exported(load_test) if sample.endswith("requests_total")) == 2000
 
 
 def test_the_share_within_an_objective_is_exact_and_the_clock_is_the_wire() -> None:

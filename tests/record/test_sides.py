@@ -43,3 +43,9 @@ def test_unanswered_and_unstamped_requests_are_those_of_the_side() -> None:
     assert (first.batch.unanswered, second.batch.unanswered) == (0, 2)
     assert (first.batch.unstamped, second.batch.unstamped) == (1, 0)
     assert (first.batch.finished, second.batch.finished) == (1, 0)
+
+
+def test_a_class_may_have_the_mark_in_its_name() -> None:
+    rows = [request("@x@0"), request("@7@1"), request("@x"), request("@7")]
+    first, second = Parting(2).part(parcel(1, rows, finished=4))
+    assert (first.batch.latency, second.batch.latency) == ([request("@x")], [request("@7")])

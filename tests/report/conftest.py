@@ -51,10 +51,15 @@ def hostile_sweep(hostile_dir: SweepDir) -> Sweep:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, hostile_dir: SweepDir) -> SweepDir:
-    """The hostile sweep with its report, written while the working directory was a foreign one."""
+    """The hostile sweep with its report, written in a foreign working folder where the installed kernel is broken."""
     place = tmp_path_factory.mktemp("rendered") / "runs" / hostile_dir.id
     shutil.copytree(hostile_dir.path, place)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    kernel = elsewhere / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x", "language": "python"}')
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        patch.chdir(elsewhere)
+        patch.setenv("JUPYTER_PATH", str(elsewhere))
         assert render_report(SweepDir(place)) == place / "report.html"
     return SweepDir(place)

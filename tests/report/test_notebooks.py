@@ -55,6 +55,17 @@ def test_papermill_itself_is_stopped_at_a_misspelt_parameter(tmp_path: Path) -> 
 def test_sweep_parameters() -> None:
     found = papermill.inspect_notebook(next(path for path in NOTEBOOKS if path.name == "sweep.ipynb"))
     assert list(found) == [
-        *("target", "users", "spawn_rate", "duration", "repeats", "runs_dir", "locustfile", "sweep_id")
+        *(
+            "target",
+            "users",
+            "spawn_rate",
+            "duration",
+            "repeats",
+            "runs_dir",
+            "health",
+            "locust_options",
+            "locustfile",
+            "sweep_id",
+        )
     ]
     assert all(parameter["help"] for parameter in found.values())

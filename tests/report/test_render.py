@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -129,3 +132,57 @@ def test_the_notebook_is_found_in_a_checkout_and_where_a_wheel_puts_it(
 def test_tables_in_a_notebook_load_neither_papermill_nor_nbconvert() -> None:
     program = "import perflab.report, sys; sys.exit(bool({'papermill', 'nbconvert', 'locust'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_kernel_that_dies_is_an_error_of_one_line(tmp_path: Path) -> None:
+    dies = write_notebook(tmp_path / "dies.ipynb", "x = 1", "import os; os._exit(9)")
+    with pytest.raises(PerflabError, match=r"^dies\.ipynb could not be run: .*died"):
+        run_notebook(dies, tmp_path / "out.ipynb")
+
+
+def test_a_notebook_of_ones_own_may_import_from_the_working_folder_and_perflabs_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside.py").touch()
+    imports = write_notebook(tmp_path / "imports.ipynb", "x = 1", "import beside")
+    run_notebook(imports, tmp_path / "out.ipynb")
+    with pytest.raises(PerflabError, match="failed with ModuleNotFoundError: No module named 'beside'"):
+        run_notebook(imports, tmp_path / "out.ipynb", isolated=True)
+
+
+def test_a_kernel_that_dies_costs_the_report_and_leaves_nothing(
+    tmp_path: Path, hostile_dir: SweepDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    notebook = write_notebook(
+        tmp_path / "dying.ipynb", "sweep_id = runs_dir = None", "import os; os.kill(os.getpid(), 9)"
+    )
+    place = SweepDir(tmp_path / "runs" / hostile_dir.id)
+    shutil.copytree(hostile_dir.path, place.path)
+    before = {path.name for path in place.path.iterdir()}
+    with pytest.raises(PerflabError, match="dying"):
+        render_report(place, notebook=notebook)
+    assert {path.name for path in place.path.iterdir()} == before
+    assert not [path for path in tmp_path.rglob("*kernel*") if path.is_file()]
+
+
+def test_a_report_that_is_killed_leaves_nothing_to_the_next_command(tmp_path: Path, hostile_dir: SweepDir) -> None:
+    runs_dir = tmp_path / "runs"
+    shutil.copytree(hostile_dir.path, runs_dir / hostile_dir.id)
+    command = [sys.executable, "-m", "perflab", "report", "latest", "--runs-dir", str(runs_dir)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    report = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    # The kernel's file is written when its folder is there already.
+    while not list(tmp_path.glob("perflab-*/.kernel-*/kernel.json")):
+        assert time.monotonic() < deadline
+        assert report.poll() is None
+        time.sleep(0.02)
+    assert list(runs_dir.glob("*/.report-*"))
+    report.kill()
+    report.wait()
+    listed = [sys.executable, "-m", "perflab", "list", "--runs-dir", str(runs_dir)]
+    subprocess.run(listed, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert not list(runs_dir.glob("*/.report-*"))
+    assert not list(tmp_path.glob("perflab-*/.*"))

@@ -7,7 +7,8 @@ import pytest
 
 from perflab.errors import StoreError
 from perflab.plan import Plan
-from perflab.store.manifest import RunManifest, Window, read_manifest, write_manifest
+from perflab.store.manifest import Evidence, RunManifest, Window, read_manifest, write_manifest
+from perflab.store.tables import TableWriter
 
 PLAN = Plan(host="http://localhost:1", locustfile=Path("/x/locustfile.py"))
 RUN = RunManifest(sweep_id="s", users=100, repeat=1, plan=PLAN, seed=1, window=Window(start=3, end=18))
@@ -18,6 +19,22 @@ def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
     write_manifest(path, RUN)
     assert read_manifest(path, RunManifest) == RUN
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_no_secret_in_a_text_of_it_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    evidence = Evidence(error="http://bob:hunter2@h refused", exceptions={"token=hunter2": 1})
+    plan = PLAN.model_copy(update={"launch": "serve --password hunter2", "locustfile": Path("/x?key=1/a.py")})
+    write_manifest(path, RUN.model_copy(update={"evidence": evidence, "plan": plan, "suite": {"a": ["pwd=hunter2"]}}))
+    assert "hunter2" not in path.read_text(encoding="utf-8")
+    # A path is no text: it must lead there.
+    assert read_manifest(path, RunManifest).plan.locustfile == plan.locustfile
+
+
+def test_a_full_disk_is_told_of_with_the_path() -> None:
+    table = TableWriter(Path("/dev/full"))
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        table.append([(1, 2)])
 
 
 def test_a_run_counts_as_interrupted_until_it_is_complete() -> None:

@@ -16,7 +16,6 @@ from perflab.store.tables import (
     bucket_middle,
     bucket_of,
     create_table,
-    one_line,
 )
 
 
@@ -35,18 +34,6 @@ def test_buckets_are_ordered() -> None:
 @pytest.mark.parametrize("latency", [0.0, -1.0, 1e-9])
 def test_no_latency_is_too_small(latency: float) -> None:
     assert bucket_middle(bucket_of(latency)) == pytest.approx(SMALLEST_MS, rel=0.01)
-
-
-@pytest.mark.parametrize("text", ["plain", "a\nb\rc", "\u2028\u0085", "\ud800", "tab\there", "\x1b[31m", "ünï → 名"])
-def test_any_text_fits_on_one_line(text: str) -> None:
-    clean = one_line(text)
-    assert clean.isprintable()
-    assert len(clean.splitlines()) == 1
-    clean.encode("utf-8")
-
-
-def test_long_texts_are_cut() -> None:
-    assert len(one_line("x" * 1000, 200)) == 200
 
 
 def test_processes_can_append_to_the_same_table(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def _plan(*fields: str) -> Callable[[Sweep], Mapping[str, Any]]:
     return lambda sweep: {field.removesuffix("_s"): getattr(sweep.manifest.plan, field) for field in fields}
 
 
-def _environment(name: str) -> Callable[[Sweep], Mapping[str, Any] | None]:
+def _environment(name: Literal["variables", "versions"]) -> Callable[[Sweep], Mapping[str, Any] | None]:
     return lambda sweep: sweep.manifest.environment.get(name)
 
 
@@ -101,6 +101,7 @@ def _managed(sweep: Sweep) -> Mapping[str, Any]:
 _PROPERTIES = (
     _Property("locustfile", "matters", _suite("locustfile")),
     _Property("mix", "matters", _suite("users")),
+    _Property("options", "matters", _plan("locust_options")),
     _Property("duration", "matters", _plan("duration_s")),
     _Property("settle", "matters", _plan("settle_s")),
     _Property("seed", "matters", _plan("seed")),

@@ -83,8 +83,13 @@ def small_multiples(
     )
     palette = compared_colours(comparison)
     cells = [(group, users) for group in kept for users in levels]
+    measured = set(zip(frame["group"], frame["users"], strict=True))
     panels = []
     for at, ((group, users), axes) in enumerate(zip(cells, (axes for row in grid for axes in row), strict=False)):
+        if (group, users) not in measured:
+            # Not every group is asked at every user count.
+            axes.set_visible(False)
+            continue
         first = at % columns == 0
         name_panel(axes, f"{number(users)} users")
         if side_by_side or first:

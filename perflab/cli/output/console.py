@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Collection
+import traceback
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from perflab.console import PlainConsole
+from perflab.errors import PerflabError
 from perflab.store.manifest import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -24,9 +27,9 @@ def exit_code(verdict: Verdict) -> int:
     return EXIT_CODES[verdict]
 
 
-def open_console() -> Console:
+def open_console() -> PlainConsole:
     """Return a console on stdout: as wide as the terminal, or of a plain width where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return PlainConsole(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def make_table(*columns: str, numbers: Collection[str]) -> Table:
@@ -35,3 +38,17 @@ def make_table(*columns: str, numbers: Collection[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table
+
+
+@contextlib.contextmanager
+def failure_reported(what: str) -> Iterator[None]:
+    """Let what goes wrong within cost `what` and no more: it is reported on stderr, a defect of perflab's in full."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if not isinstance(error, PerflabError | OSError):
+            traceback.print_exc()
+        text = " ".join(str(error).split()) or type(error).__name__
+        sys.stderr.write(f"perflab: no {what}: {text}\n")

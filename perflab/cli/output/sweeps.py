@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from perflab.cli.output.console import STYLES, make_table, open_console
+from perflab.text import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
+    # All of it before any of it: a table that can't be read must not follow a verdict.
+    lines = [sweep.headline, *sweep.reasons, *(f"note: {note}" for note in sweep.notes)]
     console = open_console()
     columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
@@ -44,14 +47,13 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     if table.row_count:
         console.print(table)
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
-    console.print(f"  {escape(sweep.headline)}", soft_wrap=True)
-    for reason in [*sweep.reasons, *(f"note: {note}" for note in sweep.notes)]:
-        console.print(f"  {escape(reason)}", soft_wrap=True)
+    for line in lines:
+        console.print(f"  {escape(line)}", soft_wrap=True)
 
 
 def print_report(path: Path, *, as_json: bool) -> None:
     """Print where the report lies; with JSON on stdout, to stderr."""
-    (sys.stderr if as_json else sys.stdout).write(f"report: {path}\n")
+    say(f"report: {path}", sys.stderr if as_json else sys.stdout)
 
 
 def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> None:

@@ -6,8 +6,8 @@ from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.report.comparison.collect import collect_comparison
 from perflab.report.comparison.junit import comparison_junit
 from perflab.report.comparison.summary import comparison_summary
-from perflab.report.results import write_whole
 from perflab.store.layout import ComparisonDir, SweepDir
+from perflab.store.scratch import write_whole
 
 
 def write_comparison(comparison: SweepComparison, place: ComparisonDir, *, report: bool) -> None:
@@ -22,6 +22,6 @@ def write_comparison(comparison: SweepComparison, place: ComparisonDir, *, repor
         # Where runs lie is nobody's business: the folder and the ids are enough to find it.
         runs_dir = SweepDir(comparison.candidate.dir.path.absolute()).runs_dir
         named = f"{runs_dir.name}/{place.report_html.absolute().relative_to(runs_dir).as_posix()}"
-    write_whole(place.comparison_json, document.to_json().encode())
+    write_whole(place.comparison_json, document.to_json())
     write_whole(place.junit_xml, comparison_junit(document))
-    write_whole(place.summary_md, comparison_summary(document, named).encode())
+    write_whole(place.summary_md, comparison_summary(document, named))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
+import psutil
 import pytest
 
 from load_tests.platform_api.passwords import hash_password, verify_password
@@ -45,6 +46,17 @@ def test_health_needs_no_token(anonymous: httpx.Client) -> None:
     answer = anonymous.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_has_an_end(api: Api, anonymous: httpx.Client, chunked: bool) -> None:
+    piece = b" " * 1024 * 1024
+    before = psutil.Process(api.process.pid).memory_info().rss
+    content = (piece for _ in range(100)) if chunked else piece * 100
+    answer = anonymous.post("/api/v1/auth/login", content=content)
+    assert error(answer) == (413, "body_too_large")
+    assert psutil.Process(api.process.pid).memory_info().rss - before < 30e6
+    assert anonymous.get("/health").status_code == 200
 
 
 def test_register_then_login(anonymous: httpx.Client, new_registration: NewRegistration) -> None:

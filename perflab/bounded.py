@@ -1,0 +1,127 @@
+"""What a value may be that comes from a file: types with their bounds, each declared once.
+
+Models hold values to them when a plan is made and when a file is read, so that whatever is written can be read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from perflab.amounts import LONGEST_S, MOST
+from perflab.text import one_line
+
+MOST_OF_RUN_S = 3 * LONGEST_S
+"""Spawning may take twice as long as planned, and then the last requests are waited for."""
+MOST_AMOUNT = 1e15
+# Whole numbers that a float tells apart.
+MOST_COUNTED = 2**53
+# No document is as deep, no list or text in one as long.
+MOST_DEPTH, MOST_ITEMS, LONGEST_TEXT, LONGEST_LINE = 20, 20_000, 100_000, 2000
+
+
+def _in_these_times(moment: AwareDatetime) -> AwareDatetime:
+    if not 2000 <= moment.year < 2200:
+        raise ValueError("it lies before the year 2000 or after 2199")
+    return moment
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it has control characters")
+    return text
+
+
+def _on_one_line(text: Any) -> Any:
+    return one_line(text, LONGEST_LINE) if isinstance(text, str) else text
+
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Total = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+"""Of requests."""
+Rate = Annotated[float, Field(gt=0, le=MOST)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
+OfRun = Annotated[float, Field(ge=0, le=MOST_OF_RUN_S)]
+"""Seconds since a run's start."""
+Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_these_times)]
+Line = Annotated[str, BeforeValidator(_on_one_line)]
+"""Somebody else's text, such as an exception's: whatever it is, it is taken as one line."""
+Name = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
+
+
+class Record(BaseModel):
+    """A value that goes into files and comes from there; it can't be changed."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return on one line what is wrong first, with the place of the value."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    what = f"{place[-200:]}: {first['msg']}" if place else str(first["msg"])
+    return what if what.isprintable() else ascii(what)
+
+
+def parse_document(text: str) -> Any:
+    """Return what a JSON text says; raises ValueError with the place of what no document of perflab has.
+
+    These are texts that nothing can take (NUL, half a character), and numbers, texts, lists and depths beyond all
+    bounds.
+    """
+    try:
+        document = json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError(f"it is more than {MOST_DEPTH} levels deep") from None
+    _check(document, ())
+    return document
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check(value: Any, place: tuple[str, ...]) -> None:
+    problem = ""
+    if isinstance(value, str):
+        problem = _problem_of(value)
+    elif isinstance(value, int | float):
+        problem = "" if abs(value) <= 1e18 else "it is beyond all bounds"
+    elif isinstance(value, dict | list):
+        if len(place) >= MOST_DEPTH:
+            problem = f"it is more than {MOST_DEPTH} levels deep"
+        elif len(value) > MOST_ITEMS:
+            problem = f"it has {len(value)} items"
+        elif isinstance(value, dict):
+            problem = next(filter(None, map(_problem_of, value)), "")
+    if problem:
+        raise ValueError(f"{'.'.join(place)}: {problem}" if place else problem)
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        _check(inner, (*place, str(name)))
+
+
+def _problem_of(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        return f"it has a text of {len(text)} characters"
+    if "\x00" in text:
+        return "it has a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "it has half a character"
+    return ""

@@ -1,0 +1,34 @@
+"""Runs a module in a process of its own, whatever lies in the working folder: ``python -P isolated.py MODULE ...``.
+
+``python -m`` puts the working folder in front of ``sys.path``, where a project's ``token.py``, ``locust.py`` or
+``perflab/`` would be taken for the modules of those names. By path, because the folder that perflab lies in need not be
+on ``sys.path`` then.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+
+def isolated(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs `module`, which sees this perflab and no file of the working folder."""
+    return [sys.executable, "-P", __file__, module, *arguments]
+
+
+def _import_perflab() -> None:
+    """Import the perflab that this file belongs to, whatever else goes by its name."""
+    home = Path(__file__).resolve().parent
+    spec = spec_from_file_location("perflab", home / "__init__.py", submodule_search_locations=[str(home)])
+    assert spec is not None  # noqa: S101 - the file lies there
+    assert spec.loader is not None  # noqa: S101
+    sys.modules["perflab"] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+if __name__ == "__main__":
+    _import_perflab()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

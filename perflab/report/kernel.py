@@ -1,0 +1,35 @@
+"""The kernel that a report's notebook runs in: perflab's own interpreter, whatever kernels are installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets import Unicode
+
+from perflab.isolated import isolated
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts perflab's interpreter as a kernel, in the working folder, from which a notebook may import modules."""
+
+    command: tuple[str, ...] = (sys.executable, "-m", "ipykernel_launcher")
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """What to start: installed kernels are not looked at, since the one that is found may be broken."""
+        return KernelSpec(argv=[*self.command, "-f", "{connection_file}"], display_name="perflab", language="python")
+
+
+class IsolatedKernel(OwnKernel):
+    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module."""
+
+    command = tuple(isolated("ipykernel_launcher"))
+
+
+def kernel_class(*, isolated: bool, place: Path) -> type[OwnKernel]:
+    """Return the kernel of one run; the file with its ports and its key lies in `place`."""
+    base = IsolatedKernel if isolated else OwnKernel
+    return type("Kernel", (base,), {"connection_file": Unicode(str(place / "kernel.json"))})

@@ -31,7 +31,9 @@ def test_what_a_console_shows_is_printable_but_for_its_own_codes(text: str) -> N
 
 def test_a_console_keeps_its_own_colours() -> None:
     stream = io.StringIO()
-    PlainConsole(file=stream, force_terminal=True, color_system="standard", highlight=False).print(f"[red]a[/]{STEERING}")
+    PlainConsole(file=stream, force_terminal=True, color_system="standard", highlight=False).print(
+        f"[red]a[/]{STEERING}"
+    )
     shown = stream.getvalue()
     assert shown.startswith("\x1b[31ma\x1b[0m")
     assert shown.count("\x1b") == 2

@@ -1,13 +1,13 @@
 """How often each one-sided 95 % bound misses the truth, on services whose truth is known and whose requests queue.
 
     python -m benchmarks.bounds_coverage [--repetitions 2000] [--seconds 15 60 300] [--csv F]
-    python -m benchmarks.bounds_coverage --sweep ID [--runs-dir DIR]
+    python -m benchmarks.bounds_coverage --sweep ID [--together RUNS] [--runs-dir DIR]
 
 Bounds of p50, p95 and p99, of throughput, and of the rate of requests within the true p90 stand beside those that take
 requests as independent: `low` and `high` are the shares of repetitions in which the lower and the upper bound is on
 the wrong side of the truth, 5 % is promised; `none` how often there are too few samples for an upper one; `effect` the
 median design effect. With `--sweep`, the bounds of each run of a recorded sweep are held against the percentiles of
-its other runs, pooled.
+its other runs, pooled; with `--together` those of so many runs, drawn by chance again and again.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ SERVICES: dict[str, type[Queue]] = {
     "closed": Closed,
 }
 UTILISATIONS = (0.3, 0.5, 0.7, 0.8, 0.9)
+SUBSETS = 200
 PERCENTILES = (0.50, 0.95, 0.99)
 WITHIN = 0.90
 
@@ -132,20 +133,26 @@ def _percentile(run: Run, seconds: int, q: float) -> tuple[Estimate, tuple[float
     return timed.percentile(q), (-math.inf if low is None else at(low), math.inf if high is None else at(high))
 
 
-def real(sweep: perflab.Sweep) -> Iterator[Missed]:
-    """Yield how often the bounds of one run miss the percentile of all other runs of its level, pooled."""
+def real(sweep: perflab.Sweep, together: int) -> Iterator[Missed]:
+    """Yield how often the bounds of so many runs miss the percentile of all other runs of their level, pooled."""
     latency = sweep.latency
     judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "stand_in"])]
-    lengths = {run: len(whole_seconds(window)) for run, window in zip(sweep.runs["run"], sweep.windows, strict=True)}
-    starts = {run: whole_seconds(window).start for run, window in zip(sweep.runs["run"], sweep.windows, strict=True)}
+    windows = {str(run): whole_seconds(of) for run, of in zip(sweep.runs["run"], sweep.windows, strict=True)}
     for (users, group), cell in judged.groupby(["users", "group"], observed=True):
-        runs = {str(run): rows for run, rows in cell.groupby("run", observed=True) if lengths[str(run)] > 1}
+        runs = {str(run): rows for run, rows in cell.groupby("run", observed=True) if len(windows[str(run)]) > 1}
+        # Runs beside each other share the machine's mood, which is what others have not: they are drawn by chance.
+        rng = np.random.default_rng(1)
+        chosen = (
+            [{run} for run in runs]
+            if together == 1
+            else [set(rng.choice([*runs], together, False)) for _ in range(SUBSETS)]
+        )
         for q in PERCENTILES:
             tally = _Tally()
-            for run, rows in runs.items():
-                others = cell[cell["run"].astype("str") != run]
-                truth = _timed(others["second"] * 0, others, 1).distribution.percentile(q)
-                found = _timed(rows["second"] - starts[run], rows, lengths[run])
+            for names in chosen:
+                others = cell[~cell["run"].isin(names)]
+                truth = _timed([others.assign(second=0)], [range(1)]).distribution.percentile(q)
+                found = _timed([runs[name] for name in names], [windows[name] for name in names])
                 low, high = percentile_ranks(found.distribution.samples, q)
                 at = found.distribution.at_rank
                 tally.add(
@@ -153,11 +160,17 @@ def real(sweep: perflab.Sweep) -> Iterator[Missed]:
                     (-math.inf if low is None else at(low), math.inf if high is None else at(high)),
                     truth,
                 )
-            yield tally.shares(f"{group}, {users} users", math.nan, max(lengths.values()), f"p{100 * q:g}")
+            yield tally.shares(f"{group}, {users} users", math.nan, max(map(len, windows.values())), f"p{100 * q:g}")
 
 
-def _timed(second: pd.Series[int], rows: pd.DataFrame, seconds: int) -> Timed:
-    return Timed(second.to_numpy().astype("int64"), rows["latency_ms"].to_numpy(), rows["count"].to_numpy(), (seconds,))
+def _timed(runs: Sequence[pd.DataFrame], windows: Sequence[range]) -> Timed:
+    lengths = [len(window) for window in windows]
+    begins = np.cumsum([0, *lengths[:-1]])
+    second = np.concatenate(
+        [rows["second"] - window.start + begin for rows, window, begin in zip(runs, windows, begins, strict=True)]
+    )
+    every = pd.concat(runs)
+    return Timed(second.astype("int64"), every["latency_ms"].to_numpy(), every["count"].to_numpy(), tuple(lengths))
 
 
 def show(rows: Sequence[Missed]) -> None:
@@ -182,13 +195,14 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--sweep", help="hold the runs of this recorded sweep against each other instead")
+    parser.add_argument("--together", type=int, default=1, help="so many of its runs by chance against all others")
     parser.add_argument("--runs-dir", type=Path)
     options = parser.parse_args()
     print(machine())
     print("service | util. | s | figure | low | high | none | effect | low, high if taken as independent")
     rows: list[Missed] = []
     if options.sweep:
-        rows = list(real(perflab.open_sweep(options.sweep, options.runs_dir)))
+        rows = list(real(perflab.open_sweep(options.sweep, options.runs_dir), options.together))
         show(rows)
     else:
         print(f"{options.repetitions} repetitions each, capacity {CAPACITY:g}/s; per cent of repetitions")

@@ -16,7 +16,7 @@ from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
 from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES
 from perflab.record.known import Known
 from perflab.record.outcome import name_of
-from perflab.redact import beginning, redact
+from perflab.redact import LineByLine, beginning, redact
 from perflab.text import request_name
 
 MOST_NAMES = MOST_ERRORS = MOST_EXCEPTIONS = 1000
@@ -29,6 +29,12 @@ _redacted = lru_cache(maxsize=1024)(redact)
 def _brief(text: str) -> str:
     # An answer's whole body, as often as not; Locust keeps each such text, and writes it into its files.
     return _redacted(beginning(text))
+
+
+@lru_cache(maxsize=64)
+def _brief_lines(text: str) -> str:
+    lines = LineByLine()
+    return "\n".join(lines.redact(beginning(line)) for line in text.split("\n"))
 
 
 def install() -> None:
@@ -69,7 +75,7 @@ def _discreet_exception(log_exception: Any) -> Any:
 
     @wraps(log_exception)
     def log(runner: Runner, node_id: str, msg: str, formatted_tb: str) -> None:
-        trace = known.of("\n".join(map(_brief, formatted_tb.split("\n"))))
+        trace = known.of(_brief_lines(formatted_tb))
         log_exception(runner, node_id, _brief(msg) if trace else FURTHER_EXCEPTIONS, trace or FURTHER_EXCEPTIONS)
 
     return log

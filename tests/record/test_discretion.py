@@ -16,6 +16,17 @@ stats.log_error("GET", "/", "-" * 1_000_000)
 stats.log_error("GET", "/", Exception("token=hunter2 " + "x" * 1_000_000))
 print(json.dumps([error.error for error in stats.errors.values()]))
 """
+RAISES = """
+import json
+from locust.env import Environment
+from perflab.record import discretion
+discretion.install()
+runner = Environment().create_local_runner()
+for number in range(3000):
+    text = f"{number} -----BEGIN PRIVATE KEY-----\\nhunter2\\nhunter2=\\n-----END PRIVATE KEY-----"
+    runner.log_exception("local", text, f"Traceback:\\n  raise\\nValueError: {text}\\n")
+print(json.dumps([[one["msg"], one["traceback"], one["count"]] for one in runner.exceptions.values()]))
+"""
 NAMES = """
 import json
 from locust.stats import RequestStats
@@ -57,3 +68,10 @@ def test_locusts_own_statistics_keep_no_secret_of_a_name_and_so_many_of_them() -
     assert sum(requests for requests, _ in counted.values()) == total == 2008
     assert sum(count for _, _, count in errors) == 2008
     assert len(errors) == 1000 + 1
+
+
+def test_locusts_own_exceptions_keep_no_secret_of_many_lines_and_so_many_of_them() -> None:
+    exceptions = json.loads(run(RAISES))
+    assert "hunter2" not in str(exceptions)
+    assert len(exceptions) == 1000 + 1
+    assert sum(count for _, _, count in exceptions) == 3000

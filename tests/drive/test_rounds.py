@@ -137,11 +137,9 @@ def test_a_round_that_was_cut_short_stays_and_the_next_has_its_own_number(in_emp
 
     def stop(event: Event) -> None:
         if isinstance(event, Progress) and event.phase == "steady":
-            # The log can't be written anew, as on a full disk.
-            event.run.locust_log.with_suffix(".redacted").mkdir()
             raise KeyboardInterrupt
 
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(KeyboardInterrupt):
         run_ab(
             ab,
             Objectives(),

@@ -9,11 +9,12 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
+import psutil
 import pytest
 
 from load_tests.platform_api.postgres import OwnPostgres
@@ -122,7 +123,7 @@ class Tells(HttpUser):
     wait_time = constant(0.05)
     @task
     def tells(self):
-        self.client.get("http://bob:{PASSWORD}@127.0.0.1:9/x", headers={{"Authorization": "Bearer {BEARER}"}})
+        self.client.get("/health", name="http://bob:{PASSWORD}@host/x", headers={{"Authorization": "Bearer {BEARER}"}})
         os.system("echo -----BEGIN PRIVATE KEY-----; echo {BEARER}")
         os.write(2, b"raw: Cookie: session={COOKIE}\\n")
 """
@@ -138,16 +139,20 @@ def test_a_killed_perflab_leaves_no_secret_in_locusts_own_files(tmp_path: Path, 
     )
     runs = tmp_path / "runs"
     wait_for(lambda: any("raw: Cookie" in log.read_text() for log in runs.rglob("locust.log")))
+    wait_for(lambda: any("@host/x" in table.read_text() for table in runs.rglob("latency.csv")))
     perflab.kill()
     perflab.wait()
-    [table] = runs.rglob("locust_stats.csv")
-    # Locust writes its files when it is stopped, too.
-    wait_for(lambda: "127.0.0.1:9" in table.read_text())
+    # Locust writes its files when it is ended, too.
+    wait_for(lambda: not any(str(locustfile) in " ".join(one.info["cmdline"] or ()) for one in running()))
     locustfile.unlink()
     found = [path for path in runs.rglob("*") if path.is_file()]
     assert len(found) > 8
     secrets = [PASSWORD.encode(), BEARER.encode(), COOKIE.encode()]
     assert [path for path in found if any(secret in path.read_bytes() for secret in secrets)] == []
+
+
+def running() -> Iterator[psutil.Process]:
+    return psutil.process_iter(["cmdline"])
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

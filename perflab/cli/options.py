@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
 import typer
+
+from perflab.errors import PerflabError
 
 Host = Annotated[str | None, typer.Option(metavar="URL", help="The target, e.g. http://localhost:8000.")]
 Launch = Annotated[
@@ -46,7 +49,9 @@ def _clear(runs_dir: str | None) -> str | None:
     from perflab.store.scratch import clear_leftovers
     from perflab.workbench import runs_folder
 
-    clear_leftovers(runs_folder(runs_dir))
+    # Where there is no telling where they lie, the command itself says so.
+    with contextlib.suppress(PerflabError):
+        clear_leftovers(runs_folder(runs_dir))
     return runs_dir
 
 

@@ -68,5 +68,5 @@ def test_without_objectives_the_verdict_is_on_validity_alone(folder: Path, small
 @pytest.mark.parametrize(("limit", "code", "verdict"), [("30000", 0, "PASS"), ("0.001", 1, "FAIL")])
 def test_objectives_come_from_a_file(folder: Path, small_target: str, limit: str, code: int, verdict: str) -> None:
     (folder / "limits.toml").write_text(OBJECTIVES.replace("LIMIT", limit))
-    found = sweep(folder, small_target, "--objectives", "limits.toml", "--users", "60")
+    found = sweep(folder, small_target, "--objectives", "limits.toml", "--users", "150")
     assert (found[0], found[1]["verdict"]) == (code, verdict), found[1]["reasons"]

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PASSWORD = "pa55-planted/word"
 BEARER = "planted-bearer-7f3a"
 COOKIE = "planted-cookie-91bc"
+KEY = "MIIEvQplanted+Key/91bc=="
 # What the reference API hands out: user id, expiry in ms, signature.
 TOKEN = re.compile(rb"\b\d+\.\d{13}\.[\w-]{43}\b")
 
@@ -124,7 +125,7 @@ class Tells(HttpUser):
     @task
     def tells(self):
         self.client.get("/health", name="http://bob:{PASSWORD}@host/x", headers={{"Authorization": "Bearer {BEARER}"}})
-        os.system("echo -----BEGIN PRIVATE KEY-----; echo {BEARER}")
+        os.system("echo -----BEGIN PRIVATE KEY-----; echo {KEY}")
         os.write(2, b"raw: Cookie: session={COOKIE}\\n")
 """
 
@@ -147,7 +148,7 @@ def test_a_killed_perflab_leaves_no_secret_in_locusts_own_files(tmp_path: Path, 
     locustfile.unlink()
     found = [path for path in runs.rglob("*") if path.is_file()]
     assert len(found) > 8
-    secrets = [PASSWORD.encode(), BEARER.encode(), COOKIE.encode()]
+    secrets = [text.encode() for text in (PASSWORD, BEARER, COOKIE, KEY)]
     assert [path for path in found if any(secret in path.read_bytes() for secret in secrets)] == []
 
 

@@ -8,7 +8,7 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from perflab.analyse.sweep import Sweep
 from perflab.report.collect import collect
-from perflab.report.junit import junit_xml
+from perflab.report.junit import junit_xml, xml_text
 from tests.analyse.conftest import Written
 
 HOSTILE = "a\x00\x08\x1b]]>\"'<b>&amp;\n\u2028\ufffe𝛑"
@@ -107,11 +107,13 @@ def test_a_level_without_a_run_is_told(written: Written) -> None:
 
 def test_hostile_texts_come_through(written: Written) -> None:
     """Whatever stands in names and messages, the file is XML, and a text stays a text."""
-    written.limit("p95_ms", 1, group=HOSTILE, patterns=(HOSTILE, "/a"))
+    shown = "a]]>\"'<b>&amp;𝛑"
+    written.limit("p95_ms", 1, group=shown, patterns=(shown, "/a"))
     written.run([(second, "/a", "ok", 5.0, 30) for second in range(10)])
     metrics = collect(written.open())
     xml = junit_xml(metrics)
-    shown = "a\\x00\\x08\\x1b]]>\"'<b>&amp;\\n\\u2028\\ufffe𝛑"
+    # What no name may hold, a message may.
+    assert xml_text(HOSTILE) == "a\\x00\\x08\\x1b]]>\"'<b>&amp;\\n\\u2028\\ufffe𝛑"
     [suite] = parse(xml)
     case = by_name(suite)[f"{shown} p95 <= 1 ms"]
     assert result(case)[2].startswith(f"{shown} p95 at 10 users: 5 ms")

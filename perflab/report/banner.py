@@ -115,7 +115,7 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
         bounds,
         number(int(cell["samples"])),
         # Four user counts must fit side by side: what "taken as independent" means stands below, once.
-        effective(cell["effective_samples"]).replace(" effective", "\N{NO-BREAK SPACE}effective")
+        effective(cell["effective_samples"]).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
         if _known(cell["effective_samples"])
         else "",
         f", {cell['clock']} clock" if cell["clock"] not in ("", "wire") else "",

@@ -1,6 +1,6 @@
 """Does every loss come to light, and does nothing stay behind? perflab's processes are killed at random moments.
 
-    python -m benchmarks.kills [--kills 100] [--first 1] [--only SEED] [--keep FOLDER]
+    python -m benchmarks.kills [--kills 100] [--first 1] [--only SEED ...] [--keep FOLDER]
 
 Each kill is drawn by its seed: a command, one of the processes that it starts, a signal (SIGKILL mostly), and a moment
 in the life that this kind of process has in an undisturbed run. Then the command must come to its end with an exit code
@@ -237,17 +237,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the seed of the first kill")
-    parser.add_argument("--only", type=int, metavar="SEED", help="this kill alone")
+    parser.add_argument("--only", type=int, nargs="+", metavar="SEED", help="these kills alone")
     parser.add_argument("--keep", type=Path, help="where the folders of violations are kept")
     arguments = parser.parse_args()
-    first, count = (arguments.first, arguments.kills) if arguments.only is None else (arguments.only, 1)
+    seeds = arguments.only or range(arguments.first, arguments.first + arguments.kills)
     print(machine())
     done: dict[Kill, Outcome] = {}
     spans: dict[str, Spans] = {}
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         place = Path(name)
         place.chmod(0o755)
-        for kill in map(draw, range(first, first + count)):
+        for kill in map(draw, seeds):
             if kill.command not in spans:
                 spans[kill.command] = undisturbed(kill.command, place / f"undisturbed-{len(spans)}")
             folder = place / str(kill.seed)

@@ -36,6 +36,8 @@ from perflab.store.layout import SIDES
 
 # How long a command may take in all, its processes after it, and how long a process stands still that is stopped.
 MOST_S, AFTER_S, STOPPED_S = 120.0, 10.0, 3.0
+# Until then perflab may still be importing what handles signals.
+EARLY_S = 3.0
 # Tables are written once a second.
 MOST_LOST_S = 2.5
 # Of a process's life in a run: by then the planned end has not come.
@@ -98,7 +100,7 @@ def undisturbed(command: str, folder: Path) -> Spans:
 
 
 class Struck(NamedTuple):
-    """A kill that was carried out: when (epoch seconds), and whether perflab's own handlers were in place."""
+    """A kill that was carried out: when (epoch seconds), and whether perflab must have set up its handlers by then."""
 
     kill: Kill
     at: float
@@ -112,7 +114,8 @@ def strike(running: Running, kill: Kill, span: tuple[float, float]) -> Struck | 
         found = running.of_kind(kill.victim) if time.monotonic() >= due else []
         with contextlib.suppress(psutil.Error, OSError):
             for victim in random.Random(kill.seed).sample(found, min(1, len(found))):
-                struck = Struck(kill, time.time(), kill.victim != "perflab" or _handles_signals(victim.pid))
+                early = kill.victim == "perflab" and time.monotonic() < running.begun + EARLY_S
+                struck = Struck(kill, time.time(), not early or _handles_signals(victim.pid))
                 victim.send_signal(kill.sent)
                 # Not guards: they wake each other up, and perflab wakes them.
                 if kill.sent == signal.SIGSTOP and kill.victim != "guard":

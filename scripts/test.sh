@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup-env.sh"
 cd "$root"
 # Most tests wait for real processes most of the time. Those of one file share servers, so they stay together.
 if [ $# -eq 0 ]; then
-    set -- -n "${PERFLAB_TEST_PROCESSES:-4}" --dist loadfile
+    set -- -n "${PERFLAB_TEST_PROCESSES:-3}" --dist loadfile
     "$PYTHON" -m ruff check .
     "$PYTHON" -m ruff format --check .
     "$PYTHON" -m mypy

@@ -125,7 +125,7 @@ class Tells(HttpUser):
     @task
     def tells(self):
         self.client.get("/health", name="http://bob:{PASSWORD}@host/x", headers={{"Authorization": "Bearer {BEARER}"}})
-        os.system("echo -----BEGIN PRIVATE KEY-----; echo {KEY}")
+        os.system("echo -----BEGIN PRIVATE KEY-----; echo {KEY}; echo -----END PRIVATE KEY-----")
         os.write(2, b"raw: Cookie: session={COOKIE}\\n")
 """
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -49,7 +48,8 @@ def ask(host: str, path: str, within_s: float, context: ssl.SSLContext | None = 
         if parts.scheme == "https"
         else http.client.HTTPConnection(name, parts.port, timeout=within_s)
     )
-    return within(within_s, partial(_ask, connection, parts.path.rstrip("/") + path), partial(_cut_off, connection))
+    question = _Question(connection, parts.path.rstrip("/") + path)
+    return within(within_s, question.ask, question.cut_off)
 
 
 def within(seconds: float, act: Callable[[], T], give_up: Callable[[], None] = lambda: None) -> T:
@@ -74,21 +74,34 @@ def within(seconds: float, act: Callable[[], T], give_up: Callable[[], None] = l
         raise TimeoutError(f"no answer within {seconds:g} s") from None
 
 
-def _ask(connection: http.client.HTTPConnection, path: str) -> HostAnswer:
-    try:
-        began = time.perf_counter()
-        connection.connect()
-        connected = time.perf_counter()
-        connection.request("GET", path)
-        response = connection.getresponse()
-        response.read(MOST_BYTES)
-        return HostAnswer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
-    finally:
-        connection.close()
+class _Question:
+    """One question on a connection of its own, which somebody else may give up at any moment."""
 
+    def __init__(self, connection: http.client.HTTPConnection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        # The connection forgets its socket when it hands it to an answer without end.
+        self._socket: socket.socket | None = None
+        self._given_up = False
 
-def _cut_off(connection: http.client.HTTPConnection) -> None:
-    # To close it would not wake up who reads from it.
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+    def ask(self) -> HostAnswer:
+        try:
+            began = time.perf_counter()
+            self._connection.connect()
+            self._socket = self._connection.sock
+            if self._given_up:
+                raise TimeoutError
+            connected = time.perf_counter()
+            self._connection.request("GET", self._path)
+            response = self._connection.getresponse()
+            response.read(MOST_BYTES)
+            return HostAnswer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
+        finally:
+            self._connection.close()
+
+    def cut_off(self) -> None:
+        # To close it would not wake up who reads from it.
+        self._given_up = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)

@@ -24,7 +24,9 @@ from typing import Any
 _START_TIMEOUT_S = 30.0
 _LOCK_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 1.5
-_SOCKET_DIR_MAX_CHARS = 80  # a unix socket's path must fit in 104 bytes on every POSIX system
+_WORK_DIR = ".perflab-postgres-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_TEMPORARY_MAX_CHARS = 60  # with the names in it a unix socket's path must fit in 104 bytes on every POSIX system
 
 _VOLATILE = {
     "fsync": "off",
@@ -56,12 +58,13 @@ def _open_to_others(path: Path) -> bool:
 
 
 class _Postgres:
-    """One PostgreSQL below `home`, its socket in `work_dir`."""
+    """One PostgreSQL, its socket in `work_dir`, which is in use as long as somebody has the descriptor `held` open."""
 
-    def __init__(self, binaries: Path, work_dir: Path, data_dir: Path | None, max_connections: int) -> None:
+    def __init__(self, binaries: Path, work_dir: Path, held: int, data_dir: Path | None, max_connections: int) -> None:
         self._account = _account()
         self._binaries = self._reachable(binaries, work_dir)
         self._work_dir = work_dir
+        self._held = held
         self._home = data_dir or work_dir
         self._volatile = data_dir is None
         self._max_connections = max_connections
@@ -79,6 +82,7 @@ class _Postgres:
             "max_connections": str(self._max_connections),
             "io_method": "sync",  # worker processes for reads don't pay on so small a machine
             "jit": "off",
+            "dynamic_shared_memory_type": "mmap",  # files in its own folder: in /dev/shm a kill would leave them
         }
         options |= _VOLATILE if self._volatile else {}
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -145,6 +149,7 @@ class _Postgres:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
+            pass_fds=[self._held],
             # A set time zone spares initdb the search through the whole zone database.
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             **identity,
@@ -172,18 +177,42 @@ def _last_error(output: str) -> str:
 
 
 @contextlib.contextmanager
-def _work_dir() -> Iterator[Path]:
-    """A temporary directory that takes a socket and, as root, that the other account reaches."""
+def _work_dir() -> Iterator[tuple[Path, int]]:
+    """A temporary directory that takes a socket and, as root, that the other account reaches; and its descriptor.
+
+    Whoever has the descriptor open holds the directory. One that nobody holds is left from a kill, and removed here.
+    """
     root = os.geteuid() == 0
     own = Path(tempfile.gettempdir())
-    fits = len(str(own)) <= _SOCKET_DIR_MAX_CHARS and (not root or _open_to_others(own))
-    path = Path(tempfile.mkdtemp(prefix="platform-api-", dir=own if fits else "/tmp"))  # noqa: S108
+    fits = len(str(own)) <= _TEMPORARY_MAX_CHARS and (not root or _open_to_others(own))
+    path, held = _new_work_dir(own if fits else Path("/tmp"))  # noqa: S108
     try:
         if (account := _account()) is not None:
             os.chown(path, account.pw_uid, account.pw_gid)
-        yield path
+        yield path, held
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        os.close(held)
+
+
+def _new_work_dir(place: Path) -> tuple[Path, int]:
+    for left in place.glob(f"{_WORK_DIR}*"):
+        with contextlib.suppress(OSError):
+            held = os.open(left, _FOLDER)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(held)
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_WORK_DIR, dir=place))
+        # Before it is held, another start may take it for one that was left.
+        with contextlib.suppress(FileNotFoundError):
+            held = os.open(path, _FOLDER)
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if path.exists():
+                return path, held
+            os.close(held)
 
 
 @contextlib.contextmanager
@@ -233,8 +262,8 @@ def main(binaries: str, max_connections: str, data_dir: str = "") -> None:
         signal.signal(number, lambda *_: None)
     home = Path(data_dir) if data_dir else None
     try:
-        with _locked(home), _work_dir() as work_dir:
-            postgres = _Postgres(Path(binaries), work_dir, home, int(max_connections))
+        with _locked(home), _work_dir() as (work_dir, held):
+            postgres = _Postgres(Path(binaries), work_dir, held, home, int(max_connections))
             try:
                 postgres.start()
                 _tell(socket_dir=str(work_dir))

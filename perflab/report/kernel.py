@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -16,6 +18,11 @@ class OwnKernel(AsyncKernelManager):
     """Starts perflab's interpreter as a kernel, in the working folder, from which a notebook may import modules."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "ipykernel_launcher")
+    made: ClassVar[list[OwnKernel]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.made.append(self)
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -32,4 +39,13 @@ class IsolatedKernel(OwnKernel):
 def kernel_class(*, isolated: bool, place: Path) -> type[OwnKernel]:
     """Return the kernel of one run; the file with its ports and its key lies in `place`."""
     base = IsolatedKernel if isolated else OwnKernel
-    return type("Kernel", (base,), {"connection_file": Unicode(str(place / "kernel.json"))})
+    return type("Kernel", (base,), {"connection_file": Unicode(str(place / "kernel.json")), "made": []})
+
+
+def kill(kernels: type[OwnKernel]) -> None:
+    """Kill the process of each kernel of this class that runs; may be called from any thread."""
+    for kernel in kernels.made:
+        process = getattr(kernel.provisioner, "process", None)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import concurrent.futures
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,12 @@ from papermill.exceptions import PapermillExecutionError
 
 from perflab.errors import PerflabError, UsageError
 from perflab.report.export import export_html
-from perflab.report.kernel import kernel_class
+from perflab.report.kernel import OwnKernel, kernel_class, kill
 from perflab.report.parameters import unknown_parameters
 from perflab.store.scratch import scratch_folder
+
+# What it says of a kernel that dies is in the error too.
+logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
@@ -37,17 +43,21 @@ def run_notebook(
     _check_known(node, given)
     try:
         with scratch_folder("kernel") as place:
-            papermill.execute_notebook(
-                node,
-                # papermill fills braces in a path with parameters; here a brace is a brace.
-                str(output).replace("{", "{{").replace("}", "}}"),
-                given,
-                kernel_name=_KERNEL["name"],
-                language=_KERNEL["language"],
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                kernel_manager_class=kernel_class(isolated=isolated, place=place),
-                extra_arguments=["--log-level=CRITICAL"],
+            kernels = kernel_class(isolated=isolated, place=place)
+            _run_beside(
+                kernels,
+                lambda: papermill.execute_notebook(
+                    node,
+                    # papermill fills braces in a path with parameters; here a brace is a brace.
+                    str(output).replace("{", "{{").replace("}", "}}"),
+                    given,
+                    kernel_name=_KERNEL["name"],
+                    language=_KERNEL["language"],
+                    progress_bar=False,
+                    request_save_on_cell_execute=False,
+                    kernel_manager_class=kernels,
+                    extra_arguments=["--log-level=CRITICAL"],
+                ),
             )
     except PapermillExecutionError as error:
         _forget_places(notebook, output)
@@ -60,6 +70,30 @@ def run_notebook(
         # Also nbclient's DeadKernelError, which is one.
         raise NotebookError(f"{notebook.name} could not be run: {_first_line(str(error))}") from None
     _forget_places(notebook, output)
+
+
+def _run_beside(kernels: type[OwnKernel], run: Callable[[], object]) -> None:
+    """Run a notebook in another thread; if this one is interrupted, the kernel is killed.
+
+    In the main thread nbclient would take SIGINT and SIGTERM from whoever handles them, and leave neither handled.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1, "notebook") as thread:
+        done = thread.submit(_with_its_loop_closed, run)
+        try:
+            done.result()
+        finally:
+            # The kernel may only be starting: a kill is then too early.
+            while not done.done():
+                kill(kernels)
+                concurrent.futures.wait([done], timeout=0.1)
+
+
+def _with_its_loop_closed(run: Callable[[], object]) -> None:
+    try:
+        run()
+    finally:
+        # The one that jupyter_core has made for this thread and leaves open.
+        asyncio.get_event_loop_policy().get_event_loop().close()
 
 
 def _read(notebook: Path) -> Any:

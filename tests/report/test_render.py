@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from perflab.errors import PerflabError, UsageError
@@ -167,22 +170,65 @@ def test_a_kernel_that_dies_costs_the_report_and_leaves_nothing(
     assert not [path for path in tmp_path.rglob("*kernel*") if path.is_file()]
 
 
-def test_a_report_that_is_killed_leaves_nothing_to_the_next_command(tmp_path: Path, hostile_dir: SweepDir) -> None:
-    runs_dir = tmp_path / "runs"
-    shutil.copytree(hostile_dir.path, runs_dir / hostile_dir.id)
-    command = [sys.executable, "-m", "perflab", "report", "latest", "--runs-dir", str(runs_dir)]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    report = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+@pytest.fixture
+def begun(tmp_path: Path, hostile_dir: SweepDir) -> subprocess.Popen[str]:
+    """`perflab report` of the only sweep in `tmp_path`/runs, whose kernel has begun to start."""
+    shutil.copytree(hostile_dir.path, tmp_path / "runs" / hostile_dir.id)
+    report = subprocess.Popen(
+        [sys.executable, "-m", "perflab", "report", "latest", "--runs-dir", str(tmp_path / "runs")],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     # The kernel's file is written when its folder is there already.
     while not list(tmp_path.glob("perflab-*/.kernel-*/kernel.json")):
         assert time.monotonic() < deadline
         assert report.poll() is None
         time.sleep(0.02)
-    assert list(runs_dir.glob("*/.report-*"))
-    report.kill()
-    report.wait()
-    listed = [sys.executable, "-m", "perflab", "list", "--runs-dir", str(runs_dir)]
+    assert list(tmp_path.glob("runs/*/.report-*"))
+    return report
+
+
+def test_a_report_that_is_killed_leaves_nothing_to_the_next_command(
+    tmp_path: Path, begun: subprocess.Popen[str]
+) -> None:
+    begun.kill()
+    begun.communicate()
+    listed = [sys.executable, "-m", "perflab", "list", "--runs-dir", str(tmp_path / "runs")]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     subprocess.run(listed, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
-    assert not list(runs_dir.glob("*/.report-*"))
+    assert not list(tmp_path.glob("runs/*/.report-*"))
     assert not list(tmp_path.glob("perflab-*/.*"))
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_report_that_is_interrupted_ends_in_one_line_and_leaves_nothing(
+    tmp_path: Path, begun: subprocess.Popen[str], sent: signal.Signals, code: int
+) -> None:
+    # The second comes while the kernel answers.
+    time.sleep(0 if sent == signal.SIGINT else 2)
+    begun.send_signal(sent)
+    _, said = begun.communicate(timeout=60)
+    assert (begun.returncode, said.count("\n")) == (code, 1), said
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file() or path.name.startswith((".report", ".kernel"))]
+    assert not [process for process in psutil.process_iter() if str(tmp_path) in " ".join(_words(process))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def test_a_notebook_leaves_signals_to_whoever_handles_them(tmp_path: Path) -> None:
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    mine = {number: signal.getsignal(number) for number in before}
+    try:
+        run_notebook(write_notebook(tmp_path / "plain.ipynb", "x = 1"), tmp_path / "out.ipynb")
+        assert {number: signal.getsignal(number) for number in before} == mine
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

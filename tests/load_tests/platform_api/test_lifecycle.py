@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,22 @@ def test_a_kill_leaves_nothing_behind(start_api: StartApi, wait_until: WaitUntil
         wait_until(lambda: not any(p.is_running() for p in everything), "watcher and PostgreSQL are gone")
         assert leftovers(directory) == []
     assert (data_dir / "pgdata" / "PG_VERSION").exists() is kept
+
+
+def test_the_next_start_clears_what_a_killed_watcher_leaves(start_api: StartApi, wait_until: WaitUntil) -> None:
+    with tempfile.TemporaryDirectory(prefix="perflab-left-") as temporary:
+        Path(temporary).chmod(0o755)
+        with start_api(TMPDIR=temporary) as api, start_api(TMPDIR=temporary) as other:
+            left, kept = api.socket_dir(), other.socket_dir()
+            databases = api.postgres()
+            for process in (api.watcher(), *databases):
+                process.kill()
+            wait_until(lambda: not any(p.is_running() for p in databases), "PostgreSQL is gone")
+            assert left.exists()
+            with start_api(TMPDIR=temporary) as third, other.client() as client:
+                assert sorted(Path(temporary).iterdir()) == sorted([kept, third.socket_dir()])
+                assert client.get("/health").status_code == 200
+        assert list(Path(temporary).iterdir()) == []
 
 
 def test_a_terminals_ctrl_c_reaches_the_api_alone(start_api: StartApi) -> None:

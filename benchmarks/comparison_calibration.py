@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.analysis_speed import machine
-from perflab.ab_plan import LOOKS
 from perflab.analyse.comparison.decision import Rules, decide
 from perflab.analyse.comparison.procedure import LATENCY_PART
 from perflab.analyse.intervals import rate_bounds
 from perflab.analyse.summary import Floats
+from perflab.plan.ab import LOOKS
 
 ENDPOINTS = 3
 ENDPOINT = np.repeat(np.arange(ENDPOINTS), 8)

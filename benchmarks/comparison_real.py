@@ -23,13 +23,13 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.analysis_speed import machine
-from perflab.ab_plan import LOOKS, make_ab_plan
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.summary import Floats
 from perflab.analyse.sweep import Sweep
 from perflab.drive.rounds import run_ab
-from perflab.objectives import load_objectives
-from perflab.settings import load_environment
+from perflab.plan.ab import LOOKS, make_ab_plan
+from perflab.plan.objectives import load_objectives
+from perflab.plan.settings import load_environment
 from perflab.store.ab import AbDir
 from perflab.store.layout import list_ab_folders
 

@@ -37,10 +37,10 @@ import perflab
 from benchmarks.analysis_speed import machine
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab import chart, report
-from perflab.ab_plan import AbPlan, AbTarget
 from perflab.cli.app import run_command
 from perflab.errors import PerflabError
-from perflab.plan import Plan
+from perflab.plan.ab import AbPlan, AbTarget
+from perflab.plan.plan import Plan
 from perflab.report import find_notebook
 from perflab.store.ab import AbManifest, create_ab
 from perflab.store.baseline import write_baseline

@@ -22,9 +22,9 @@ import certifi
 
 import perflab
 from benchmarks.analysis_speed import machine
-from perflab.amounts import parse_users
 from perflab.calibrate.server import CERTIFICATE
 from perflab.drive.target import free_port
+from perflab.plan.amounts import parse_users
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN_RATE = 50

@@ -29,10 +29,10 @@ import pandas as pd
 import perflab
 from benchmarks.analysis_speed import machine
 from benchmarks.measurement_truth import GOAL_MS, GOAL_SHARE, percentile
-from perflab.amounts import parse_users
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.validity import MOST_SHORTFALL
 from perflab.calibrate.ramp import CYCLE_S
+from perflab.plan.amounts import parse_users
 
 USERS = {"HttpUser": "1000,1500,2000,2300,3000", "FastHttpUser": "2000,3000,4000,4500,5000,6000"}
 PERCENTILES = (50, 95, 99)

@@ -28,7 +28,6 @@ import pandas as pd
 
 import perflab
 from benchmarks.analysis_speed import machine
-from perflab.amounts import parse_users
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.server import CERTIFICATE
 from perflab.chart.style import (
@@ -44,6 +43,7 @@ from perflab.chart.style import (
     users_axis,
 )
 from perflab.drive.target import free_port
+from perflab.plan.amounts import parse_users
 
 PERCENTILES = (50, 95, 99)
 SPAWN_RATE = 100

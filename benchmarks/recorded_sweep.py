@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from perflab.amounts import parse_users
 from perflab.analyse.summary import Floats
-from perflab.objectives import Objectives, load_objectives
-from perflab.plan import SETTLE_S, Plan
+from perflab.plan.amounts import parse_users
+from perflab.plan.objectives import Objectives, load_objectives
+from perflab.plan.plan import SETTLE_S, Plan
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import (
     Evidence,
@@ -31,7 +31,6 @@ from perflab.store.manifest import (
     Window,
     write_manifest,
 )
-from perflab.store.measures import CLIENT, STAND_IN, WIRE
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -42,6 +41,7 @@ from perflab.store.tables import (
     bucket_of,
     create_table,
 )
+from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE
 
 ROOT = Path(__file__).resolve().parent.parent
 START = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)

@@ -35,7 +35,7 @@ from perflab.drive.child import Child
 from perflab.drive.locust import locust_environment, run_command
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.target import Target, open_target
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from perflab.redact import SECRETS, Step, redact
+from perflab.vocabulary.redact import SECRETS, Step, redact
 
 ALPHABET = (
     *("-", ":", "'", '"', "\\", "=", "@", "://", "?", "&", ".", ",", ";", "/", "{", "}", " ", "\n", "\t", "_", "\0"),

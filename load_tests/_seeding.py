@@ -19,7 +19,7 @@ from load_tests.platform_api.database import create_schema
 from load_tests.platform_api.passwords import hash_password
 from load_tests.platform_api.settings import HASH_COST
 from load_tests.utils import seeded_data
-from perflab.hosts import is_for_tests
+from perflab.plan.hosts import is_for_tests
 
 _CONNECT_TIMEOUT_S = 5
 _CLOSE_TIMEOUT_S = 1

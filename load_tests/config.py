@@ -24,9 +24,9 @@ from pydantic import (
     field_validator,
 )
 
-from perflab.amounts import parse_duration
 from perflab.errors import UsageError
-from perflab.settings import load_environment, project_root
+from perflab.plan.amounts import parse_duration
+from perflab.plan.settings import load_environment, project_root
 
 MOST_USERS = 1_000_000
 MOST_SEED = 10**9

@@ -11,9 +11,9 @@ import typer
 
 from load_tests.config import ConfigurationError, load_settings
 from load_tests.report_generator import check_output, generate_reports
-from perflab.amounts import level_range
 from perflab.cli.app import run_app
 from perflab.errors import UsageError
+from perflab.plan.amounts import level_range
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "run_load_tests.sh"

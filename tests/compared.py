@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import Group, Objectives
+from perflab.plan.objectives import Group, Objectives
 
 LOAD: Mapping[str, Any] = {
     "users": (100,),

@@ -15,8 +15,8 @@ HEAVY = {"pandas", "numpy", "scipy", "matplotlib", "locust", "gevent", "papermil
     ("room", "allowed"),
     [
         ("perflab", set()),
-        ("perflab.plan", set()),
-        ("perflab.objectives", set()),
+        ("perflab.plan.plan", set()),
+        ("perflab.plan.objectives", set()),
         ("perflab.store.manifest", set()),
         ("perflab.store.handover", set()),
         ("perflab.store.tables", set()),

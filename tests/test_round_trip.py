@@ -20,8 +20,8 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.child import Child
 from perflab.drive.run import Lane, _close
 from perflab.drive.target import Target
-from perflab.objectives import DEFAULT, Group, Objective, Objectives
-from perflab.plan import Plan
+from perflab.plan.objectives import DEFAULT, Group, Objective, Objectives
+from perflab.plan.plan import Plan
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
 from perflab.record.faults import Faults

@@ -12,7 +12,7 @@ from pandas.api.types import union_categoricals
 from perflab.analyse.samples import Reading, Table, batches, read_table, read_together
 from perflab.analyse.window import whole_seconds
 from perflab.errors import StoreError
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, Window
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.summary import CLIENT, STAND_IN, WIRE, Bools, Codes, Ints, Samples, wire_cells
-from perflab.store import measures
+from perflab.vocabulary import measure as measures
 
 _CODES = {measures.CLIENT: CLIENT, measures.WIRE: WIRE, measures.STAND_IN: STAND_IN}
 

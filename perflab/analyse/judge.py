@@ -10,7 +10,7 @@ from perflab.analyse.bounds import Estimate, Timed, share_bounds, share_of, thro
 from perflab.analyse.dependence import Reach
 from perflab.analyse.intervals import Bounds, rate_bounds
 from perflab.analyse.summary import Floats
-from perflab.objectives import Group, Objective
+from perflab.plan.objectives import Group, Objective
 from perflab.store.manifest import Verdict
 
 LONGEST_ADVICE_S = 3600.0

@@ -18,8 +18,8 @@ import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.wording import thousands
-from perflab.store import measures
-from perflab.text import one_line
+from perflab.vocabulary import measure as measures
+from perflab.vocabulary.text import one_line
 
 Endpoint = tuple[str, str]
 

@@ -15,8 +15,8 @@ from perflab.analyse.clocks import row_clocks
 from perflab.analyse.judge import Observed
 from perflab.analyse.partition import judged_latencies
 from perflab.analyse.summary import Bools, Floats, Ints, Samples, clocks, judged_requests, wire_cells
-from perflab.objectives import Objective, any_matches
-from perflab.text import one_line
+from perflab.plan.objectives import Objective, any_matches
+from perflab.vocabulary.text import one_line
 
 # As many and as long as a message bears.
 MOST_NAMES_SHOWN = 8

@@ -13,10 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from perflab.amounts import MOST
-from perflab.bounded import MOST_AMOUNT, MOST_OF_RUN_S
 from perflab.errors import StoreError
-from perflab.reading import read_bytes
+from perflab.fields import MOST, MOST_AMOUNT, MOST_OF_RUN_S
+from perflab.files import read_bytes
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_ADDED,

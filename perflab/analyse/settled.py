@@ -11,7 +11,7 @@ from perflab.analyse.clocks import has_value, judged_rows
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second
 from perflab.analyse.window import whole_seconds
 from perflab.store.manifest import RunManifest, Window
-from perflab.store.measures import CLIENT
+from perflab.vocabulary.measure import CLIENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from perflab.analyse.clocks import judged_rows
 from perflab.analyse.summary import SortedSamples
-from perflab.objectives import Objective
+from perflab.plan.objectives import Objective
 
 MOST_BLOCKS = 10
 LEAST_BLOCK_S = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 
 RATES = ("success_rate", "error_rate")
 MOST_OUTCOMES = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from perflab.analyse.window import whole_seconds
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest
 from perflab.store.silence import Silence
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge, worst
 from perflab.analyse.wording import reason
-from perflab.objectives import Objective, Objectives
+from perflab.plan.objectives import Objective, Objectives
 from perflab.store.manifest import Verdict
 
 _DTYPES: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from perflab.analyse.judge import Judgement, settles
-from perflab.objectives import Objective
+from perflab.plan.objectives import Objective
 
 
 def reason(objective: Objective, users: int, judgement: Judgement) -> str:

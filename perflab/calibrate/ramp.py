@@ -22,11 +22,11 @@ from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.errors import PerflabError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, read_manifest
-from perflab.store.measures import CLIENT
+from perflab.vocabulary.measure import CLIENT
 
 # By path: only Locust itself may import what lives inside Locust.
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")

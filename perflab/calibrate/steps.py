@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.summary import Floats, Ints, SortedSamples
-from perflab.store.measures import CLIENT, WIRE
+from perflab.vocabulary.measure import CLIENT, WIRE
 
 # Long enough that a step holds a few requests above its p99, short enough that few users come on in it.
 STEP_S = 2

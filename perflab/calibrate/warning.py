@@ -6,7 +6,7 @@ from pathlib import Path
 
 from perflab.analyse.validity import REMEDY
 from perflab.errors import StoreError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.calibration import Calibration, Ceiling, calibration_file, read_calibration
 
 

@@ -16,7 +16,7 @@ import typer
 from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 INTERRUPTED = 130
 TERMINATED = 143

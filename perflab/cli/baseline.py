@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perflab.cli import options
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from perflab.cli import options
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 Processes = Annotated[
     int | None,

@@ -39,7 +39,7 @@ def doctor(
     What follows -- is what Locust will get, as for perflab sweep.
     """
     from perflab.doctor import examine, worst
-    from perflab.settings import project_root
+    from perflab.plan.settings import project_root
 
     findings = examine(
         project_root(),

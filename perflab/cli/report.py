@@ -11,7 +11,7 @@ import typer
 
 from perflab.cli import options
 from perflab.errors import UsageError
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 Result = Annotated[
     str, typer.Argument(metavar="ID", help="The id of a sweep or an A/B comparison, a unique beginning, or latest.")

@@ -8,8 +8,8 @@ import socket
 from dataclasses import dataclass
 
 from perflab.doctor.finding import Finding
-from perflab.hosts import is_for_tests
-from perflab.redact import redact
+from perflab.plan.hosts import is_for_tests
+from perflab.vocabulary.redact import redact
 
 VARIABLE = "LOAD_TEST_DATABASE_URL"
 TIMEOUT_S = 5.0

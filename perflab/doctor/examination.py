@@ -12,7 +12,7 @@ from perflab.doctor import database, folders, machine, target, variables
 from perflab.doctor.finding import Finding
 from perflab.doctor.variables import Variables, find_mistakes, find_variables, plan_of
 from perflab.errors import UsageError
-from perflab.plan import Plan, locate_locustfile
+from perflab.plan.plan import Plan, locate_locustfile
 
 _REPORT_DIR, _RUNS_DIR = "load_test_reports", "runs"
 

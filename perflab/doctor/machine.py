@@ -16,7 +16,7 @@ import psutil
 from perflab.calibrate.warning import warn_of
 from perflab.doctor.finding import Finding
 from perflab.drive.fingerprint import versions
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.calibration import calibration_file
 
 # A user is a connection. Besides those, Locust has about thirty files open.

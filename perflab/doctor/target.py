@@ -14,8 +14,8 @@ from perflab.doctor.finding import Finding
 from perflab.doctor.variables import Variables
 from perflab.drive.asking import HostAnswer, ask
 from perflab.errors import TargetError
-from perflab.plan import HEALTH, check_host, check_launch
-from perflab.redact import redact
+from perflab.plan.plan import HEALTH, check_host, check_launch
+from perflab.vocabulary.redact import redact
 
 TIMEOUT_S = 5.0
 TIMES = 5

@@ -14,10 +14,10 @@ from perflab.doctor.finding import Finding
 from perflab.drive.locust import check_locustfile as listing
 from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
-from perflab.objectives import Objectives, find_objectives, load_objectives
-from perflab.plan import Plan, make_plan
-from perflab.settings import ENV_FILES, load_environment
-from perflab.variables import PREFIX, say_unknown, unknown_variables
+from perflab.plan.objectives import Objectives, find_objectives, load_objectives
+from perflab.plan.plan import Plan, make_plan
+from perflab.plan.settings import ENV_FILES, load_environment
+from perflab.plan.variables import PREFIX, say_unknown, unknown_variables
 
 # These two are judged as a pair.
 _ENDS = frozenset({"LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX"})
@@ -36,7 +36,7 @@ class Variables:
 
 
 def find_variables(root: Path, process: Mapping[str, str] | None = None) -> Variables:
-    """Return what `perflab.settings.load_environment` finds, with its places; raises UsageError as that does."""
+    """Return what `perflab.plan.settings.load_environment` finds, with its places; raises UsageError as that does."""
     process = os.environ if process is None else process
     values = load_environment(root, process)
     origins: dict[str, str] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perflab.drive.tail import LivePoint
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest
 

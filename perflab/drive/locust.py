@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from perflab.drive.child import Child
+from perflab.drive.isolated import isolated
 from perflab.drive.output import shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
-from perflab.isolated import isolated
-from perflab.plan import Plan
-from perflab.redact import redact
+from perflab.plan.plan import Plan
 from perflab.store.handover import PREFLIGHT_MARK, Preflight
 from perflab.store.layout import RunDir
+from perflab.vocabulary.redact import redact
 
 # Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.
 RAMP_SLACK = 2.0

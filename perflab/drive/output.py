@@ -8,8 +8,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from perflab.redact import LineByLine
-from perflab.text import discreet
+from perflab.vocabulary.redact import LineByLine
+from perflab.vocabulary.text import discreet
 
 LONGEST = 300
 # More than a person reads; what prints more would fill the disk.

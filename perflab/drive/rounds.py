@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from perflab.ab_plan import AbPlan
 from perflab.drive.checkout import open_checkout
 from perflab.drive.events import Listener, RunFinished, RunStarted
 from perflab.drive.fingerprint import git_commit, machine, variables, versions
@@ -17,13 +16,14 @@ from perflab.drive.locust import check_locustfile, check_ports
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.sweep import OVERHEAD_PER_RUN_S, progress_watcher
 from perflab.drive.target import Target, start_target
-from perflab.objectives import Objectives
-from perflab.plan import Plan
-from perflab.redact import redact
+from perflab.plan.ab import AbPlan
+from perflab.plan.objectives import Objectives
+from perflab.plan.plan import Plan
 from perflab.store.ab import AbDir, AbManifest, create_ab
 from perflab.store.layout import SIDES, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
 from perflab.store.scratch import hold
+from perflab.vocabulary.redact import redact
 
 GoOn = Callable[[AbDir, int], bool]
 

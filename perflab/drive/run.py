@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from perflab.bounded import first_problem
 from perflab.drive.child import Child
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
 from perflab.drive.output import DiscreetLog, last_line
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
-from perflab.plan import Plan
+from perflab.fields import first_problem
+from perflab.plan.plan import Plan
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest

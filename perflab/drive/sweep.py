@@ -14,8 +14,8 @@ from perflab.drive.locust import check_locustfile, check_ports
 from perflab.drive.run import Lane, Watcher, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
-from perflab.objectives import Objectives
-from perflab.plan import Plan
+from perflab.plan.objectives import Objectives
+from perflab.plan.plan import Plan
 from perflab.store.handover import Answer
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest

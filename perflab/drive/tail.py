@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
-from perflab.store.measures import CLIENT, STAND_IN, WIRE, goes_by_wire
 from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
+from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE, goes_by_wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from perflab.drive.asking import ask, within
 from perflab.drive.child import Child
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
-from perflab.hosts import allowed_hosts
-from perflab.plan import Plan, check_host
-from perflab.redact import redact
+from perflab.plan.hosts import allowed_hosts
+from perflab.plan.plan import Plan, check_host
+from perflab.vocabulary.redact import redact
 
 START_TIMEOUT_S = 60.0
 REACH_TIMEOUT_S = 5.0

@@ -8,8 +8,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from perflab.redact import beginning, redact_values
-from perflab.text import one_line, say
+from perflab.vocabulary.redact import beginning, redact_values
+from perflab.vocabulary.text import one_line, say
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor

@@ -12,10 +12,10 @@ from perflab.drive.tail import TableTail
 from perflab.progress import words
 from perflab.progress.ecs import LogFile, open_logger
 from perflab.progress.plain import EVERY_S
-from perflab.redact import beginning, redact
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Status, Verdict
 from perflab.store.tables import FAILURE_COLUMNS
+from perflab.vocabulary.redact import beginning, redact
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 EVERY_S = 5
 

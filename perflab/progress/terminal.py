@@ -7,9 +7,9 @@ from types import TracebackType
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from perflab.console import PlainConsole
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
+from perflab.progress.console import PlainConsole
 
 WIDE = 120
 

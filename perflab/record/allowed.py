@@ -18,7 +18,7 @@ from locust.env import Environment
 from requests import RequestException
 from urllib3.util import parse_url
 
-from perflab.hosts import allowed_hosts, is_loopback
+from perflab.plan.hosts import allowed_hosts, is_loopback
 
 
 class NotAllowedError(RequestException, ConnectionError):

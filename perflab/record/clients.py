@@ -21,7 +21,7 @@ from locust.user.users import User
 from perflab.record.duet import user_tag
 from perflab.record.exchange import Exchange
 from perflab.record.outcome import name_of
-from perflab.redact import redact_values
+from perflab.vocabulary.redact import redact_values
 
 # Names repeat, unless somebody lets every request have its own.
 _redacted = lru_cache(maxsize=1024)(redact_values)

@@ -8,9 +8,9 @@ from typing import Any
 
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
-from perflab.store.measures import CLIENT, MEASURES
 from perflab.store.tables import bucket_middle, count_buckets
-from perflab.text import request_name
+from perflab.vocabulary.measure import CLIENT, MEASURES
+from perflab.vocabulary.text import request_name
 
 # A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
 # each request a name of its own.

@@ -16,8 +16,8 @@ from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
 from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES
 from perflab.record.known import Known
 from perflab.record.outcome import name_of
-from perflab.redact import LineByLine, beginning, redact
-from perflab.text import request_name
+from perflab.vocabulary.redact import LineByLine, beginning, redact
+from perflab.vocabulary.text import request_name
 
 MOST_NAMES = MOST_ERRORS = MOST_EXCEPTIONS = 1000
 FURTHER_EXCEPTIONS = "(further exceptions)"

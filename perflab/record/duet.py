@@ -17,7 +17,7 @@ from locust.user.users import User
 from perflab.record.listening import listen_first
 from perflab.record.sides import MARK
 from perflab.store.handover import Side
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
 
 class Duet:

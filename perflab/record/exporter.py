@@ -22,7 +22,7 @@ from perflab.record.delivery import Parcel
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
 from perflab.record.sides import MARK
-from perflab.store.measures import CLIENT, CONNECT, WIRE, goes_by_wire
+from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)

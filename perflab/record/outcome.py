@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from perflab.hosts import NOT_ALLOWED
-from perflab.redact import LOOKED_AT
-from perflab.text import discreet, one_line
+from perflab.plan.hosts import NOT_ALLOWED
+from perflab.vocabulary.redact import LOOKED_AT
+from perflab.vocabulary.text import discreet, one_line
 
 UNANSWERED = "unanswered"
 # More of a name is of no use, and would fill the memory. It is longer than what is looked at, so that it is known to be

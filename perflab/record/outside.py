@@ -29,7 +29,7 @@ from locust.stats import StatsCSVFileWriter
 from locust.user.task import TaskSet
 
 from perflab.record.outcome import message_of
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
 # A listener of each request may fail in a new way each time.
 MOST_TEXTS = 20

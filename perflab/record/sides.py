@@ -11,7 +11,7 @@ from dataclasses import replace
 from perflab.record.counts import Row
 from perflab.record.delivery import Parcel
 from perflab.record.outcome import UNANSWERED
-from perflab.store.measures import CLIENT, STAND_IN
+from perflab.vocabulary.measure import CLIENT, STAND_IN
 
 # Hardly a class of Python has it in its name.
 MARK = "@"

@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.user.task import TaskSet
 from locust.user.users import User
 
-from perflab.redact import redact
+from perflab.vocabulary.redact import redact
 
 
 def describe_suite(environment: Environment) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from perflab.record.faults import Faults
 from perflab.record.sides import Parting
 from perflab.store.handover import Answer, Order, SourceAccount, write_answer
 from perflab.store.layout import RunDir
-from perflab.store.measures import CLIENT
 from perflab.store.tables import TableWriter, csv_text
+from perflab.vocabulary.measure import CLIENT
 
 # What a batch tells of the source's whole run so far.
 _TOTALS = {field.name for field in fields(Batch)} & {field.name for field in fields(SourceAccount)}

@@ -18,7 +18,7 @@ from perflab.analyse.judge import Judgement
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
 from perflab.analyse.wording import reason
-from perflab.objectives import Objective
+from perflab.plan.objectives import Objective
 from perflab.report import metrics
 from perflab.store.manifest import EXIT_CODES
 

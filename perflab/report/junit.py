@@ -13,7 +13,7 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from perflab.report import phrases
 from perflab.report.metrics import Level, Metrics, Objective
 from perflab.store.manifest import Verdict
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
 MEASUREMENT = "measurement is valid"
 LONGEST = 10_000

@@ -11,7 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Unicode
 
-from perflab.isolated import isolated
+from perflab.drive.isolated import isolated
 
 
 class OwnKernel(AsyncKernelManager):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
 SYMBOLS = {"PASS": "✅", "FAIL": "❌", "INVALID": "⛔", "INCONCLUSIVE": "❔"}
 MOST_ITEMS = 10

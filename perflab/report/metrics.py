@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import GenerateJsonSchema
 
-from perflab.objectives import Bound
+from perflab.plan.objectives import Bound
 from perflab.store.manifest import Status, Verdict
 
 UserCount = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,}$")]

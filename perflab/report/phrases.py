@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from perflab.analyse.wording import effective
-from perflab.objectives import Bound
+from perflab.plan.objectives import Bound
 
 if TYPE_CHECKING:
     from perflab.report.metrics import Objective

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from perflab.ab_plan import AbPlan
-from perflab.bounded import Moment, Name, Positive, Record
+from perflab.fields import Moment, Name, Positive, Record
+from perflab.plan.ab import AbPlan
 from perflab.store.layout import SIDES, ComparisonDir, SweepDir, create_sweep, find_ab_folder
 from perflab.store.manifest import Environment, Status, Verdict
 

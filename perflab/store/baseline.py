@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perflab.bounded import Name, Record
 from perflab.errors import StoreError
+from perflab.fields import Name, Record
 from perflab.store.manifest import read_manifest, write_manifest
 
 BASELINE_SCHEMA_VERSION = 1

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from perflab.bounded import Amount, Count, Moment, Name, Positive, Rate, Record
 from perflab.errors import StoreError
+from perflab.fields import Amount, Count, Moment, Name, Positive, Rate, Record
 from perflab.store.manifest import read_manifest, write_manifest
 
 SCHEMA_VERSION = 1

@@ -10,7 +10,8 @@ from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from perflab.bounded import (
+from perflab.errors import StoreError
+from perflab.fields import (
     Amount,
     Count,
     Line,
@@ -23,12 +24,11 @@ from perflab.bounded import (
     first_problem,
     parse_document,
 )
-from perflab.errors import StoreError
-from perflab.objectives import Objectives
-from perflab.plan import Plan
-from perflab.reading import read_text
-from perflab.redact import redact_values
+from perflab.files import read_text
+from perflab.plan.objectives import Objectives
+from perflab.plan.plan import Plan
 from perflab.store.scratch import write_whole
+from perflab.vocabulary.redact import redact_values
 
 SCHEMA_VERSION = 2
 

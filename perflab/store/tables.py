@@ -14,7 +14,7 @@ from operator import truediv
 from pathlib import Path
 
 from perflab.errors import naming
-from perflab.text import MOST_OF_A_NAME, one_line
+from perflab.vocabulary.text import MOST_OF_A_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
 # Files of earlier versions lack those at the end.

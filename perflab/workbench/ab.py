@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from perflab.ab_plan import ALPHA, MARGIN, AbPlan, check_again, make_ab_plan
 from perflab.analyse.comparison.side import MOST_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
-from perflab.hosts import allowing
-from perflab.objectives import choose_objectives
-from perflab.plan import UsersLike
+from perflab.plan.ab import ALPHA, MARGIN, AbPlan, check_again, make_ab_plan
+from perflab.plan.hosts import allowing
+from perflab.plan.objectives import choose_objectives
+from perflab.plan.plan import UsersLike
+from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
-from perflab.redact import HIDDEN
-from perflab.settings import load_environment, project_root
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import SIDES
 from perflab.store.manifest import read_manifest, write_manifest
-from perflab.text import say
+from perflab.vocabulary.redact import HIDDEN
+from perflab.vocabulary.text import say
 from perflab.workbench import given
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder, warn_of_environment

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perflab.ab_plan import ALPHA, MARGIN, AbPlan
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
+from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.store import layout
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import ComparisonDir, SweepDir

@@ -11,15 +11,15 @@ from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError
-from perflab.hosts import allowing
-from perflab.objectives import Objectives, choose_objectives
-from perflab.plan import Plan, UsersLike, check_path, make_plan, split_target
+from perflab.plan.hosts import allowing
+from perflab.plan.objectives import Objectives, choose_objectives
+from perflab.plan.plan import Plan, UsersLike, check_path, make_plan, split_target
+from perflab.plan.settings import load_environment, project_root
+from perflab.plan.variables import say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
-from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
-from perflab.text import say
-from perflab.variables import say_unknown, unknown_variables
+from perflab.vocabulary.text import say
 from perflab.workbench import given
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import Group, Objective, Objectives
-from perflab.plan import Plan
+from perflab.plan.objectives import Group, Objective, Objectives
+from perflab.plan.plan import Plan
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import Evidence, RunManifest, SweepManifest, TargetInfo, Window, write_manifest
-from perflab.store.measures import CLIENT, STAND_IN, WIRE
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -24,6 +23,7 @@ from perflab.store.tables import (
     TableWriter,
     create_table,
 )
+from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE
 
 Row = Sequence[object]
 

@@ -6,9 +6,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.comparison_calibration import Case, measure
-from perflab.ab_plan import LOOKS
 from perflab.analyse.comparison.decision import ENDPOINTS_PART, MISSED, Decision, Rules, decide, holm
 from perflab.analyse.summary import Floats
+from perflab.plan.ab import LOOKS
 
 ENDPOINT = np.array([0, 0, 0, 1, 1])
 

@@ -17,7 +17,7 @@ from perflab.analyse.comparison.comparable import WAIVABLE, same_configuration
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
-from perflab.objectives import Group, Objectives
+from perflab.plan.objectives import Group, Objectives
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, read_manifest, write_manifest
 from tests.analyse.conftest import Written

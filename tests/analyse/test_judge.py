@@ -10,7 +10,7 @@ import pytest
 from perflab.analyse.bounds import Timed
 from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge, worst
 from perflab.analyse.wording import reason
-from perflab.objectives import Group, Objective
+from perflab.plan.objectives import Group, Objective
 
 SHOP = Group(name="shop", endpoints=("/cart", "/buy/*"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import DEFAULT
+from perflab.plan.objectives import DEFAULT
 from perflab.report import verdicts
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml

@@ -11,7 +11,7 @@ from perflab.calibrate.calibration import these_versions, this_machine
 from perflab.calibrate.warning import beyond_ceilings, warn_of
 from perflab.chart.calibration import calibration as draw
 from perflab.errors import StoreError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.calibration import (
     Calibration,
     Ceiling,

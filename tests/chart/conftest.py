@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import Group, Objective, Objectives
+from perflab.plan.objectives import Group, Objective, Objectives
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
 

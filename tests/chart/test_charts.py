@@ -17,7 +17,7 @@ from perflab import chart
 from perflab.analyse.sweep import Sweep
 from perflab.chart.groups import group_names
 from perflab.chart.style import MUTED, OKABE_ITO, REST, colours, number, spread
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 
 CHARTS = {
     "throughput": chart.throughput,

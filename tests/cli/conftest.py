@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
-from perflab.ab_plan import AbPlan, AbTarget
-from perflab.plan import Plan
+from perflab.plan.ab import AbPlan, AbTarget
+from perflab.plan.plan import Plan
 from perflab.store.ab import AbManifest, create_ab
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import write_manifest

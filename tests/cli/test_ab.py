@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perflab.ab_plan import check_again
 from perflab.cli.app import run_command
+from perflab.plan.ab import check_again
 from perflab.store.ab import AbManifest
 from perflab.store.manifest import read_manifest
 from tests.cli.conftest import Recorded

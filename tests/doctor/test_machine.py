@@ -21,7 +21,7 @@ from perflab.doctor.machine import (
     check_wire_clock,
     free_memory_mb,
 )
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.calibration import calibration_file, write_calibration
 from tests.calibrate.test_file import CALIBRATION
 

@@ -18,7 +18,7 @@ from perflab.drive import target as targets
 from perflab.drive.asking import MOST_BYTES, ask, within
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 
 Send = Callable[[Callable[[bytes], None]], None]
 

@@ -20,12 +20,12 @@ import pytest
 
 import perflab
 from perflab.drive.events import Event, Progress
+from perflab.drive.isolated import isolated
 from perflab.drive.sweep import run_sweep
 from perflab.drive.target import free_port
-from perflab.isolated import isolated
-from perflab.objectives import Objectives
-from perflab.plan import make_plan
-from perflab.settings import load_environment
+from perflab.plan.objectives import Objectives
+from perflab.plan.plan import make_plan
+from perflab.plan.settings import load_environment
 from perflab.store.handover import Order, read_answer
 from perflab.store.layout import RunDir
 from perflab.store.tables import create_tables

@@ -19,9 +19,9 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.events import Event, Progress
 from perflab.drive.sweep import run_sweep
 from perflab.drive.target import Target, free_port
-from perflab.objectives import DEFAULT, Objectives, choose_objectives
-from perflab.plan import make_plan
-from perflab.settings import load_environment
+from perflab.plan.objectives import DEFAULT, Objectives, choose_objectives
+from perflab.plan.plan import make_plan
+from perflab.plan.settings import load_environment
 
 # So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 ASKING = """

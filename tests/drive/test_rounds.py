@@ -16,13 +16,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perflab.ab_plan import AbPlan, make_ab_plan
 from perflab.analyse.sweep import Sweep
 from perflab.drive.events import Event, Listener, Progress
 from perflab.drive.rounds import run_ab
 from perflab.errors import TargetError, UsageError
-from perflab.objectives import Objectives
-from perflab.settings import load_environment
+from perflab.plan.ab import AbPlan, make_ab_plan
+from perflab.plan.objectives import Objectives
+from perflab.plan.settings import load_environment
 from perflab.store.ab import AbDir, AbManifest
 from perflab.store.manifest import read_manifest
 from tests.whole import losses

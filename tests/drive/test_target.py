@@ -10,7 +10,7 @@ import pytest
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 
 
 def plan(**fields: object) -> Plan:

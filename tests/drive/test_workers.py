@@ -21,9 +21,9 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.events import Event, Progress
 from perflab.drive.sweep import run_sweep
 from perflab.drive.target import free_port
-from perflab.objectives import Objectives
-from perflab.plan import make_plan
-from perflab.settings import load_environment
+from perflab.plan.objectives import Objectives
+from perflab.plan.plan import make_plan
+from perflab.plan.settings import load_environment
 from tests.whole import losses
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ import pytest
 from dotenv import dotenv_values
 
 from load_tests.config import ConfigurationError, Settings, load_settings
-from perflab.objectives import load_objectives
-from perflab.plan import make_plan
-from perflab.settings import load_environment
+from perflab.plan.objectives import load_objectives
+from perflab.plan.plan import make_plan
+from perflab.plan.settings import load_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / ".env.load-testing"

@@ -19,7 +19,7 @@ import structlog
 import perflab
 from perflab.analyse.sweep import Sweep
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.progress import SweepLog, together
 from perflab.progress.log import MOST_LINES_A_KIND, MOST_LINES_A_RUN
 from perflab.store.layout import RunDir, SweepDir

@@ -14,7 +14,7 @@ import pytest
 
 import perflab
 from perflab.drive.target import free_port
-from perflab.hosts import allowed_hosts, allowing, is_loopback
+from perflab.plan.hosts import allowed_hosts, allowing, is_loopback
 
 SERVER = [sys.executable, str(Path(__file__).parents[1] / "parts" / "odd_server.py")]
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab import report
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 from perflab.report.html import Html
 from tests.report.conftest import HOSTILE, MESSAGE
 

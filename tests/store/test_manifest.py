@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perflab.errors import StoreError
-from perflab.plan import Plan
+from perflab.plan.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest, Window, read_manifest, write_manifest
 from perflab.store.tables import TableWriter
 

@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.decision import SERIAL_CORRELATION, Decision, Rules, Tested, decide
 from perflab.analyse.comparison.effects import indices
 from perflab.analyse.comparison.frames import Sides, read_sides
@@ -22,6 +21,7 @@ from perflab.analyse.comparison.further import MOST_RUNS, further_runs
 from perflab.analyse.comparison.wording import all_taken, names, sentence
 from perflab.analyse.summary import Floats
 from perflab.errors import UsageError
+from perflab.plan.ab import ALPHA, MARGIN
 
 ChangeVerdict: TypeAlias = Literal["REGRESSION", "NO_REGRESSION", "INCONCLUSIVE"]
 

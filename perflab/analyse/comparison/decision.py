@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.effects import Effects, effects, indices
 from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.plan.ab import ALPHA, MARGIN
 
 # The probability of NO_REGRESSION where the truth is at the margin; each bound of an interval is missed as often.
 MISSED = 0.05

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perflab.ab_plan import LOOKS
 from perflab.analyse.comparison import within_run
 from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
@@ -21,6 +20,7 @@ from perflab.analyse.comparison.side import Cell, Side, common_levels, group_ord
 from perflab.analyse.comparison.wording import names, scatter_sentence
 from perflab.analyse.document import records
 from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.plan.ab import LOOKS
 
 Texts: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.

@@ -15,7 +15,7 @@ from perflab.analyse.partition import Steady
 from perflab.analyse.summary import Bools, Ints, count_requests, wire_cells
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 
 # A cell is one user count and one group.
 Cell = tuple[int, str]

@@ -13,7 +13,7 @@ from perflab.analyse.comparison.columns import frame
 from perflab.analyse.comparison.figures import compared_figures
 from perflab.analyse.comparison.side import Cell, Side
 from perflab.analyse.sweep import Sweep
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 
 LEAST_RUNS = 10
 # How often a further run of the same configuration lies within the interval.

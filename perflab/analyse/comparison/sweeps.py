@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from perflab.ab_plan import ALPHA, MARGIN
 from perflab.analyse.comparison.comparable import Difference, check_waived, differences, incomparable, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
 from perflab.analyse.comparison.conclusion import Change, Conclusion, failing_alike, failure_bound
@@ -29,6 +28,7 @@ from perflab.analyse.comparison.throughput import Throughput, compare_throughput
 from perflab.analyse.document import records
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.plan.ab import ALPHA, MARGIN
 from perflab.store.manifest import Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from perflab.console import PlainConsole
 from perflab.errors import PerflabError
+from perflab.progress.console import PlainConsole
 from perflab.store.manifest import EXIT_CODES
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from perflab.cli.output.console import STYLES, make_table, open_console
-from perflab.text import say
+from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from perflab.objectives import Objectives
+from perflab.plan.objectives import Objectives
 
 PREFIX = "LOAD_TEST_"
 KNOWN = frozenset(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
 
 @pytest.mark.parametrize("text", ["plain", "a\nb\rc", "\u2028\u0085", "\ud800", "tab\there", "\x1b[31m", "ünï → 名"])

@@ -20,7 +20,7 @@ def isolated(module: str, *arguments: str) -> list[str]:
 
 def _import_perflab() -> None:
     """Import the perflab that this file belongs to, whatever else goes by its name."""
-    home = Path(__file__).resolve().parent
+    home = Path(__file__).resolve().parents[1]
     spec = spec_from_file_location("perflab", home / "__init__.py", submodule_search_locations=[str(home)])
     assert spec is not None  # noqa: S101 - the file lies there
     assert spec.loader is not None  # noqa: S101

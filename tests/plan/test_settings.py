@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perflab.settings import load_environment, project_root
+from perflab.plan.settings import load_environment, project_root
 
 
 def test_the_process_outranks_the_local_file_which_outranks_the_committed_one(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.hosts import is_for_tests
+from perflab.plan.hosts import is_for_tests
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from papermill.cli import _resolve_type
 
-from perflab.amounts import parse_duration, parse_users
 from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
-from perflab.plan import check_host, make_plan, slug, split_target
+from perflab.plan.amounts import parse_duration, parse_users
+from perflab.plan.plan import check_host, make_plan, slug, split_target
 from perflab.workbench import runs_folder
 
 

@@ -28,10 +28,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError, model_validator
 
-from perflab.bounded import Amount, Count, Name, Record, first_problem
 from perflab.errors import UsageError
-from perflab.reading import read_text
-from perflab.text import request_name
+from perflab.fields import Amount, Count, Name, Record, first_problem
+from perflab.files import read_text
+from perflab.vocabulary.text import request_name
 
 Bound = Literal["at_least", "at_most"]
 

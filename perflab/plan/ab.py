@@ -11,10 +11,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from perflab.bounded import Positive, Record, Share
 from perflab.errors import UsageError
-from perflab.plan import Plan, UsersLike, make_plan, split_target
-from perflab.redact import redact
+from perflab.fields import Positive, Record, Share
+from perflab.plan.plan import Plan, UsersLike, make_plan, split_target
+from perflab.vocabulary.redact import redact
 
 Design: TypeAlias = Literal["duet", "interleaved"]
 DESIGNS: tuple[Design, ...] = ("duet", "interleaved")

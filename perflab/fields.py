@@ -19,9 +19,12 @@ from pydantic import (
     ValidationError,
 )
 
-from perflab.amounts import LONGEST_S, MOST
-from perflab.text import one_line
+from perflab.vocabulary.text import one_line
 
+MOST = 1_000_000_000
+"""Beyond this a count of users or runs is a slip of the finger."""
+LONGEST_S = 1_000_000.0
+"""Eleven days: nothing that is planned takes longer."""
 MOST_OF_RUN_S = 3 * LONGEST_S
 """Spawning may take twice as long as planned, and then the last requests are waited for."""
 MOST_AMOUNT = 1e15

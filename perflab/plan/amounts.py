@@ -7,12 +7,9 @@ import re
 from collections.abc import Iterable
 
 from perflab.errors import UsageError
+from perflab.fields import LONGEST_S, MOST
 
 DEFAULT_USERS = (100, 250, 500, 1000)
-MOST = 1_000_000_000
-"""Beyond this a count of users or runs is a slip of the finger."""
-LONGEST_S = 1_000_000.0
-"""Eleven days: nothing that is planned takes longer."""
 MOST_LEVELS = 1000
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perflab.errors import UsageError
-from perflab.objectives import any_matches, find_objectives, load_objectives
-from perflab.text import request_name
+from perflab.plan.objectives import any_matches, find_objectives, load_objectives
+from perflab.vocabulary.text import request_name
 
-SUITE = Path(__file__).parents[1] / "load_tests" / "objectives.toml"
+SUITE = Path(__file__).parents[2] / "load_tests" / "objectives.toml"
 
 
 def write(folder: Path, text: str) -> Path:

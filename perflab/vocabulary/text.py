@@ -6,7 +6,7 @@ import sys
 from functools import lru_cache
 from typing import TextIO
 
-from perflab.redact import beginning, redact, redact_values
+from perflab.vocabulary.redact import beginning, redact, redact_values
 
 MOST_OF_A_NAME = 500
 

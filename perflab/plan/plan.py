@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from perflab.amounts import (
+from perflab.errors import LocustfileError, TargetError, UsageError
+from perflab.fields import LONGEST_S, Count, Name, Positive, Rate, Record, Seconds
+from perflab.plan.amounts import (
     DEFAULT_USERS,
-    LONGEST_S,
     MOST_LEVELS,
     level_range,
     parse_count,
@@ -22,10 +23,8 @@ from perflab.amounts import (
     parse_users,
     quoted,
 )
-from perflab.bounded import Count, Name, Positive, Rate, Record, Seconds
-from perflab.errors import LocustfileError, TargetError, UsageError
-from perflab.hosts import allowed_hosts, is_loopback
-from perflab.redact import redact
+from perflab.plan.hosts import allowed_hosts, is_loopback
+from perflab.vocabulary.redact import redact
 
 HEALTH = "/health"
 LOCUSTFILE = "load_tests/locustfile.py"

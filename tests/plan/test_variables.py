@@ -9,10 +9,10 @@ import pytest
 
 import perflab
 from load_tests import config
-from perflab.objectives import load_objectives
-from perflab.variables import KNOWN, PREFIX, unknown_variables
+from perflab.plan.objectives import load_objectives
+from perflab.plan.variables import KNOWN, PREFIX, unknown_variables
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_variable_that_perflab_reads_is_known() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from perflab.text import printable
+from perflab.vocabulary.text import printable
 
 
 class PlainConsole(Console):

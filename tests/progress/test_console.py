@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.markup import escape
 from rich.table import Table
 
-from perflab.console import PlainConsole
-from perflab.text import say
+from perflab.progress.console import PlainConsole
+from perflab.vocabulary.text import say
 
 STEERING = "\x1b]0;hacked\x07\x1b[2J\x9b31m\x08\r\u202e"
 

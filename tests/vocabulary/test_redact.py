@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.redaction_speed import ALPHABET, HOSTILE, cpu_ms, repeated, slowness
-from perflab.redact import LOOKED_AT, SECRETS, LineByLine, beginning, redact, redact_values
-from perflab.text import one_line
+from perflab.vocabulary.redact import LOOKED_AT, SECRETS, LineByLine, beginning, redact, redact_values
+from perflab.vocabulary.text import one_line
 
 SECRET_TEXTS = [
     "Authorization: Bearer hunter2",

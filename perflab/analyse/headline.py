@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from perflab.vocabulary.verdict import Verdict
+
 if TYPE_CHECKING:
     from perflab.analyse.sweep import Sweep
 
@@ -26,7 +28,7 @@ _TOO_FEW = "The measurements can be trusted, but they are too few to decide ever
 
 def headline(sweep: Sweep) -> str:
     """Return the meaning of a sweep's verdict, with what went wrong besides and no objective judges."""
-    if sweep.verdict == "INVALID":
+    if sweep.verdict == Verdict.INVALID:
         return _INVALID
     aside = _first([one.line for one in sweep.unjudged])
     if exceptions := sum(run.evidence.task_exceptions for run in sweep.run_manifests):
@@ -37,14 +39,14 @@ def headline(sweep: Sweep) -> str:
 
 def _sentence(sweep: Sweep) -> str:
     verdicts, default = sweep.verdicts["verdict"], sweep.manifest.objectives.default
-    if sweep.verdict == "FAIL":
+    if sweep.verdict == Verdict.FAIL:
         missed = _DEFAULT_MISSED if default else _MISSED
-        return missed if (verdicts == "FAIL").any() else _SAYS_FAILED
-    if sweep.verdict == "INCONCLUSIVE":
+        return missed if (verdicts == Verdict.FAIL).any() else _SAYS_FAILED
+    if sweep.verdict == Verdict.INCONCLUSIVE:
         # More requests would change neither.
         if sweep.unsettled:
             return _UNSTEADY
-        why = set(sweep.verdicts.loc[verdicts == "INCONCLUSIVE", "advice"])
+        why = set(sweep.verdicts.loc[verdicts == Verdict.INCONCLUSIVE, "advice"])
         return _UNJUDGED if why <= {one.words for one in sweep.unjudged} else _TOO_FEW
     if verdicts.empty:
         return _NONE_APPLIES if sweep.manifest.objectives.limits else _NOTHING_SET

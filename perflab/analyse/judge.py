@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from perflab.analyse.bounds import Estimate, Timed, share_bounds, share_of, throughput_bounds, throughput_of
@@ -11,14 +11,12 @@ from perflab.analyse.dependence import Reach
 from perflab.analyse.intervals import Bounds, rate_bounds
 from perflab.analyse.summary import Floats
 from perflab.plan.objectives import Group, Objective
-from perflab.store.manifest import Verdict
+from perflab.vocabulary.verdict import Verdict
 
 LONGEST_ADVICE_S = 3600.0
 MOST_RUNS_ADVISED = 20
 TOO_CLOSE = "it lies too close to the limit to be settled within an hour"
 RUNS_DIFFER = "repeated runs differ too much for 20 more of them to settle it: find out why they do"
-
-_PRECEDENCE: tuple[Verdict, ...] = ("INVALID", "FAIL", "INCONCLUSIVE", "PASS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +61,15 @@ class Judgement:
 
     def unsettled(self, why: str) -> Judgement:
         """Return the same figures as those of a level that never became steady."""
-        return replace(self, verdict="INCONCLUSIVE", advice=f"not steady: {why}", unsteady=True)
+        return replace(self, verdict=Verdict.INCONCLUSIVE, advice=f"not steady: {why}", unsteady=True)
 
     def beside(self, what: str) -> Judgement:
         """Return the same figures as those of a group that `what` goes against, if they would pass."""
-        return self if self.verdict != "PASS" else replace(self, verdict="INCONCLUSIVE", advice=what)
+        return self if self.verdict != Verdict.PASS else replace(self, verdict=Verdict.INCONCLUSIVE, advice=what)
 
     def distrusted(self, why: str) -> Judgement:
         """Return the same figures as those of a measurement that can't be trusted."""
-        return replace(self, verdict="INVALID", advice=f"INVALID: {why}")
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict that outranks the others; PASS of none."""
-    return min(verdicts, key=_PRECEDENCE.index, default="PASS")
+        return replace(self, verdict=Verdict.INVALID, advice=f"INVALID: {why}")
 
 
 def judge(objective: Objective, group: Group, observed: Observed) -> Judgement:
@@ -99,7 +92,7 @@ def settles(bounds: Bounds, objective: Objective) -> Verdict:
         right, wrong = low >= objective.limit, high < objective.limit
     else:
         right, wrong = high <= objective.limit, low > objective.limit
-    return "PASS" if right else "FAIL" if wrong else "INCONCLUSIVE"
+    return Verdict.PASS if right else Verdict.FAIL if wrong else Verdict.INCONCLUSIVE
 
 
 def fails_too_often(objective: Objective, observed: Observed) -> bool:
@@ -132,7 +125,7 @@ def _judge_rate(objective: Objective, observed: Observed) -> Judgement:
     found = share_of(hits, observed.ok + observed.failed, observed.latency.lengths)
     if found.value == objective.limit and objective.limit in (0.0, 1.0) and _is_open(found.bounds, objective):
         advice = f"no number of requests proves a rate of exactly {objective.limit:g}: leave a little room in the limit"
-        return _judgement(found, "INCONCLUSIVE", advice)
+        return _judgement(found, Verdict.INCONCLUSIVE, advice)
     return _judged(
         objective,
         found,
@@ -145,7 +138,7 @@ def _judge_throughput(objective: Objective, observed: Observed) -> Judgement:
     # A service that refuses quickly must not meet an objective of how much it does.
     found = throughput_of(observed.ok, observed.latency.lengths)
     if not found.samples and _is_open(found.bounds, objective):
-        return _judgement(found, "INCONCLUSIVE", "no request succeeded: measure longer")
+        return _judgement(found, Verdict.INCONCLUSIVE, "no request succeeded: measure longer")
     return _judged(
         objective,
         found,
@@ -155,13 +148,13 @@ def _judge_throughput(objective: Objective, observed: Observed) -> Judgement:
 
 
 def _is_open(bounds: Bounds, objective: Objective) -> bool:
-    return settles(bounds, objective) == "INCONCLUSIVE"
+    return settles(bounds, objective) == Verdict.INCONCLUSIVE
 
 
 def _judged(objective: Objective, found: Estimate, settled: Callable[[float], bool], observed: Observed) -> Judgement:
     """Return the judgement on an estimate; `settled` tells whether so many times as much would settle it."""
     verdict = settles(found.bounds, objective)
-    advice = "" if verdict != "INCONCLUSIVE" else _advise(settled, found.reach, observed.seconds)
+    advice = "" if verdict != Verdict.INCONCLUSIVE else _advise(settled, found.reach, observed.seconds)
     return _judgement(found, verdict, advice)
 
 
@@ -170,7 +163,7 @@ def _judgement(found: Estimate, verdict: Verdict, advice: str) -> Judgement:
 
 
 def _nothing(advice: str) -> Judgement:
-    return Judgement(math.nan, Bounds(None, None), 0, None, "INCONCLUSIVE", advice)
+    return Judgement(math.nan, Bounds(None, None), 0, None, Verdict.INCONCLUSIVE, advice)
 
 
 def _patterns(objective: Objective, group: Group) -> str:

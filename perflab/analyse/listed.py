@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
-from perflab.analyse.wording import thousands
 from perflab.vocabulary import measure as measures
+from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import one_line
 
 Endpoint = tuple[str, str]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.vocabulary.measure import goes_by_wire
+from perflab.vocabulary.metric import PERCENTILES
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -22,7 +23,6 @@ Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 # The codes of `Samples.clock`.
 CLIENT, WIRE, STAND_IN = range(3)
 
-PERCENTILES = {"p50_ms": 0.50, "p90_ms": 0.90, "p95_ms": 0.95, "p99_ms": 0.99}
 _CLOCKS = pd.Index(["client", "wire", "wire and client"], dtype="str")
 
 
@@ -174,7 +174,7 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
             "error_rate": failed / requests,
             "min_ms": ordered.percentile(0.0),
             "mean_ms": weighted / answered,
-            **{name: ordered.percentile(q) for name, q in PERCENTILES.items()},
+            **{metric.name: ordered.percentile(metric.q) for metric in PERCENTILES},
             "max_ms": ordered.percentile(1.0),
             "clock": clocks(samples, cell, wire),
         }

@@ -35,9 +35,10 @@ from perflab.analyse.verdicts import Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.store.layout import RunDir, SweepDir
-from perflab.store.manifest import RunManifest, SweepManifest, Verdict, Window, read_manifest
+from perflab.store.manifest import RunManifest, SweepManifest, Window, read_manifest
 from perflab.store.silence import NO_ANSWER, Silence, find_silence
 from perflab.vocabulary import measure as measures
+from perflab.vocabulary.verdict import Verdict
 
 DEFAULT_SET = (
     "no objectives are set, so the default is judged, a success rate of at least 99 % of all requests: an "

@@ -45,7 +45,7 @@ class Swing:
     @property
     def text(self) -> str:
         """What moved, by how much, and against which limit."""
-        name = f"{self.objective.group} {self.objective.metric.removesuffix('_ms')}"
+        name = f"{self.objective.group} {self.objective.definition.words}"
         return f"{name} between {self.lowest:.3g} and {self.highest:.3g} ms, allowed are {self.objective.limit:g} ms"
 
 

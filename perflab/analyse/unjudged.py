@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from perflab.plan.objectives import Objectives
+from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE
 
-RATES = ("success_rate", "error_rate")
 MOST_OUTCOMES = 3
 
 
@@ -38,7 +38,7 @@ def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudg
     found = []
     counts = requests[requests["count"] > 0]
     groups_of = counts.groupby("users")["group"].nunique()
-    limited = [limit for limit in objectives.limits if limit.metric in RATES]
+    limited = [limit for limit in objectives.limits if limit.metric in (SUCCESS_RATE.name, ERROR_RATE.name)]
     for key, rows in counts.groupby(["users", "group"], observed=True):
         users, group = int(str(key[0])), str(key[1])
         failed = rows[rows["outcome"] != "ok"].sort_values("count", ascending=False)

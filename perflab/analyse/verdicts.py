@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge, worst
+from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Objective, Objectives
-from perflab.store.manifest import Verdict
+from perflab.vocabulary.verdict import Verdict
 
 _DTYPES: dict[str, Any] = {
     "users": "int64",
@@ -26,7 +26,7 @@ _DTYPES: dict[str, Any] = {
     "samples": "int64",
     "effective_samples": "float64",
     "clock": "str",
-    "verdict": pd.CategoricalDtype(pd.Index(["PASS", "FAIL", "INVALID", "INCONCLUSIVE"], dtype="str")),
+    "verdict": pd.CategoricalDtype(pd.Index([verdict.value for verdict in Verdict], dtype="str")),
     "advice": "str",
 }
 
@@ -90,7 +90,7 @@ class Verdicts:
                 clock = seen.clock if objective.percentile is not None and judgement.samples else ""
                 if doubts:
                     judgement = judgement.distrusted(doubts[0])
-                elif unsteady[users] and judgement.samples and judgement.verdict != "FAIL":
+                elif unsteady[users] and judgement.samples and judgement.verdict != Verdict.FAIL:
                     judgement = judgement.unsettled(unsteady[users][0])
                 elif (users, objective.group) in unjudged and fails_too_often(objective, seen):
                     judgement = judgement.beside(unjudged[users, objective.group])
@@ -100,7 +100,7 @@ class Verdicts:
     @property
     def overall(self) -> Verdict:
         """The verdict that outranks those of all levels."""
-        return worst(self.of_level(users) for users in self.distrust)
+        return Verdict.worst(self.of_level(users) for users in self.distrust)
 
     @property
     def reasons(self) -> list[str]:
@@ -108,24 +108,24 @@ class Verdicts:
         return [
             *(line for lines in self.distrust.values() for line in lines),
             *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),
-            *(one.reason for one in self.judged if one.verdict == "FAIL"),
+            *(one.reason for one in self.judged if one.verdict == Verdict.FAIL),
             *(line for users, lines in self.unsteady.items() if not self.distrust[users] for line in lines),
-            *(one.reason for one in self.judged if one.verdict == "INCONCLUSIVE" and not one.judgement.unsteady),
+            *(one.reason for one in self.judged if one.verdict == Verdict.INCONCLUSIVE and not one.judgement.unsteady),
         ]
 
     def of_level(self, users: int) -> Verdict:
         """Return a level's verdict; without objectives it is judged on validity alone."""
         if self.distrust[users]:
-            return "INVALID"
+            return Verdict.INVALID
         verdicts = [one.verdict for one in self.judged if one.users == users]
-        verdicts += ["FAIL"] if self.failed[users] else []
-        return worst([*verdicts, "INCONCLUSIVE"] if self.unsteady[users] else verdicts)
+        verdicts += [Verdict.FAIL] if self.failed[users] else []
+        return Verdict.worst([*verdicts, Verdict.INCONCLUSIVE] if self.unsteady[users] else verdicts)
 
     def reasons_of(self, users: int) -> list[str]:
         """Return why a level does not pass, one line each."""
         if self.distrust[users]:
             return list(self.distrust[users])
-        open_or_failed = [one for one in self.judged if one.users == users and one.verdict != "PASS"]
+        open_or_failed = [one for one in self.judged if one.users == users and one.verdict != Verdict.PASS]
         return [
             *self.failed[users],
             *self.unsteady[users],

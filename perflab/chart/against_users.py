@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from itertools import cycle
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -26,10 +26,11 @@ from perflab.chart.style import (
     tint,
     users_axis,
 )
+from perflab.vocabulary.metric import CHARTED, Percentile, metric_of
 
 # How a percentile is drawn: its line, and how much of the group's colour it has.
-PERCENTILES = {"p50_ms": ("p50", "-", 0.5), "p95_ms": ("p95", "-", 1.0), "p99_ms": ("p99", (0, (4, 2)), 0.75)}
-_PERCENTILE = re.compile(r"(p[\d.]+)_ms")
+# How the percentiles are told apart, in their order: line style and strength of colour.
+_STYLES: tuple[tuple[Any, float], ...] = (("-", 0.5), ("-", 1.0), ((0, (4, 2)), 0.75), ((0, (1, 2)), 0.75))
 
 
 @styled
@@ -105,7 +106,7 @@ def percentiles(sweep: Sweep) -> Chart:
         share_y=True,
     )
     flat = [axes for row in panels for axes in row]
-    shown = [value for column in PERCENTILES for value in groups[column]]
+    shown = [value for metric in CHARTED for value in groups[metric.name]]
     logarithmic = latency_axis(flat, [*shown, *(limit for _, _, limit in limits)])
     palette = colours(names)
     for axes, name in zip(flat, names, strict=False):
@@ -113,16 +114,16 @@ def percentiles(sweep: Sweep) -> Chart:
         axes.set_title(short(name), loc="left", size=9.5, weight="bold", color=palette[name], pad=8)
         _users_or_nothing(axes, sweep.totals)
         labels = []
-        for column, (percentile, style, strength) in PERCENTILES.items():
-            _line(axes, rows_of, column, tint(palette[name], strength), invalid, linestyle=style)
+        for metric, (style, strength) in zip(CHARTED, cycle(_STYLES), strict=False):
+            _line(axes, rows_of, metric.name, tint(palette[name], strength), invalid, linestyle=style)
             if len(rows_of):
-                last = float(rows_of[column].iloc[-1])
-                labels.append((last, f"{percentile}  {number(last)}", palette[name]))
+                last = float(rows_of[metric.name].iloc[-1])
+                labels.append((last, f"{metric.words}  {number(last)}", palette[name]))
         _bounds(axes, sweep.verdicts, name, palette[name])
         end_labels(axes, labels)
-        for group, metric, limit in limits:
+        for group, percentile, limit in limits:
             if group == name:
-                limit_line(axes, limit, f"objective: {metric} ≤ {limit:g} ms")
+                limit_line(axes, limit, f"objective: {percentile} ≤ {limit:g} ms")
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:
@@ -141,9 +142,9 @@ def latency_limits(sweep: Sweep) -> list[tuple[str, str, float]]:
     """Return the latency objectives as (group, percentile such as "p95", limit in ms)."""
     unique = sweep.verdicts.drop_duplicates(["group", "objective"])
     return [
-        (row["group"], match[1], row["limit"])
+        (row["group"], metric.words, row["limit"])
         for row in unique.to_dict("records")
-        if (match := _PERCENTILE.fullmatch(row["objective"]))
+        if isinstance(metric := metric_of(row["objective"]), Percentile)
     ]
 
 
@@ -157,7 +158,7 @@ def _line(axes: Axes, rows: DataFrame, column: str, colour: str, invalid: set[in
 
 
 def _bounds(axes: Axes, verdicts: DataFrame, group: str, colour: str) -> None:
-    of_group = verdicts[(verdicts.group == group) & verdicts.objective.isin(list(PERCENTILES))]
+    of_group = verdicts[(verdicts.group == group) & verdicts.objective.isin([metric.name for metric in CHARTED])]
     known = of_group.dropna(subset=["low", "high"])
     if len(known):
         axes.vlines(known.users, known.low, known.high, color=colour, linewidth=5, alpha=0.3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perflab.analyse.sweep import Sweep
+from perflab.vocabulary.verdict import Verdict
 
 
 def group_names(sweep: Sweep) -> list[str]:
@@ -14,4 +15,4 @@ def group_names(sweep: Sweep) -> list[str]:
 
 def invalid_levels(sweep: Sweep) -> set[int]:
     """Return the user counts whose measurement can't be trusted."""
-    return {int(users) for users in sweep.levels.users[sweep.levels.verdict == "INVALID"]}
+    return {int(users) for users in sweep.levels.users[sweep.levels.verdict == Verdict.INVALID]}

@@ -14,6 +14,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from perflab.vocabulary.number import thousands
+
 INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e4e4e4"
@@ -192,7 +194,7 @@ def number(value: float) -> str:
     if not np.isfinite(value):
         return "\N{INFINITY}" if value > 0 else "\N{EN DASH}"
     if isinstance(value, int | np.integer) or abs(value) >= 100 or value == 0:
-        return f"{value:,.0f}".replace(",", THIN_SPACE)
+        return thousands(value, THIN_SPACE)
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
@@ -283,4 +285,4 @@ def spread(positions: Sequence[float], step: float) -> list[float]:
 
 
 def _tick(value: float) -> str:
-    return f"{value:,.0f}".replace(",", THIN_SPACE) if abs(value) >= 1000 else f"{value:g}"
+    return thousands(value, THIN_SPACE) if abs(value) >= 1000 else f"{value:g}"

@@ -41,4 +41,4 @@ def check(
     output.print_check(checked, as_json=json)
     if checked.comparison is not None:
         write(checked.comparison, report=False, as_json=json)
-    return output.exit_code(checked.verdict)
+    return checked.verdict.exit_code

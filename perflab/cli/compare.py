@@ -46,7 +46,7 @@ def conclude(comparison: SweepComparison, *, report: bool, as_json: bool, waived
     # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     output.print_comparison(comparison, as_json=as_json)
     write(comparison, report=report, as_json=as_json, waived=waived)
-    return output.exit_code(comparison.verdict)
+    return comparison.verdict.exit_code
 
 
 def write(comparison: SweepComparison, *, report: bool, as_json: bool, waived: Sequence[str] = ()) -> None:

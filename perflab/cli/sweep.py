@@ -74,4 +74,4 @@ def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
             from perflab.report import render_report
 
             output.print_report(render_report(result.dir), as_json=as_json)
-    return output.exit_code(result.verdict)
+    return result.verdict.exit_code

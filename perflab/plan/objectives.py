@@ -19,35 +19,23 @@ Without a file, a success rate of at least 99 % of all requests is the objective
 from __future__ import annotations
 
 import math
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError, model_validator
 
 from perflab.errors import UsageError
 from perflab.fields import Amount, Count, Name, Record, first_problem
 from perflab.files import read_text
+from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, metric_of
 from perflab.vocabulary.text import request_name
 
-Bound = Literal["at_least", "at_most"]
-
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
-_BOUNDS: dict[str, Bound] = {
-    "success_rate": "at_least",
-    "error_rate": "at_most",
-    "throughput_rps": "at_least",
-}
 _FILE = "objectives.toml"
 
 RecordT = TypeVar("RecordT", bound=Record)
-
-
-def _bound_of(metric: str) -> Bound | None:
-    return "at_most" if _PERCENTILE.fullmatch(metric) else _BOUNDS.get(metric)
 
 
 class Objective(Record, extra="forbid"):
@@ -64,10 +52,20 @@ class Objective(Record, extra="forbid"):
     """Levels with fewer users are not judged: they don't offer the load that it speaks of."""
 
     @property
+    def definition(self) -> Metric:
+        """The metric that it limits: its unit, direction and words."""
+        return metric_of(self.metric)
+
+    @property
     def percentile(self) -> float | None:
         """The percentile as a fraction (0.95) for a latency objective, else None."""
-        match = _PERCENTILE.fullmatch(self.metric)
-        return float(match[1]) / 100 if match else None
+        metric = self.definition
+        return metric.q if isinstance(metric, Percentile) else None
+
+    @property
+    def words(self) -> str:
+        """What it limits: success rate, p95, throughput of POST /orders."""
+        return self.definition.words + (f" of {' or '.join(self.endpoints)}" if self.endpoints else "")
 
 
 class Group(Record, extra="forbid"):
@@ -113,7 +111,11 @@ class Objectives(Record, extra="forbid"):
         for limit in self.limits:
             if limit.group not in names:
                 raise ValueError(f"an objective is of the group {limit.group!r}, which is not there")
-            if limit.bound != _bound_of(limit.metric) or (limit.metric.endswith("_rate") and limit.limit > 1):
+            if (
+                (metric := find_metric(limit.metric)) is None
+                or limit.bound != metric.bound
+                or limit.limit > metric.most
+            ):
                 raise ValueError(f"{limit.metric!r} with {limit.bound} {limit.limit:g} is no objective")
         places = [(limit.group, limit.metric) for limit in self.limits]
         if len(set(places)) < len(places):
@@ -131,7 +133,7 @@ class Objectives(Record, extra="forbid"):
 
 DEFAULT = Objectives(
     groups=(Group(name="all", endpoints=("*",)),),
-    limits=(Objective(group="all", metric="success_rate", bound="at_least", limit=0.99),),
+    limits=(Objective(group="all", metric=SUCCESS_RATE.name, bound=SUCCESS_RATE.bound, limit=0.99),),
     default=True,
 )
 """Where nobody states objectives: a target that only fails must not pass. An empty objectives file switches it off."""
@@ -187,12 +189,13 @@ def _objective(
     environment: Mapping[str, str],
     where: str,
 ) -> Objective:
-    bound = _bound_of(metric)
-    if bound is None:
+    definition = find_metric(metric)
+    if definition is None:
         raise UsageError(
             f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
         )
-    further = {"endpoints", "from_users"} if metric == "throughput_rps" else set()
+    bound = definition.bound
+    further = {"endpoints", "from_users"} if definition.selective else set()
     texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
     if (
         not isinstance(spec, dict)
@@ -207,19 +210,18 @@ def _objective(
         raise UsageError(f"{where}, {metric}: from_users must be a whole number of users, not {from_users!r}")
     other = spec.get("complements")
     if other is not None:
-        if other not in earlier or {metric, other} != {"success_rate", "error_rate"} or len(spec) != 1:
+        if other not in earlier or other != definition.complement or len(spec) != 1:
             raise UsageError(f"{where}: {metric} can complement only the other rate, stated before it and alone")
         return Objective(group=group, metric=metric, bound=bound, limit=round(1 - earlier[other].limit, 12))
     variable = spec.get("variable")
     stated = environment.get(variable) if variable else None
     value, source = (spec.get(bound), f"{where}, {metric}") if stated is None else (stated, str(variable))
-    is_rate = metric.endswith("_rate")
     try:
         limit = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         limit = math.nan
-    if not math.isfinite(limit) or limit < 0 or (is_rate and limit > 1):
-        allowed = "a fraction between 0 and 1" if is_rate else "a number of at least 0"
+    if not (math.isfinite(limit) and 0 <= limit <= definition.most):
+        allowed = "a fraction between 0 and 1" if definition.most == 1 else "a number of at least 0"
         raise UsageError(f"{source}: {value!r} is not {allowed}")
     return _valid(
         f"{where}, {metric}",

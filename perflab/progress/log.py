@@ -13,9 +13,10 @@ from perflab.progress import words
 from perflab.progress.ecs import LogFile, open_logger
 from perflab.progress.plain import EVERY_S
 from perflab.store.layout import RunDir
-from perflab.store.manifest import Status, Verdict
+from perflab.store.manifest import Status
 from perflab.store.tables import FAILURE_COLUMNS
 from perflab.vocabulary.redact import beginning, redact
+from perflab.vocabulary.verdict import Verdict
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -25,8 +26,6 @@ MOST_LINES_A_KIND = 3
 MOST_LINES_A_RUN = 200
 
 Level = Literal["info", "warning", "error"]
-_LEVELS: dict[Verdict, Level] = {"PASS": "info", "INCONCLUSIVE": "warning", "FAIL": "error", "INVALID": "error"}
-_OUTCOMES: dict[Verdict, str] = {"PASS": "success", "FAIL": "failure", "INCONCLUSIVE": "unknown", "INVALID": "unknown"}
 
 
 class SweepLog:
@@ -38,7 +37,7 @@ class SweepLog:
         with SweepLog() as log:
             run_sweep(..., listen=log)
             log.finished("complete")
-            log.judged("PASS", reasons=[], notes=[])
+            log.judged(Verdict.PASS, reasons=[], notes=[])
     """
 
     def __init__(self) -> None:
@@ -80,10 +79,10 @@ class SweepLog:
     def judged(self, verdict: Verdict, reasons: Iterable[str], notes: Iterable[str]) -> None:
         """Log the verdict and what it rests on."""
         self._write(
-            _LEVELS[verdict],
+            verdict.log_level,
             "sweep-judged",
             f"verdict: {verdict}",
-            {"event.outcome": _OUTCOMES[verdict]},
+            {"event.outcome": verdict.outcome},
             verdict=verdict,
             reasons=list(reasons),
             notes=list(notes),

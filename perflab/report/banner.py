@@ -10,8 +10,9 @@ from markupsafe import Markup
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.wording import effective
 from perflab.chart.style import number
-from perflab.report.html import SYMBOLS, Html, join, table, tag
-from perflab.report.phrases import amount, figure, metric_name
+from perflab.report.html import Html, join, table, tag
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Verdict
 
 _MOST_REASONS = 6
 
@@ -28,7 +29,7 @@ def verdicts(sweep: Sweep) -> Html:
         '<div><p class="sentence">{2}</p>{3}<p class="facts">{4}</p></div></section>'
     ).format(
         overall,
-        SYMBOLS[overall],
+        sweep.verdict.symbol,
         sweep.headline,
         Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in listed)) if listed else "",
         _facts(sweep),
@@ -46,7 +47,7 @@ def _facts(sweep: Sweep) -> str:
 
 def _levels(sweep: Sweep) -> Markup:
     tags = (
-        Markup("<li>{} users {}</li>").format(number(row["users"]), tag(row["verdict"]))
+        Markup("<li>{} users {}</li>").format(number(row["users"]), tag(Verdict(row["verdict"])))
         for row in sweep.levels.to_dict("records")
     )
     return Markup('<ul class="levels">{}</ul>').format(join(tags))
@@ -85,34 +86,31 @@ def _matrix(sweep: Sweep) -> Markup:
 
 
 def _level_head(level: dict[Any, Any]) -> Markup:
-    return Markup('<div class="level">{} users<br>{}</div>').format(number(level["users"]), tag(level["verdict"]))
+    return Markup('<div class="level">{} users<br>{}</div>').format(
+        number(level["users"]), tag(Verdict(level["verdict"]))
+    )
 
 
 def _objective(objective: str, cell: dict[Any, Any]) -> Markup:
-    sign = "≥" if cell["bound"] == "at_least" else "≤"
-    name = metric_name(objective)
+    metric = metric_of(objective)
     of = Markup('<br><span class="of">{}</span>').format(cell["endpoints"]) if cell["endpoints"] else ""
-    return Markup('{} <span class="limit">{} {}</span>{}').format(name, sign, _amount(objective, cell["limit"]), of)
+    limit = _shortened(metric.limit(cell["bound"], cell["limit"]))
+    return Markup('{} <span class="limit">{}</span>{}').format(metric.words, limit, of)
 
 
 def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
-    low, high = cell["low"], cell["high"]
-    known_low, known_high = _known(low), _known(high)
-    if known_low and known_high:
-        bounds = f"{figure(objective, low)} to {figure(objective, high)}"
-    elif known_low or known_high:
-        bounds = f"at least {figure(objective, low)}" if known_low else f"at most {figure(objective, high)}"
-    else:
-        bounds = "no bounds"
+    metric = metric_of(objective)
+    low, high = (cell[end] if _known(cell[end]) else None for end in ("low", "high"))
+    measured = _shortened(metric.amount(cell["measured"])) if _known(cell["measured"]) else "nothing measured"
     advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
     return Markup(
         '<td class="cell {}"><div class="value"><b>{}</b> {}</div>'
         '<div class="evidence">{}<br>{} requests{}{}</div>{}</td>'
     ).format(
         cell["verdict"],
-        _amount(objective, cell["measured"]),
-        tag(cell["verdict"]),
-        bounds,
+        measured,
+        tag(Verdict(cell["verdict"])),
+        metric.interval(low, high),
         number(int(cell["samples"])),
         # Four user counts must fit side by side: what "taken as independent" means stands below, once.
         effective(cell["effective_samples"]).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
@@ -127,6 +125,6 @@ def _known(value: object) -> bool:
     return isinstance(value, float | int) and math.isfinite(value)
 
 
-def _amount(objective: str, value: float) -> str:
+def _shortened(amount: str) -> str:
     # Four user counts must fit side by side.
-    return amount(objective, value).replace(" requests/s", "/s") if _known(value) else "nothing measured"
+    return amount.replace(" requests/s", "/s")

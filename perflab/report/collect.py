@@ -20,7 +20,7 @@ from perflab.analyse.window import whole_seconds
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Objective
 from perflab.report import metrics
-from perflab.store.manifest import EXIT_CODES
+from perflab.vocabulary.verdict import Verdict
 
 # Finer than any of them is known, and coarse enough that no noise of floating point shows in a diff.
 RATE_DIGITS, LATENCY_DIGITS, RPS_DIGITS, USE_DIGITS = 6, 3, 3, 1
@@ -45,7 +45,7 @@ def collect(sweep: Sweep) -> metrics.Metrics:
         max_sustainable_throughput=levels.max_sustainable(),
         verdict=sweep.verdict,
         headline=sweep.headline,
-        exit_code=EXIT_CODES[sweep.verdict],
+        exit_code=sweep.verdict.exit_code,
         reasons=sweep.reasons,
         notes=sweep.notes,
     )
@@ -156,7 +156,7 @@ class _Levels:
         for row in self.rows["levels"]:
             users = row["users"]
             # Without an objective nothing has shown that the service keeps up.
-            if row["verdict"] == "PASS" and any(self._of("objectives", users)):
+            if row["verdict"] == Verdict.PASS and any(self._of("objectives", users)):
                 [totals] = self._of("totals", users)
                 rates.append((totals["ok"] / self.seconds[users], users))
         if not rates:
@@ -197,7 +197,7 @@ class _Levels:
             group=row["group"],
             metric=row["objective"],
             endpoints=list(objective.endpoints),
-            **{name: _rounded(row[name], _digits(objective)) for name in ("measured", "low", "high")},
+            **{name: _rounded(row[name], objective.definition.digits) for name in ("measured", "low", "high")},
             bound=objective.bound,
             limit=objective.limit,
             samples=row["samples"],
@@ -284,19 +284,13 @@ def _run(row: Record) -> metrics.Run:
 
 
 def _reason(objective: Objective, row: Record) -> str:
-    if row["verdict"] in {"PASS", "INVALID"}:
-        return "" if row["verdict"] == "PASS" else str(row["advice"])
+    if row["verdict"] in {Verdict.PASS, Verdict.INVALID}:
+        return "" if row["verdict"] == Verdict.PASS else str(row["advice"])
     low, high = (None if math.isnan(row[name]) else row[name] for name in ("low", "high"))
     judgement = Judgement(
         row["measured"], Bounds(low, high), row["samples"], row["effective_samples"], row["verdict"], row["advice"]
     )
     return reason(objective, row["users"], judgement)
-
-
-def _digits(objective: Objective) -> int:
-    if objective.percentile is not None:
-        return LATENCY_DIGITS
-    return RATE_DIGITS if objective.metric.endswith("_rate") else RPS_DIGITS
 
 
 def _status(status: object) -> str:

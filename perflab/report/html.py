@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INVALID": "⊘", "INCONCLUSIVE": "?"}
+from perflab.vocabulary.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,9 @@ def join(pieces: Iterable[Markup]) -> Markup:
     return Markup().join(pieces)
 
 
-def tag(verdict: str) -> Markup:
+def tag(verdict: Verdict) -> Markup:
     """Return a verdict as a coloured word with its symbol."""
-    known = verdict if verdict in SYMBOLS else "NONE"
-    return Markup('<span class="tag {}">{} {}</span>').format(known, SYMBOLS.get(verdict, ""), verdict)
+    return Markup('<span class="tag {}">{} {}</span>').format(verdict.name, verdict.symbol, verdict)
 
 
 def table(

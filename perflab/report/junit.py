@@ -12,8 +12,10 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from perflab.report import phrases
 from perflab.report.metrics import Level, Metrics, Objective
-from perflab.store.manifest import Verdict
+from perflab.vocabulary.metric import PLAIN_SIGNS
+from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import one_line
+from perflab.vocabulary.verdict import Verdict
 
 MEASUREMENT = "measurement is valid"
 LONGEST = 10_000
@@ -69,15 +71,16 @@ def _measurement(level: Level) -> tuple[Verdict, list[str]]:
     """Return the verdict on a level's measurement alone, and why."""
     # What no objective's case shows: INVALID of course, and what the locustfile says of itself.
     explained = level.verdict in {objective.verdict for objective in level.objectives.values()}
-    if level.verdict == "INVALID" or (level.verdict != "PASS" and not explained):
+    if level.verdict == Verdict.INVALID or (level.verdict != Verdict.PASS and not explained):
         return level.verdict, level.reasons
     shown = {objective.reason for objective in level.objectives.values()}
     further = [line for line in level.reasons if line not in shown]
-    return "PASS", [f"{phrases.count(level.totals.requests)} requests in {level.steady_s} s of steady state", *further]
+    measured = f"{thousands(level.totals.requests)} requests in {level.steady_s} s of steady state"
+    return Verdict.PASS, [measured, *further]
 
 
 def _of_objective(objective: Objective, classname: str) -> TestCase:
-    name = f"{objective.group} {phrases.what(objective)} {phrases.limit(objective, ('>=', '<='))}"
+    name = f"{objective.group} {phrases.what(objective)} {phrases.limit(objective, PLAIN_SIGNS)}"
     measured = f"{phrases.measured(objective)} ({', '.join(phrases.evidence(objective))})"
     return _case(name, classname, 0.0, objective.verdict, [objective.reason or measured])
 
@@ -86,10 +89,10 @@ def _case(name: str, classname: str, seconds: float, verdict: Verdict, said: lis
     case = TestCase(xml_text(name), classname, round(seconds, 3))
     lines = [xml_text(line) for line in said]
     text = "\n".join(lines)
-    if verdict == "PASS":
+    if verdict == Verdict.PASS:
         case.system_out = text
         return case
-    result = (Error if verdict == "INVALID" else Failure)("; ".join(lines), verdict)
+    result = (Error if verdict == Verdict.INVALID else Failure)("; ".join(lines), verdict)
     result.text = text
     case.result = result
     return case

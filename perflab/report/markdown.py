@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from perflab.vocabulary.text import one_line
+from perflab.vocabulary.verdict import Verdict
 
-SYMBOLS = {"PASS": "✅", "FAIL": "❌", "INVALID": "⛔", "INCONCLUSIVE": "❔"}
 MOST_ITEMS = 10
 LONGEST = 500
 
@@ -28,9 +28,9 @@ def code(content: str) -> str:
     return f"<code>{text(content)}</code>"
 
 
-def marked(verdict: str) -> str:
+def marked(verdict: Verdict) -> str:
     """Return a verdict with its symbol."""
-    return f"{SYMBOLS[verdict]} {verdict}"
+    return f"{verdict.emoji} {verdict}"
 
 
 def items(lines: Sequence[str]) -> str:

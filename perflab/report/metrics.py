@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import GenerateJsonSchema
 
-from perflab.plan.objectives import Bound
-from perflab.store.manifest import Status, Verdict
+from perflab.store.manifest import Status
+from perflab.vocabulary.metric import Bound
+from perflab.vocabulary.verdict import Verdict
 
 UserCount = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,}$")]
 Clock = Literal["wire", "client", "wire and client"]
@@ -195,7 +196,7 @@ class Objective(Part):
         "each other, as when none has failed: the bounds then take them as independent."
     )
     clock: Clock | None = Field(description="Whose time a percentile is; null for other metrics.")
-    verdict: Verdict = Field(description="PASS, FAIL, INVALID or INCONCLUSIVE.")
+    verdict: Verdict = Field(description=f"{Verdict.listed()}.")
     reason: str = Field(description="Why it is not passed, in one line; empty for PASS.")
     advice: str = Field(description="What would settle it, or why it can't be judged; may be empty.")
     variable: str | None = Field(description="Environment variable that sets the limit; null for none.")
@@ -222,7 +223,7 @@ class Level(Part):
     """One user count."""
 
     users: int = Field(description="Concurrent users.")
-    verdict: Verdict = Field(description="PASS, FAIL, INVALID or INCONCLUSIVE.")
+    verdict: Verdict = Field(description=f"{Verdict.listed()}.")
     reasons: list[str] = Field(description="Why it does not pass, a line each; empty for PASS.")
     steady_s: int = Field(description="Whole seconds that are judged, all repeats together.")
     runs: dict[str, Run] = Field(description="By repeat: r1, r2 and so on.")
@@ -260,9 +261,9 @@ class Metrics(Part):
         description="Of the levels whose measurement is valid and at which every objective is met, the one with the "
         "most successful requests per second; null if there is none, or no objective."
     )
-    verdict: Verdict = Field(description="The gravest of the levels: INVALID, FAIL, INCONCLUSIVE, PASS.")
+    verdict: Verdict = Field(description="That of the levels which outranks the others.")
     headline: str = Field(description="What the verdict means, in a sentence, and what a PASS must not hide.")
-    exit_code: int = Field(description="What perflab sweep exits with: 0 PASS, 1 FAIL, 3 INVALID, 4 INCONCLUSIVE.")
+    exit_code: int = Field(description=f"What perflab sweep exits with: {Verdict.exit_codes()}.")
     reasons: list[str] = Field(description="Why the sweep does not pass, a line each, the gravest first.")
     notes: list[str] = Field(description="What is worth knowing but changes no verdict, a line each.")
 

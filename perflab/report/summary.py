@@ -7,6 +7,7 @@ from collections import Counter
 from perflab.report import phrases
 from perflab.report.markdown import code, items, marked, table, text
 from perflab.report.metrics import Level, Metrics, Objective
+from perflab.vocabulary.number import thousands
 
 MOST_FAILURES = 5
 
@@ -28,7 +29,7 @@ def summary_md(metrics: Metrics, report: str | None = None) -> str:
 
 def _objectives(levels: list[Level]) -> str:
     """Return a row an objective and a column a user count; without objectives the levels' verdicts alone."""
-    head = [f"{phrases.count(level.users)} users<br>{marked(level.verdict)}" for level in levels]
+    head = [f"{thousands(level.users)} users<br>{marked(level.verdict)}" for level in levels]
     stated = {key: objective for level in levels for key, objective in level.objectives.items()}
     groups = list(dict.fromkeys(objective.group for objective in stated.values()))
     ordered = sorted(stated.items(), key=lambda item: groups.index(item[1].group))
@@ -57,7 +58,7 @@ def _max_sustainable(metrics: Metrics) -> str:
     if found is None:
         told = "none, because no user count has a valid measurement that meets every objective"
     else:
-        told = f"**{found.rps:.1f} successful requests/s** at {phrases.count(found.users)} users"
+        told = f"**{found.rps:.1f} successful requests/s** at {thousands(found.users)} users"
     return f"Maximum sustainable throughput: {told}."
 
 
@@ -67,7 +68,7 @@ def _failures(metrics: Metrics) -> str:
     for level in metrics.levels.values():
         for failure in level.failures:
             counts[f"{failure.method} {failure.name}", failure.outcome, failure.message] += failure.count
-    rows = [[*map(text, kind), phrases.count(count)] for kind, count in counts.most_common(MOST_FAILURES)]
+    rows = [[*map(text, kind), thousands(count)] for kind, count in counts.most_common(MOST_FAILURES)]
     if not rows:
         return ""
     hidden = len(counts) - len(rows)

@@ -12,6 +12,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.chart.groups import group_names
 from perflab.chart.style import colours, number
 from perflab.report.html import Html, join, row, section_row, table, tag
+from perflab.vocabulary.verdict import Verdict
 
 _MOST_FAILURES = 20
 
@@ -85,7 +86,7 @@ def runs(sweep: Sweep) -> Html:
         if math.isfinite(item["window_start"]):
             window = f"{item['window_start']:g} s to {item['window_end']:g} s"
         start = "" if pd.isna(item["start"]) else f"{item['start']:%H:%M:%S}"
-        trusted = tag("PASS" if item["validity"] == "valid" else "INVALID")
+        trusted = tag(Verdict.PASS if item["validity"] == "valid" else Verdict.INVALID)
         word = Markup("valid") if item["validity"] == "valid" else trusted
         evidence = Markup("{} {}").format(word, item["reasons"])
         requests = "" if pd.isna(item["requests"]) else number(int(item["requests"]))

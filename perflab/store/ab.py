@@ -8,7 +8,8 @@ from pathlib import Path
 from perflab.fields import Moment, Name, Positive, Record
 from perflab.plan.ab import AbPlan
 from perflab.store.layout import SIDES, ComparisonDir, SweepDir, create_sweep, find_ab_folder
-from perflab.store.manifest import Environment, Status, Verdict
+from perflab.store.manifest import Environment, Status
+from perflab.vocabulary.verdict import Verdict
 
 AB_SCHEMA_VERSION = 1
 

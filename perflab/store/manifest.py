@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -29,14 +28,11 @@ from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
 from perflab.store.scratch import write_whole
 from perflab.vocabulary.redact import redact_values
+from perflab.vocabulary.verdict import Verdict
 
 SCHEMA_VERSION = 2
 
 Status = Literal["complete", "interrupted", "failed"]
-Verdict = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
-
-EXIT_CODES: Mapping[Verdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 3, "INCONCLUSIVE": 4}
-"""What a verdict is to a shell; 2 is for what keeps a sweep from being run."""
 
 
 class Window(Record):

@@ -20,6 +20,7 @@ from perflab.store.layout import SIDES
 from perflab.store.manifest import read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
+from perflab.vocabulary.verdict import Verdict
 from perflab.workbench import given
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
@@ -157,7 +158,7 @@ class _Judge:
         """Compare these rounds; return whether that is the end."""
         comparison = compare_rounds(place, self._plan, rounds)
         last = len(rounds) >= self._plan.looks[-1]
-        done = comparison.verdict != "INCONCLUSIVE" or last
+        done = comparison.verdict != Verdict.INCONCLUSIVE or last
         status = "complete" if done else "interrupted"
         self._write(place, status=status, rounds=tuple(rounds), verdict=comparison.verdict)
         self._say(f"look at {len(rounds)} rounds: {comparison.headline}")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.analyse.judge import worst
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.store.baseline import read_baseline, write_baseline
-from perflab.store.manifest import EXIT_CODES, Verdict
+from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
@@ -27,13 +26,13 @@ class Check:
     @property
     def verdict(self) -> Verdict:
         """The graver one of both verdicts."""
-        return worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
+        return Verdict.worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON: verdict, exit_code, sweep, comparison (None: not asked for)."""
         return {
             "verdict": self.verdict,
-            "exit_code": EXIT_CODES[self.verdict],
+            "exit_code": self.verdict.exit_code,
             "sweep": self.sweep.to_dict(),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
         }
@@ -84,7 +83,7 @@ def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
         raise StoreError(f"{sweep.id} has no complete run: {other}")
     if sweep.manifest.status != "complete":
         raise StoreError(f"{sweep.id} was not run to its end, so it can't be the baseline: {other}")
-    if sweep.verdict == "INVALID":
+    if sweep.verdict == Verdict.INVALID:
         raise StoreError(f"{sweep.id} is INVALID, so it can't be the baseline ({sweep.reasons[0]}): {other}")
     write_baseline(runs_folder(runs_dir), sweep.id)
     return sweep

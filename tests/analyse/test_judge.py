@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from perflab.analyse.bounds import Timed
-from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge, worst
+from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Group, Objective
+from perflab.vocabulary.verdict import Verdict
 
 SHOP = Group(name="shop", endpoints=("/cart", "/buy/*"))
 
@@ -162,10 +163,11 @@ def test_a_group_without_a_success_has_no_latency_to_judge() -> None:
 
 
 def test_invalid_outranks_fail_outranks_inconclusive_outranks_pass() -> None:
-    assert worst(["PASS", "INVALID", "FAIL", "INCONCLUSIVE"]) == "INVALID"
-    assert worst(["PASS", "INCONCLUSIVE", "FAIL"]) == "FAIL"
-    assert worst(["INCONCLUSIVE", "PASS"]) == "INCONCLUSIVE"
-    assert worst(["PASS"]) == worst([]) == "PASS"
+    passed, undecided, failed, invalid = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.INVALID
+    assert Verdict.worst([passed, invalid, failed, undecided]) == "INVALID"
+    assert Verdict.worst([passed, undecided, failed]) == "FAIL"
+    assert Verdict.worst([undecided, passed]) == "INCONCLUSIVE"
+    assert Verdict.worst([passed]) == Verdict.worst([]) == "PASS"
 
 
 def test_reasons_name_group_level_measured_and_allowed_value() -> None:
@@ -178,7 +180,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
     )
     assert (
         said("success_rate", 0.99, 960, 40)
-        == "shop success rate at 1000 users: 96 % (94.7 to 97.14) is below the allowed 99 %, "
+        == "shop success rate at 1000 users: 96 % (94.701 to 97.136) is below the allowed 99 %, "
         "1 000 requests, 1 000 effective"
     )
     assert said("throughput_rps", 13, 100) == (

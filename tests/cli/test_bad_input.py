@@ -14,6 +14,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.cli.app import run_command
 from perflab.cli.sweep import conclude
 from perflab.errors import StoreError
+from perflab.vocabulary.verdict import Verdict
 
 SMALL = Load(users=(2,), seconds=3)
 HOST = ["--host", "http://127.0.0.1:9"]
@@ -191,7 +192,7 @@ def test_a_defect_of_perflab_is_not_a_verdict(
         (ZeroDivisionError(), "perflab: no report: ZeroDivisionError"),
     ],
 )
-@pytest.mark.parametrize(("verdict", "code"), [("PASS", 0), ("FAIL", 1)])
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.PASS, 0), (Verdict.FAIL, 1)])
 def test_a_report_that_can_not_be_made_hides_no_verdict_and_changes_no_exit_code(
     in_empty_folder: Path,
     capsys: pytest.CaptureFixture[str],

@@ -25,6 +25,7 @@ from perflab.progress.log import MOST_LINES_A_KIND, MOST_LINES_A_RUN
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import Evidence, RunManifest
 from perflab.store.tables import TableWriter, create_tables
+from perflab.vocabulary.verdict import Verdict
 
 Line = dict[str, Any]
 
@@ -176,7 +177,7 @@ def test_a_secret_in_a_table_goes_no_further(sweep: SweepDir) -> None:
     with SweepLog() as log:
         for event in (started(sweep), run, finished(sweep, run.run)):
             log(event)
-        log.judged("INVALID", ["seen at postgresql://u:planted@db/x"], ["bearer planted"])
+        log.judged(Verdict.INVALID, ["seen at postgresql://u:planted@db/x"], ["bearer planted"])
     assert b"planted" not in sweep.load_test_log.read_bytes()
     assert read(sweep.load_test_log)[-1]["perflab"]["notes"] == ["bearer …"]
 
@@ -314,7 +315,7 @@ def test_a_log_that_can_not_be_written_ends_nothing(
         for event in (started(sweep), run, progress(run.run), progress(run.run), finished(sweep, run.run)):
             listen(event)
         log.finished("complete")
-        log.judged("PASS", [], [])
+        log.judged(Verdict.PASS, [], [])
     assert len(seen) == 5
     out, err = capsys.readouterr()
     assert out == ""

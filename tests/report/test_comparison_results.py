@@ -21,7 +21,6 @@ from perflab.report.comparison.collect import collect_comparison
 from perflab.report.comparison.junit import comparison_junit
 from perflab.report.comparison.summary import comparison_summary
 from perflab.store.layout import ComparisonDir
-from perflab.store.manifest import EXIT_CODES
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 from tests.report.test_metrics import objects
 from tests.report.test_summary import HOSTILE, OURS, Page
@@ -76,7 +75,7 @@ def test_three_files_are_written_and_tell_no_place(comparison_of: Compared, tmp_
     written = json.loads(place.comparison_json.read_text(encoding="utf-8"))
     Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(written)
     assert written["verdict"] == comparison.verdict
-    assert written["exit_code"] == EXIT_CODES[comparison.verdict]
+    assert written["exit_code"] == comparison.verdict.exit_code
     assert written["reasons"] == comparison.reasons
     runs_dir = str(comparison.baseline.dir.runs_dir)
     assert not [path for path in place.path.iterdir() if runs_dir in path.read_text(encoding="utf-8")]

@@ -97,13 +97,6 @@ def test_the_reasons_of_a_missed_objective_stand_in_the_banner(tmp_path: Path) -
     assert repr(report.verdicts(sweep)).startswith("FAIL: ")
 
 
-def test_a_rate_just_below_its_limit_never_looks_like_the_limit() -> None:
-    from perflab.report.banner import _amount
-
-    assert _amount("success_rate", 0.98996) == "98.996 %"
-    assert _amount("p95_ms", 200.4) == "200.4 ms"
-
-
 def test_without_objectives_the_verdict_says_what_was_judged(tmp_path: Path) -> None:
     load = Load(users=(20,), seconds=5, spawn_rate=50, failure_rate=0)
     sweep = Sweep.open(write_recorded_sweep(tmp_path, load, Objectives()))

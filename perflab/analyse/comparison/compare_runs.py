@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,7 @@ from perflab.analyse.comparison.wording import all_taken, names, sentence
 from perflab.analyse.summary import Floats
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-
-ChangeVerdict: TypeAlias = Literal["REGRESSION", "NO_REGRESSION", "INCONCLUSIVE"]
+from perflab.vocabulary.verdict import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Comparison:
     Row verdicts: slower; slower, within the margin; within the margin; faster; open; not assessable.
     """
 
-    verdict: ChangeVerdict
+    verdict: Change
     text: str
     cells: pd.DataFrame
     endpoints: pd.DataFrame
@@ -97,13 +96,13 @@ def compare_runs(
     to_come = _to_come(looks, look, sides.runs)
     rules = Rules(paired, margin, alpha, len(looks) if looks else 1, serial_correlation)
     decision = decide(sides.baseline, sides.candidate, sides.endpoint, rules)
-    verdict: ChangeVerdict = "INCONCLUSIVE"
+    verdict: Change = Change.INCONCLUSIVE
     if decision.regression:
-        verdict = "REGRESSION"
+        verdict = Change.REGRESSION
     elif decision.passed:
-        verdict = "NO_REGRESSION"
+        verdict = Change.NO_REGRESSION
     further = None
-    if verdict == "INCONCLUSIVE":
+    if verdict == Change.INCONCLUSIVE:
         # After the last look there is nothing more to come, but how many a new comparison would take is worth knowing.
         further = further_runs(decision, rules, look or sides.runs, to_come or None)
     means = [indices(side, decision.members) for side in (sides.baseline, sides.candidate)]
@@ -190,7 +189,7 @@ def _verdicts(tested: Tested) -> Iterator[str]:
 
 
 def _lines(
-    verdict: ChangeVerdict,
+    verdict: Change,
     cells: pd.DataFrame,
     endpoints: pd.DataFrame,
     sides: Sides,
@@ -198,9 +197,9 @@ def _lines(
     further: int | None,
     to_come: list[int] | None,
 ) -> Iterator[str]:
-    if verdict == "REGRESSION":
+    if verdict == Change.REGRESSION:
         yield "The candidate is slower."
-    elif verdict == "NO_REGRESSION":
+    elif verdict == Change.NO_REGRESSION:
         yield "The candidate is not slower by more than the margin, in any cell."
     else:
         yield f"It can't be told yet whether the candidate is slower: {_advice(decision, further, to_come)}."

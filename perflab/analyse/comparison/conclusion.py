@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import pandas as pd
 
-from perflab.analyse.comparison.compare_runs import ChangeVerdict, Comparison
+from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.errors import Errors
 from perflab.analyse.comparison.further import MOST_RUNS
 from perflab.analyse.comparison.latency import Latency
@@ -16,11 +16,11 @@ from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.throughput import Throughput
 from perflab.analyse.comparison.wording import all_taken, names, percentage
 from perflab.analyse.document import records
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Change
 
 # Of a comparison's requests: more than the default objective of a sweep allows to fail.
 MANY_FAILURES = 0.01
-
-Change: TypeAlias = ChangeVerdict | Literal["INVALID"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +40,33 @@ class Conclusion:
     def change(self) -> Change:
         """The verdict on the change."""
         if self.invalid:
-            return "INVALID"
+            return Change.INVALID
         verdicts = {None if part is None else part.verdict for part in self._parts}
-        if "REGRESSION" in verdicts or self.throughput.regressed or self.errors.more:
-            return "REGRESSION"
-        return "NO_REGRESSION" if verdicts == {"NO_REGRESSION"} and not self._further_open else "INCONCLUSIVE"
+        if Change.REGRESSION in verdicts or self.throughput.regressed or self.errors.more:
+            return Change.REGRESSION
+        return (
+            Change.NO_REGRESSION
+            if verdicts == {Change.NO_REGRESSION} and not self._further_open
+            else Change.INCONCLUSIVE
+        )
 
     @property
     def further_runs(self) -> int | None:
         """How many more would probably settle it; None: it is settled, hopeless, or there is nothing to go by."""
-        if self.change != "INCONCLUSIVE":
+        if self.change != Change.INCONCLUSIVE:
             return None
-        needed = [part.further_runs for part in self._parts if part is not None and part.verdict == "INCONCLUSIVE"]
+        needed = [part.further_runs for part in self._parts if part is not None and part.verdict == Change.INCONCLUSIVE]
         return None if None in needed else max((runs for runs in needed if runs is not None), default=None)
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        if self.change == "INVALID":
+        if self.change == Change.INVALID:
             return f"The two can't be compared: {self.invalid[0]}"
-        if self.change == "REGRESSION":
+        if self.change == Change.REGRESSION:
             return f"The candidate is worse: {'; '.join(self._worse)}"
         margin = f"{self.options.margin * 100:g} %"
-        if self.change == "NO_REGRESSION":
+        if self.change == Change.NO_REGRESSION:
             return f"The candidate is not slower by more than the margin of {margin}, in any cell"
         advice = self._advice
         return f"It can't be told whether the candidate is slower by more than {margin}" + (
@@ -72,9 +76,9 @@ class Conclusion:
     @property
     def reasons(self) -> list[str]:
         """Why it does not pass, one line each, the gravest first; none for NO_REGRESSION."""
-        if self.change == "INVALID":
+        if self.change == Change.INVALID:
             return list(self.invalid)
-        if self.change == "NO_REGRESSION":
+        if self.change == Change.NO_REGRESSION:
             return []
         return [*self._worse, *self._further_open, *self._undecided]
 
@@ -121,7 +125,7 @@ class Conclusion:
             (self._parts[0], self.latency.cells, "be slower"),
             (self._parts[1], self.throughput.totals, "have lost throughput"),
         ):
-            if part is not None and part.verdict == "INCONCLUSIVE":
+            if part is not None and part.verdict == Change.INCONCLUSIVE:
                 undecided = [_name(row) for row in _with(cells, "open")]
                 yield f"may {worse} by more than {self.options.margin * 100:g} %: {names(undecided)}"
 
@@ -131,7 +135,7 @@ class Conclusion:
         if self._further_open:
             # No number of runs would mend that.
             return self._further_open[0]
-        if not any(part is not None and part.verdict == "INCONCLUSIVE" for part in self._parts):
+        if not any(part is not None and part.verdict == Change.INCONCLUSIVE for part in self._parts):
             return ""
         looks = self.options.looks
         if looks and self.rounds >= looks[-1]:
@@ -170,7 +174,7 @@ def _with(rows: pd.DataFrame, verdict: str) -> list[dict[str, Any]]:
 
 def _name(row: Mapping[str, Any]) -> str:
     """Return what a row is about, such as payments p95 at 100 users."""
-    metric = str(row.get("metric", "")).removesuffix("_ms")
+    metric = metric_of(row["metric"]).words if "metric" in row else ""
     what = [row.get("group", "all requests"), metric, f"at {row['users']} users" if "users" in row else ""]
     return " ".join(word for word in what if word)
 

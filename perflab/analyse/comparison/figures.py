@@ -12,8 +12,8 @@ import pandas as pd
 
 from perflab.analyse.comparison.side import Cell, Side
 from perflab.analyse.summary import SortedSamples, clocks, sort_judged
+from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 
-PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
 # Samples beyond a percentile that make it worth judging.
 LEAST_BEYOND = 50
 # Whether a cell has so many is asked of its median run: to leave out the runs with fewer would leave out slow ones,
@@ -46,7 +46,7 @@ def compared_figures(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired
     few = figures["counts"] & (figures["median_beyond"] < LEAST_BEYOND)
     # Said before what a single run lacks: it is the reason for all of them.
     figures.loc[few, "why"] = [
-        f"{requests_needed(metric)} requests a run are needed" for metric in figures["metric"][few]
+        f"{requests_needed(percentile_of(name))} requests a run are needed" for name in figures["metric"][few]
     ]
     if paired:
         valued = figures[figures["why"] == ""]
@@ -64,14 +64,14 @@ def _figures(side: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
     front = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
     front.insert(0, "side", pd.Series([side.name] * len(front), dtype="str"))
     parts = []
-    for metric, q in PERCENTILES.items():
-        value = ordered.percentile(q)[at]
-        beyond = np.floor(np.round(samples * (1 - q), 6)).astype("int64")
+    for metric in CHARTED:
+        value = ordered.percentile(metric.q)[at]
+        beyond = np.floor(np.round(samples * (1 - metric.q), 6)).astype("int64")
         lacks = [_no_value(metric, one, rest) for one, rest in zip(value.tolist(), beyond.tolist(), strict=True)]
         why = [left_out or lack for left_out, lack in zip(counts["why"], lacks, strict=True)]
         parts.append(
             front.assign(
-                metric=pd.Series([metric] * len(front), dtype="str"),
+                metric=pd.Series([metric.name] * len(front), dtype="str"),
                 value=np.where(np.isfinite(value), value, np.nan),
                 samples=samples,
                 beyond=beyond,
@@ -91,15 +91,14 @@ def sort_by_run(side: Side, wire: Mapping[Cell, bool]) -> tuple[SortedSamples, p
     return sort_judged(samples, cell, len(by_wire), by_wire), clocks(samples, cell, by_wire)
 
 
-def requests_needed(metric: str) -> int:
+def requests_needed(percentile: Percentile) -> int:
     """Return how many requests a run takes to be worth judging by a percentile."""
-    return int(np.ceil(round(LEAST_BEYOND / (1 - PERCENTILES[metric]), 6)))
+    return int(np.ceil(round(LEAST_BEYOND / (1 - percentile.q), 6)))
 
 
-def _no_value(metric: str, value: float, beyond: int) -> str:
-    percentile = metric.removesuffix("_ms")
+def _no_value(percentile: Percentile, value: float, beyond: int) -> str:
     if np.isnan(value):
         return "no successful request"
     if np.isinf(value):
-        return f"so many requests were never answered that its {percentile} is one of them"
-    return f"only {beyond} requests lie beyond its {percentile}" if beyond < LEAST_BEYOND_RUN else ""
+        return f"so many requests were never answered that its {percentile.words} is one of them"
+    return f"only {beyond} requests lie beyond its {percentile.words}" if beyond < LEAST_BEYOND_RUN else ""

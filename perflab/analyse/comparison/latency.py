@@ -14,13 +14,14 @@ import pandas as pd
 from perflab.analyse.comparison import within_run
 from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
-from perflab.analyse.comparison.figures import LEAST_BEYOND, PERCENTILES, requests_needed
+from perflab.analyse.comparison.figures import LEAST_BEYOND, requests_needed
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
 from perflab.analyse.comparison.wording import names, scatter_sentence
 from perflab.analyse.document import records
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
+from perflab.vocabulary.metric import CHARTED, metric_of, percentile_of
 
 Texts: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
@@ -78,7 +79,7 @@ class _Cell:
     @property
     def name(self) -> str:
         """What it is called."""
-        return f"{self.group} {self.metric.removesuffix('_ms')} at {self.users} users"
+        return f"{self.group} {metric_of(self.metric).words} at {self.users} users"
 
     @property
     def absent(self) -> str:
@@ -111,7 +112,7 @@ class _Cell:
             return f"the {self.absent} has no such request"
         if self.state == "too few requests":
             median = np.median(np.concatenate([runs.samples for runs in self.runs.values()]))
-            return f"it takes {requests_needed(self.metric)} requests a run, there were {median:.0f}"
+            return f"it takes {requests_needed(percentile_of(self.metric))} requests a run, there were {median:.0f}"
         return next(self.lacking, "")
 
 
@@ -147,12 +148,14 @@ def _cells(baseline: Side, candidate: Side, figures: pd.DataFrame) -> Iterator[_
     nothing = np.zeros(0, "int64")
     for users in common_levels(baseline, candidate):
         for group in group_order(baseline, candidate):
-            for metric in PERCENTILES:
-                rows = {side.name: at.get((side.name, users, group, metric), nothing) for side in (baseline, candidate)}
+            for metric in CHARTED:
+                rows = {
+                    side.name: at.get((side.name, users, group, metric.name), nothing) for side in (baseline, candidate)
+                }
                 every = np.concatenate(list(rows.values()))
                 if len(every):
                     runs = {side: _Runs(*(column[own] for column in columns)) for side, own in rows.items()}
-                    yield _Cell(users, group, metric, runs, float(beyond[every[0]]))
+                    yield _Cell(users, group, metric.name, runs, float(beyond[every[0]]))
 
 
 def _as_runs(cells: Sequence[_Cell], side: str) -> pd.DataFrame:
@@ -185,7 +188,7 @@ def _figures(cell: _Cell) -> dict[str, Any]:
 
 def _single(cell: _Cell, sides: Mapping[str, Side], by_wire: bool) -> dict[str, Any]:
     """Return what the scatter of requests alone says of a cell that has but one run on some side."""
-    q = PERCENTILES[cell.metric]
+    q = percentile_of(cell.metric).q
     logs = []
     for name, runs in cell.runs.items():
         side = sides[name]
@@ -216,12 +219,12 @@ def _open(cells: Sequence[_Cell]) -> Iterator[str]:
 
 
 def _notes(cells: Sequence[_Cell]) -> Iterator[str]:
-    for metric in PERCENTILES:
-        few = [cell for cell in cells if cell.metric == metric and cell.state == "too few requests"]
+    for metric in CHARTED:
+        few = [cell for cell in cells if cell.metric == metric.name and cell.state == "too few requests"]
         if few:
             where = names([f"{cell.group} at {cell.users} users" for cell in few])
             yield (
-                f"{metric.removesuffix('_ms')} is left out of the verdict for too few requests a run "
+                f"{metric.words} is left out of the verdict for too few requests a run "
                 f"(it takes {requests_needed(metric)}): {where}"
             )
     for (users, group), of_group in groupby(cells, key=lambda cell: (cell.users, cell.group)):

@@ -14,6 +14,7 @@ from perflab.analyse.comparison.figures import compared_figures
 from perflab.analyse.comparison.side import Cell, Side
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
+from perflab.vocabulary.metric import metric_of
 
 LEAST_RUNS = 10
 # How often a further run of the same configuration lies within the interval.
@@ -59,7 +60,7 @@ def spread_notes(found: pd.DataFrame) -> list[str]:
         f"configuration ({found['runs'].min()} or more)"
     ]
     for row in found[~found["inside"]].to_dict("records"):
-        percentile = row["metric"].removesuffix("_ms")
+        percentile = metric_of(row["metric"]).words
         lines.append(
             f"{row['group']} {percentile} at {row['users']} users: {row['candidate']:.4g} ms lies outside of their "
             f"spread ({COVERAGE * 100:g} % are within {row['low']:.4g} to {row['high']:.4g} ms)"

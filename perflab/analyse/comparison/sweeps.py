@@ -16,7 +16,7 @@ import pandas as pd
 
 from perflab.analyse.comparison.comparable import Difference, check_waived, differences, incomparable, unrecorded
 from perflab.analyse.comparison.compare_runs import check_options
-from perflab.analyse.comparison.conclusion import Change, Conclusion, failing_alike, failure_bound
+from perflab.analyse.comparison.conclusion import Conclusion, failing_alike, failure_bound
 from perflab.analyse.comparison.details import by_quantile, contributions, curves, over_time
 from perflab.analyse.comparison.errors import Errors, compare_errors
 from perflab.analyse.comparison.figures import cell_clocks, compared_figures
@@ -29,16 +29,10 @@ from perflab.analyse.document import records
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-from perflab.store.manifest import Verdict
+from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
 DESIGNS: tuple[Design, ...] = ("separate", "interleaved", "duet")
-_VERDICTS: dict[Change, Verdict] = {
-    "REGRESSION": "FAIL",
-    "NO_REGRESSION": "PASS",
-    "INCONCLUSIVE": "INCONCLUSIVE",
-    "INVALID": "INVALID",
-}
 
 
 def compare_sweeps(
@@ -101,7 +95,7 @@ class SweepComparison:
     @property
     def verdict(self) -> Verdict:
         """PASS, FAIL for a regression, INVALID or INCONCLUSIVE."""
-        return _VERDICTS[self.change]
+        return self.change.verdict
 
     @property
     def change(self) -> Change:

@@ -21,6 +21,7 @@ from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compa
 from perflab.analyse.comparison.side import Cell, Side, common_cells
 from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
 from perflab.analyse.summary import Floats, Ints
+from perflab.vocabulary.verdict import Change
 
 _FIGURES = ("baseline", "candidate", *FOUND)
 _VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
@@ -67,7 +68,7 @@ class Throughput:
     @property
     def regressed(self) -> bool:
         """Whether there are fewer requests per second in all, or in a group."""
-        return any(part is not None and part.verdict == "REGRESSION" for part in (self.comparison, self.by_group))
+        return any(part is not None and part.verdict == Change.REGRESSION for part in (self.comparison, self.by_group))
 
 
 def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Throughput:

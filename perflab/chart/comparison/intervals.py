@@ -27,6 +27,8 @@ from perflab.chart.comparison.panels import (
     row_text,
 )
 from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, number, short, size_inches, styled
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Verdict
 
 _TITLE = "Change of latency"
 _ROW, _GAP = 0.2, 0.45
@@ -62,7 +64,7 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
     if not rows:
         return nothing(_TITLE, "There is no latency that both have.")
     margin = 100 * comparison.margin
-    invalid = comparison.verdict == "INVALID"
+    invalid = comparison.verdict == Verdict.INVALID
     height = rows[-1].at + 0.5
     told, lines = caption(
         comparison,
@@ -121,7 +123,7 @@ def _rows(comparison: SweepComparison) -> Iterator[_Row]:
         names = True
         for users, of_level in groupby(of_group, key=lambda row: row["users"]):
             for place, row in enumerate(of_level):
-                metric = row["metric"].removesuffix("_ms")
+                metric = metric_of(row["metric"]).words
                 yield _row(row, at, users=users, metric=metric, names_group=names, names_users=place == 0)
                 names = False
                 at += 1

@@ -11,6 +11,8 @@ from pandas import DataFrame
 
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.chart.style import MUTED, Chart, canvas, colours, number, short
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Verdict
 
 _INVALID = "the comparison is INVALID: these figures must not be used"
 _LINE = 0.15
@@ -46,7 +48,7 @@ def compared_colours(comparison: SweepComparison) -> dict[str, str]:
 
 def caption(comparison: SweepComparison, *lines: str) -> tuple[str, float]:
     """Return a subtitle of these lines, and how many inches it takes below its first; an INVALID one says so."""
-    said = [line for line in (*lines, _INVALID if comparison.verdict == "INVALID" else "") if line]
+    said = [line for line in (*lines, _INVALID if comparison.verdict == Verdict.INVALID else "") if line]
     return "\n".join(said), _LINE * (len(said) - 1)
 
 
@@ -132,7 +134,7 @@ def telling(cells: DataFrame, panel: Panel) -> dict[Any, Any]:
     by_metric = {row["metric"]: row for row in of_panel(cells, panel).to_dict("records")}
     assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != "not assessable")
     cell = by_metric[next(assessable, _TELLING[-1])]
-    name_panel(panel.axes, f"{number(panel.users)} users, {cell['metric'].removesuffix('_ms')}")
+    name_panel(panel.axes, f"{number(panel.users)} users, {metric_of(cell['metric']).words}")
     return dict(cell)
 
 

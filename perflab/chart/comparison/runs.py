@@ -22,6 +22,7 @@ from perflab.chart.comparison.panels import (
 from perflab.chart.comparison.rounds import round_by_round
 from perflab.chart.style import MUTED, SHADE, Chart, number, styled
 from perflab.store.layout import SIDES
+from perflab.vocabulary.metric import metric_of
 
 
 @styled
@@ -60,7 +61,7 @@ def _apart(comparison: SweepComparison, runs: DataFrame) -> Chart:
         _scale(panel, of, reach)
         _draw(panel, cell, of, palette[panel.group], margin=comparison.margin)
     told = [
-        f"{panel.group} {cell['metric'].removesuffix('_ms')} at {panel.users} users "
+        f"{panel.group} {metric_of(cell['metric']).words} at {panel.users} users "
         f"{number(cell['baseline'])} and {number(cell['candidate'])} ms"
         for panel, cell in zip(panels, chosen, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from perflab.cli.output.console import make_table, open_console
+from perflab.vocabulary.number import thousands
 
 if TYPE_CHECKING:
     from perflab.store.calibration import Calibration
@@ -30,8 +31,8 @@ def print_calibration(found: Calibration, *, as_json: bool) -> None:
         table.add_row(
             one.client,
             str(one.processes),
-            f"{least}{one.users:,}".replace(",", " "),
-            f"{least}{one.requests_per_s:,.0f}".replace(",", " "),
+            f"{least}{thousands(one.users)}",
+            f"{least}{thousands(one.requests_per_s)}",
             one.limited_by or "nothing yet",
             f"{one.other_cores:.1f} of {machine.cores}",
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from perflab.cli.output.console import STYLES, make_table, open_console
+from perflab.cli.output.console import make_table, open_console, styled
+from perflab.vocabulary.metric import metric_of
 
 if TYPE_CHECKING:
     from perflab.analyse.comparison.sweeps import SweepComparison
@@ -51,9 +52,7 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
             f"{100 * comparison.alpha:g} % of comparisons; {DESIGNS[comparison.design]}",
             soft_wrap=True,
         )
-    console.print(
-        f"[{STYLES[comparison.verdict]}]{comparison.verdict}[/]  {escape(comparison.headline)}", soft_wrap=True
-    )
+    console.print(f"{styled(comparison.verdict)}  {escape(comparison.headline)}", soft_wrap=True)
     console.print(
         f"  baseline {escape(comparison.baseline.id)}, candidate {escape(comparison.candidate.id)}", soft_wrap=True
     )
@@ -76,9 +75,7 @@ def print_check(check: Check, *, as_json: bool) -> None:
         return
     print_comparison(check.comparison, as_json=False)
     sweep, comparison = check.sweep.verdict, check.comparison.verdict
-    open_console().print(
-        f"[{STYLES[check.verdict]}]{check.verdict}[/]  objectives: {sweep}, against the baseline: {comparison}"
-    )
+    open_console().print(f"{styled(check.verdict)}  objectives: {sweep}, against the baseline: {comparison}")
 
 
 def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
@@ -93,7 +90,7 @@ def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
             frame[frame["users"] == users] for frame in (cells, totals, throughput, errors)
         )
         for row in latency.itertuples():
-            yield _ratio_row(str(users), row, str(row.metric).removesuffix("_ms"), "ms")
+            yield _ratio_row(str(users), row, metric_of(str(row.metric)).words, "ms")
         # A single group is all requests.
         for row in (*(total.itertuples() if len(rates) > 1 else ()), *rates.itertuples()):
             yield _ratio_row(str(users), row, "throughput", "/s")

@@ -6,25 +6,20 @@ import contextlib
 import sys
 import traceback
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from perflab.errors import PerflabError
 from perflab.progress.console import PlainConsole
-from perflab.store.manifest import EXIT_CODES
+from perflab.vocabulary.verdict import Verdict
 
-if TYPE_CHECKING:
-    from perflab.store.manifest import Verdict
-
-STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold magenta", "INCONCLUSIVE": "yellow"}
 PLAIN_WIDTH = 140
 
 
-def exit_code(verdict: Verdict) -> int:
-    """Return the exit code that says a verdict."""
-    return EXIT_CODES[verdict]
+def styled(verdict: Verdict) -> str:
+    """Return a verdict in its colour, as rich's markup."""
+    return f"[{verdict.style}]{verdict}[/]"
 
 
 def open_console() -> PlainConsole:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from perflab.cli.output.console import STYLES, make_table, open_console
+from perflab.cli.output.console import make_table, open_console, styled
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import say
+from perflab.vocabulary.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,21 +35,22 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     console = open_console()
     columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
-    for row in sweep.verdicts.itertuples():
+    for row in sweep.verdicts.to_dict("records"):
+        metric = metric_of(row["objective"])
         table.add_row(
-            str(row.users),
-            escape(str(row.group)),
+            str(row["users"]),
+            escape(str(row["group"])),
             _objective(row),
-            _figure(row.objective, row.measured),
-            f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
-            ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
-            _count(row.samples),
-            "-" if math.isnan(float(str(row.effective_samples))) else _count(row.effective_samples),
-            f"[{STYLES[str(row.verdict)]}]{row.verdict}[/]",
+            metric.amount(row["measured"]),
+            f"{metric.figure(row['low'])} to {metric.figure(row['high'])}",
+            metric.limit(row["bound"], row["limit"]),
+            thousands(row["samples"]),
+            "-" if math.isnan(row["effective_samples"]) else thousands(row["effective_samples"]),
+            styled(Verdict(row["verdict"])),
         )
     if table.row_count:
         console.print(table)
-    console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
+    console.print(f"{styled(sweep.verdict)}  {escape(sweep.id)}")
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)
 
@@ -73,29 +77,13 @@ def _print_frame(frame: pd.DataFrame, columns: Sequence[str]) -> None:
         return
     table = make_table(*columns, numbers=_NUMBERS)
     for row in frame[list(columns)].astype("object").fillna("").to_dict("records"):
-        verdict = f"[{STYLES.get(str(row['verdict']), 'default')}]{row['verdict']}[/]"
+        verdict = styled(Verdict(str(row["verdict"]))) if row["verdict"] else ""
         table.add_row(*(verdict if name == "verdict" else escape(str(row[name])) for name in columns))
     open_console().print(table)
 
 
-def _count(number: Any) -> str:
-    return f"{round(number):,}".replace(",", " ")
-
-
-def _objective(row: Any) -> str:
+def _objective(row: Mapping[Any, Any]) -> str:
     """Return what is judged, and how where that isn't a matter of course."""
-    how = [f"{row.clock} clock"] if row.clock not in ("", "wire") else []
-    how += [str(row.endpoints)] if row.endpoints else []
-    return escape(f"{row.objective} ({', '.join(how)})" if how else str(row.objective))
-
-
-def _figure(objective: object, figure: Any) -> str:
-    """Return a measured value with its unit; rates as per cent."""
-    value = float(figure)
-    if math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "∞"
-    if str(objective).endswith("_rate"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.1f} /s" if str(objective).endswith("_rps") else f"{value:.1f} ms"
+    how = [f"{row['clock']} clock"] if row["clock"] not in ("", "wire") else []
+    how += [str(row["endpoints"])] if row["endpoints"] else []
+    return escape(f"{row['objective']} ({', '.join(how)})" if how else str(row["objective"]))

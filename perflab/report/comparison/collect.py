@@ -13,7 +13,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.report import metrics
 from perflab.report.collect import LATENCY_DIGITS, RATE_DIGITS, RPS_DIGITS
 from perflab.report.comparison import document as doc
-from perflab.store.manifest import EXIT_CODES
+from perflab.vocabulary.metric import metric_of
 
 RATIO_DIGITS, P_DIGITS = 6, 6
 
@@ -34,7 +34,7 @@ def collect_comparison(comparison: SweepComparison) -> doc.ComparisonDocument:
         ),
         verdict=comparison.verdict,
         change=comparison.change,
-        exit_code=EXIT_CODES[comparison.verdict],
+        exit_code=comparison.verdict.exit_code,
         headline=comparison.headline,
         reasons=list(comparison.reasons),
         notes=list(comparison.notes),
@@ -102,7 +102,7 @@ def _latency(comparison: SweepComparison) -> dict[tuple[int, str], dict[str, doc
     found: dict[tuple[int, str], dict[str, doc.Latency]] = {}
     for row in _rows(comparison.cells):
         key = (row["users"], row["group"], row["metric"])
-        found.setdefault(key[:2], {})[str(row["metric"]).removesuffix("_ms")] = doc.Latency(
+        found.setdefault(key[:2], {})[metric_of(row["metric"]).words] = doc.Latency(
             **_change(row).model_dump(),
             baseline=_number(row["baseline"], LATENCY_DIGITS),
             candidate=_number(row["candidate"], LATENCY_DIGITS),
@@ -127,8 +127,8 @@ def _spread(row: Record) -> doc.Spread:
     return doc.Spread(runs=row["runs"], low=low, high=high, inside=row["inside"])
 
 
-def _change(row: Record) -> doc.Change:
-    return doc.Change(
+def _change(row: Record) -> doc.Ratio:
+    return doc.Ratio(
         ratio=_number(row["ratio"], RATIO_DIGITS),
         # A ratio that may be as small as can be has no lower bound.
         low=_number(row["low"], RATIO_DIGITS) or None,

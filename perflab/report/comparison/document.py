@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from perflab.report.metrics import Clock, Part, Target, UserCount, schema_of, to_json
-from perflab.store.manifest import Verdict
+from perflab.vocabulary.verdict import Change, Verdict
 
 Kind = Literal["matters", "waived", "the change", "listed"]
 
@@ -53,7 +53,7 @@ class Difference(Part):
     )
 
 
-class Change(Part):
+class Ratio(Part):
     """A ratio, candidate to baseline, with what is known of it."""
 
     ratio: float | None = Field(description="Candidate to baseline, of geometric means over runs; null if unknown.")
@@ -68,7 +68,7 @@ class Change(Part):
     words: str = Field(description="The same in words, with its figures.")
 
 
-class Throughput(Change):
+class Throughput(Ratio):
     """Successful requests per second."""
 
     baseline: float | None = Field(description="Geometric mean over the baseline's runs, in requests per second.")
@@ -91,7 +91,7 @@ class Spread(Part):
     inside: bool = Field(description="Whether the candidate lies between them.")
 
 
-class Latency(Change):
+class Latency(Ratio):
     """A percentile of latency."""
 
     baseline: float | None = Field(description="Geometric mean of the baseline's runs, in ms.")
@@ -128,8 +128,8 @@ class ErrorRates(Part):
 class Group(Part):
     """A group of endpoints over all user counts; null is what can't be judged as a whole."""
 
-    latency: Change | None = Field(description="Its index: the mean of its assessable percentiles at all user counts.")
-    throughput: Change | None = Field(description="Its successful requests per second at all user counts.")
+    latency: Ratio | None = Field(description="Its index: the mean of its assessable percentiles at all user counts.")
+    throughput: Ratio | None = Field(description="Its successful requests per second at all user counts.")
     errors: ErrorRates | None = Field(description="Its failed requests at all user counts.")
 
 
@@ -157,9 +157,7 @@ class ComparisonDocument(Part):
     candidate: Side = Field(description="What may be slower.")
     procedure: Procedure = Field(description="How they were compared.")
     verdict: Verdict = Field(description="PASS, FAIL for a regression, INVALID or INCONCLUSIVE.")
-    change: Literal["REGRESSION", "NO_REGRESSION", "INCONCLUSIVE", "INVALID"] = Field(
-        description="What is known of the change. NO_REGRESSION: none beyond the margin."
-    )
+    change: Change = Field(description="What is known of the change. NO_REGRESSION: none beyond the margin.")
     exit_code: int = Field(description="What perflab compare exits with: 0 PASS, 1 FAIL, 3 INVALID, 4 INCONCLUSIVE.")
     headline: str = Field(description="The verdict in one sentence.")
     reasons: list[str] = Field(description="Why it does not pass, a line each, the gravest first.")

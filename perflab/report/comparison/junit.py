@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from perflab.report.comparison.document import Change, ComparisonDocument, ErrorRates, Level
-from perflab.report.comparison.phrases import CHANGES, WORSE
+from perflab.report.comparison.document import ComparisonDocument, ErrorRates, Level, Ratio
+from perflab.report.comparison.phrases import WORSE
 from perflab.report.junit import to_bytes, xml_text
+from perflab.vocabulary.verdict import Verdict
 
 
 def comparison_junit(document: ComparisonDocument) -> bytes:
@@ -40,11 +41,11 @@ def _suite(document: ComparisonDocument, name: str, cases: list[TestCase]) -> Te
 def _verdict(document: ComparisonDocument) -> TestCase:
     case = TestCase("no regression", time=0.0)
     lines = [document.headline, *document.reasons]
-    if document.verdict == "PASS":
+    if document.verdict == Verdict.PASS:
         case.system_out = xml_text(document.headline)
     else:
-        kind = Error if document.verdict == "INVALID" else Failure
-        case.result = _result(kind, CHANGES[document.change], lines)
+        kind = Error if document.verdict == Verdict.INVALID else Failure
+        case.result = _result(kind, document.change.words, lines)
     return case
 
 
@@ -71,15 +72,15 @@ def _figures(document: ComparisonDocument, level: Level) -> Iterator[TestCase]:
             yield _case(document, f"{name}: failed requests", group.errors, decides=False)
 
 
-def _case(document: ComparisonDocument, name: str, found: Change | ErrorRates, *, decides: bool) -> TestCase:
+def _case(document: ComparisonDocument, name: str, found: Ratio | ErrorRates, *, decides: bool) -> TestCase:
     """Return a figure's case; `decides` tells whether the comparison can't pass while it is open."""
     case = TestCase(xml_text(name), time=0.0)
-    if document.verdict == "INVALID":
-        case.result = _result(Error, "INVALID", ["the two can't be compared", found.words])
+    if document.verdict == Verdict.INVALID:
+        case.result = _result(Error, Verdict.INVALID, ["the two can't be compared", found.words])
     elif found.verdict in WORSE:
         case.result = _result(Failure, "REGRESSION", [found.words])
     elif found.verdict == "open" and decides:
-        case.result = _result(Failure, "INCONCLUSIVE", [found.words])
+        case.result = _result(Failure, Verdict.INCONCLUSIVE, [found.words])
     elif found.verdict == "not assessable":
         case.result = Skipped(xml_text(found.words))
     else:

@@ -9,12 +9,6 @@ from typing import Any
 from perflab.analyse.comparison.wording import signed
 
 NOTHING = "\N{EN DASH}"
-CHANGES = {
-    "REGRESSION": "REGRESSION",
-    "NO_REGRESSION": "NO REGRESSION",
-    "INCONCLUSIVE": "INCONCLUSIVE",
-    "INVALID": "INVALID",
-}
 DESIGNS = {
     "separate": "runs apart from each other",
     "interleaved": "both in the same rounds, one after the other in random order",

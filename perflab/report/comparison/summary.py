@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from perflab.report.comparison import phrases
-from perflab.report.comparison.document import Change, ComparisonDocument, ErrorRates, Latency, Throughput
-from perflab.report.markdown import SYMBOLS, code, items, table, text
+from perflab.report.comparison.document import ComparisonDocument, ErrorRates, Latency, Ratio, Throughput
+from perflab.report.markdown import code, items, table, text
+from perflab.vocabulary.verdict import Verdict
 
 _MOST_ROWS = 12
 
@@ -20,7 +21,7 @@ def comparison_summary(document: ComparisonDocument, report: str | None = None) 
     # The headline names the gravest one already.
     reasons = [reason for reason in document.reasons if reason not in document.headline]
     blocks = [
-        f"## {SYMBOLS[document.verdict]} {phrases.CHANGES[document.change]}: "
+        f"## {document.verdict.emoji} {document.change.words}: "
         f"{text(document.candidate.label)} against {text(document.baseline.label)}",
         text(document.headline),
         items(reasons),
@@ -69,7 +70,7 @@ def _figures(document: ComparisonDocument) -> Iterator[tuple[str, str, Figure]]:
                     yield f"{level.users}", figure, one
 
 
-def _marked(found: Change | None) -> str:
+def _marked(found: Ratio | None) -> str:
     if found is None:
         return ""
     return f"{_symbol(found.verdict)} **{phrases.change(found.ratio)}** ({phrases.bounds(found.low, found.high)})"
@@ -81,8 +82,8 @@ def _rates(found: ErrorRates | None) -> str:
 
 def _symbol(verdict: str) -> str:
     if verdict in phrases.WORSE:
-        return SYMBOLS["FAIL"]
-    return SYMBOLS["INCONCLUSIVE" if verdict in ("open", "not assessable") else "PASS"]
+        return Verdict.FAIL.emoji
+    return (Verdict.INCONCLUSIVE if verdict in ("open", "not assessable") else Verdict.PASS).emoji
 
 
 def _sides(found: Figure) -> str:

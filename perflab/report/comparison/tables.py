@@ -12,6 +12,8 @@ from perflab.chart.comparison.panels import compared_colours, compared_groups
 from perflab.chart.style import number
 from perflab.report.comparison import phrases
 from perflab.report.html import Html, join, row, section_row, table
+from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Verdict
 
 _HEAD = ("group", "figure", "baseline", "candidate", "change", "bounds", "in words")
 _NUMERIC = (2, 3, 4, 5)
@@ -48,7 +50,7 @@ def comparison_changes(comparison: SweepComparison) -> Html:
             f"{_clock(comparison)}. Bounds: one-sided 95 % each, of the row by itself; of failures, of the difference "
             "of the shares. Whether a row counts as slower stands in its words."
         )
-        if comparison.verdict == "INVALID":
+        if comparison.verdict == Verdict.INVALID:
             note = f"The comparison is INVALID: these figures must not be used. {note}"
         filled = table(_HEAD, rows, caption="Changes", numeric=_NUMERIC, note=note)
         body += Markup('<div class="changes">{}</div>').format(filled)
@@ -70,7 +72,7 @@ def comparison_spread(comparison: SweepComparison) -> Html | None:
             [
                 found["group"],
                 number(int(found["users"])),
-                str(found["metric"]).removesuffix("_ms"),
+                metric_of(found["metric"]).words,
                 f"{number(found['candidate'])} ms",
                 f"{number(found['low'])} to {number(found['high'])} ms",
                 f"{found['runs']} runs",
@@ -147,9 +149,9 @@ def _row(name: str, kind: str, found: Row, colour: str, *, first: bool = False) 
         figures += [phrases.change(found["ratio"]), phrases.bounds(found["low"], found["high"])]
     if found["verdict"] == "not assessable":
         figures[2:] = ["", ""]
-    figure = str(found.get("metric", "")).removesuffix("_ms") or kind
+    figure = metric_of(found["metric"]).words if "metric" in found else kind
     worse, better = (found["verdict"] in kinds for kinds in (phrases.WORSE, phrases.BETTER))
-    mark = "FAIL" if worse else "PASS" if better else "NONE"
+    mark = Verdict.FAIL if worse else Verdict.PASS if better else "NONE"
     cells = join(Markup('<td class="n">{}</td>').format(text) for text in figures)
     return Markup('<tr class="{}"><th scope="row">{}</th><td>{}</td>{}<td class="result {}">{}</td></tr>').format(
         "first" if first else "", dot, figure, cells, mark, phrases.result(found)

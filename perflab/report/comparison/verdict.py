@@ -9,7 +9,7 @@ from markupsafe import Markup
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.report.comparison import phrases
-from perflab.report.html import SYMBOLS, Html, join
+from perflab.report.html import Html, join
 from perflab.store.layout import SIDES
 
 _MOST_REASONS = 6
@@ -17,7 +17,7 @@ _MOST_REASONS = 6
 
 def comparison_verdict(comparison: SweepComparison) -> Html:
     """The verdict with its reasons, what has improved, both sides, and the error rate that is kept to."""
-    verdict, word = comparison.verdict, phrases.CHANGES[comparison.change]
+    verdict, word = comparison.verdict, comparison.change.words
     # The headline names the gravest one already.
     reasons = [reason for reason in comparison.reasons if reason not in comparison.headline]
     hidden = len(reasons) - _MOST_REASONS
@@ -28,7 +28,7 @@ def comparison_verdict(comparison: SweepComparison) -> Html:
         '<div><p class="sentence">{3}</p>{4}<dl class="facts">{5}</dl></div></section>'
     ).format(
         verdict,
-        SYMBOLS[verdict],
+        verdict.symbol,
         word,
         comparison.headline,
         Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in lines)) if lines else "",

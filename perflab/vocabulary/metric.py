@@ -1,0 +1,108 @@
+"""The metrics that tables show and objectives limit: name, unit, direction, and how a value is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from perflab.vocabulary.number import percent, significant
+
+Bound = Literal["at_least", "at_most"]
+"""Which side of a limit is allowed."""
+
+SIGNS: dict[Bound, str] = {"at_least": "≥", "at_most": "≤"}
+PLAIN_SIGNS: dict[Bound, str] = {"at_least": ">=", "at_most": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. Its `name` is that of columns, documents and objectives.toml, and ends with its unit."""
+
+    name: str
+    words: str
+    """What it is called: p95, success rate."""
+    unit: str
+    bound: Bound
+    """Which side of a limit is allowed: at_most of what is better when it is lower."""
+    digits: int
+    """The decimals that documents keep: finer than it is known, and coarse enough that no noise of floating point shows
+    in a diff."""
+    figure: Callable[[float], str] = significant
+    """Writes a value without its unit."""
+    most: float = float("inf")
+    """The largest limit that makes sense."""
+    complement: str | None = None
+    """The metric that with this one makes 1."""
+    selective: bool = False
+    """Whether an objective may count some of the group's endpoints only, and begin at a level."""
+
+    def amount(self, value: float) -> str:
+        """Return a value with its unit."""
+        return f"{self.figure(value)} {self.unit}"
+
+    def limit(self, bound: Bound, value: float, signs: Mapping[Bound, str] = SIGNS) -> str:
+        """Return a limit with its sign and unit."""
+        return f"{signs[bound]} {self.amount(value)}"
+
+    def interval(self, low: float | None, high: float | None) -> str:
+        """Return an interval without its unit, of which one end or both may not be known."""
+        if low is not None and high is not None:
+            return f"{self.figure(low)} to {self.figure(high)}"
+        if low is not None:
+            return f"at least {self.figure(low)}"
+        return f"at most {self.figure(high)}" if high is not None else "no bounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile(Metric):
+    """A percentile of latency."""
+
+    q: float = 0.5
+    """The share of requests that it bounds, such as 0.95."""
+    charted: bool = True
+    """Whether it is drawn and compared, or stands in tables only."""
+
+    @classmethod
+    def of(cls, percent: float, *, charted: bool = True) -> Percentile:
+        """Return a percentile such as 95 or 99.9."""
+        word = f"p{percent:g}"
+        return cls(f"{word}_ms", word, "ms", "at_most", 3, q=round(percent / 100, 12), charted=charted)
+
+
+SUCCESS_RATE = Metric("success_rate", "success rate", "%", "at_least", 6, percent, most=1.0, complement="error_rate")
+ERROR_RATE = Metric("error_rate", "error rate", "%", "at_most", 6, percent, most=1.0, complement="success_rate")
+THROUGHPUT = Metric("throughput_rps", "throughput", "requests/s", "at_least", 3, selective=True)
+
+PERCENTILES = (Percentile.of(50), Percentile.of(90, charted=False), Percentile.of(95), Percentile.of(99))
+"""Those that every table and document has."""
+CHARTED = tuple(metric for metric in PERCENTILES if metric.charted)
+"""Those that are drawn and compared."""
+
+_NAMED: dict[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, ERROR_RATE, THROUGHPUT, *PERCENTILES)}
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
+
+
+@cache
+def find_metric(name: str) -> Metric | None:
+    """Return the metric of a name, None if there is none; any percentile may be named, such as ``p99.9_ms``."""
+    if name in _NAMED:
+        return _NAMED[name]
+    match = _PERCENTILE.fullmatch(name)
+    return Percentile.of(float(match[1])) if match else None
+
+
+def metric_of(name: str) -> Metric:
+    """Return the metric of a name; raises KeyError if there is none."""
+    if (found := find_metric(name)) is None:
+        raise KeyError(name)
+    return found
+
+
+def percentile_of(name: str) -> Percentile:
+    """Return the percentile of a name; raises KeyError if it is none."""
+    if not isinstance(found := find_metric(name), Percentile):
+        raise KeyError(name)
+    return found

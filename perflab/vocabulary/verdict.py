@@ -1,0 +1,105 @@
+"""What perflab says of a measurement, and what each channel makes of it: shell, page, terminal, log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+
+class Verdict(StrEnum):
+    """What is said of a measurement: each outranks those before it."""
+
+    PASS = "PASS"  # noqa: S105 - no password
+    INCONCLUSIVE = "INCONCLUSIVE"
+    FAIL = "FAIL"
+    INVALID = "INVALID"
+
+    # As it is written; its name is its CSS class on pages.
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell gets; 2 is for what keeps a sweep from being run."""
+        return _CHANNELS[self].exit_code
+
+    @property
+    def symbol(self) -> str:
+        """What stands before the word on pages."""
+        return _CHANNELS[self].symbol
+
+    @property
+    def emoji(self) -> str:
+        """What stands before the word in Markdown."""
+        return _CHANNELS[self].emoji
+
+    @property
+    def style(self) -> str:
+        """Its colour in a terminal, as rich names it."""
+        return _CHANNELS[self].style
+
+    @property
+    def log_level(self) -> Literal["info", "warning", "error"]:
+        """The level of its line in a log."""
+        return _CHANNELS[self].log_level
+
+    @property
+    def outcome(self) -> Literal["success", "failure", "unknown"]:
+        """The ``event.outcome`` of Elastic's Common Schema."""
+        return _CHANNELS[self].outcome
+
+    @classmethod
+    def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
+        """Return the verdict that outranks the others; PASS of none."""
+        return max(verdicts, key=list(cls).index, default=cls.PASS)
+
+    @classmethod
+    def listed(cls) -> str:
+        """Return all of them, for a description."""
+        *first, last = cls
+        return f"{', '.join(first)} or {last}"
+
+    @classmethod
+    def exit_codes(cls) -> str:
+        """Return the exit codes with their verdicts, for a description."""
+        return ", ".join(f"{verdict.exit_code} {verdict}" for verdict in sorted(cls, key=lambda one: one.exit_code))
+
+
+class Change(StrEnum):
+    """What a comparison says of the candidate."""
+
+    REGRESSION = "REGRESSION"
+    NO_REGRESSION = "NO_REGRESSION"
+    INCONCLUSIVE = Verdict.INCONCLUSIVE.value
+    INVALID = Verdict.INVALID.value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is to a gate."""
+        return {Change.REGRESSION: Verdict.FAIL, Change.NO_REGRESSION: Verdict.PASS}.get(self) or Verdict(self.value)
+
+    @property
+    def words(self) -> str:
+        """How it is written for people."""
+        return self.value.replace("_", " ")
+
+
+class _Channels(NamedTuple):
+    exit_code: int
+    symbol: str
+    emoji: str
+    style: str
+    log_level: Literal["info", "warning", "error"]
+    outcome: Literal["success", "failure", "unknown"]
+
+
+_CHANNELS = {
+    Verdict.PASS: _Channels(0, "✓", "✅", "green", "info", "success"),
+    Verdict.INCONCLUSIVE: _Channels(4, "?", "❔", "yellow", "warning", "unknown"),
+    Verdict.FAIL: _Channels(1, "✗", "❌", "bold red", "error", "failure"),
+    Verdict.INVALID: _Channels(3, "⊘", "⛔", "bold magenta", "error", "unknown"),
+}

@@ -8,7 +8,7 @@ import pandas as pd
 from perflab.analyse.summary import CLIENT, STAND_IN, WIRE, Bools, Codes, Ints, Samples, wire_cells
 from perflab.vocabulary import measure as measures
 
-_CODES = {measures.CLIENT: CLIENT, measures.WIRE: WIRE, measures.STAND_IN: STAND_IN}
+_CODES = {measures.CLIENT: CLIENT, measures.WIRE: WIRE, measures.FALLBACK: STAND_IN}
 
 
 def row_clocks(latency: pd.DataFrame) -> Codes:

@@ -25,9 +25,7 @@ from perflab.store.tables import (
     RESPONSE_COLUMNS,
     TARGET_COLUMNS,
 )
-
-# The measure that each request has one sample of; the latency of one that has none is empty.
-COUNTING = "client"
+from perflab.vocabulary.measure import CLIENT, FORMER_NAMES
 
 Kind = Literal["category", "second", "int", "count", "latency", "number", "text"]
 
@@ -226,12 +224,14 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
         as_text = read(dict.fromkeys(misread, "str"))
         for name in misread:
             frame[name] = as_text[name].astype("category")
+    if "measure" in frame and not FORMER_NAMES.keys().isdisjoint(frame["measure"].cat.categories):
+        frame["measure"] = frame["measure"].astype("str").replace(FORMER_NAMES).astype("category")
     return frame
 
 
 def _may_lack(frame: pd.DataFrame, absent: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
     """Say whether rows may be without a latency: that of a request stands only where requests are counted."""
-    return bool((frame["measure"].to_numpy()[absent] == COUNTING).all())
+    return bool((frame["measure"].to_numpy()[absent] == CLIENT).all())
 
 
 def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreError:
@@ -252,7 +252,7 @@ def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreErr
                 return _damaged(path, line, f"expected {len(table.columns)} fields, found {len(row)}")
             measure = dict(zip(table.columns, row, strict=True)).get("measure")
             for (name, kind), value in zip(table.columns.items(), row, strict=True):
-                if not _CHECKS[kind](value, kind) or (kind == "latency" and not value and measure != COUNTING):
+                if not _CHECKS[kind](value, kind) or (kind == "latency" and not value and measure != CLIENT):
                     return _damaged(path, line, f"{name} is {value[:40]!r}")
     except csv.Error as malformed:
         closed = lines.line_num == line + 1

@@ -9,7 +9,7 @@ from typing import Any
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
 from perflab.store.tables import bucket_middle, count_buckets
-from perflab.vocabulary.measure import CLIENT, MEASURES
+from perflab.vocabulary.measure import CLIENT, FALLBACK, ON_THE_WIRE
 from perflab.vocabulary.text import request_name
 
 # A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
@@ -21,8 +21,10 @@ Row = tuple[Any, ...]
 # What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
 # status (0 without one), user class.
 Key = tuple[int, str, str, str, int, str]
-# Latencies in ms, a list a measure.
-Cell = tuple[list[float], list[float], list[float], list[float]]
+# Latencies in ms, a list for each of these measures.
+Cell = tuple[list[float], ...]
+_MEASURES = (*ON_THE_WIRE, FALLBACK, CLIENT)
+_PHASES = tuple(range(1, len(ON_THE_WIRE)))
 
 
 class Counts:
@@ -32,7 +34,7 @@ class Counts:
     """
 
     def __init__(self) -> None:
-        self.behind_ms: list[float] = []
+        self.client_overhead_ms: list[float] = []
         """Client minus wire of the requests that were handed over last, where there is a wire time."""
         self.total = self.unstamped = self.untimed = 0
         """Finished requests, successful ones without a wire time, and ones without a latency, that were handed over."""
@@ -47,23 +49,22 @@ class Counts:
         self._messages = Known(MOST_MESSAGES, FURTHER_MESSAGES)
         self._names = Known(MOST_NAMES, FURTHER_NAMES)
 
-    def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
-        """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
+    def note(self, key: Key, client_ms: float | None, measured: tuple[float, *tuple[float | None, ...]] | None) -> None:
+        """Count one finished request: its time by the client, None without one, and those that are `ON_THE_WIRE`."""
         if client_ms is None:
             self._untimed[key] = self._untimed.get(key, 0) + 1
             return
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = ([], [], [], [])
-        client, wire, connect, stand_in = cell
-        client.append(client_ms)
+            cell = self.cells[key] = tuple([] for _ in _MEASURES)
+        cell[-1].append(client_ms)
         if measured is not None:
-            wire.append(measured[0])
-            if measured[1] is not None:
-                connect.append(measured[1])
+            cell[0].append(measured[0])
+            for phase in _PHASES:
+                if (latency_ms := measured[phase]) is not None:
+                    cell[phase].append(latency_ms)
         elif key[3] == "ok":
-            # The client clock stands in, and the row says so.
-            stand_in.append(client_ms)
+            cell[-2].append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
@@ -82,16 +83,17 @@ class Counts:
         It holds second, method, name, outcome, measure, latencies in ms (None for one that is lacking), status, user
         class, and how many there are of each of the latencies.
         """
-        self.behind_ms = []
+        self.client_overhead_ms = []
         rows: list[Row] = []
         cells = self.cells.copy()
         self.cells.clear()
         for key, cell in cells.items():
-            self.total += len(cell[0])
-            self.unstamped += len(cell[-1])
-            if len(cell[0]) == len(cell[1]):
-                self.behind_ms += map(sub, cell[0], cell[1])
-            for measure, latencies in zip(MEASURES, cell, strict=True):
+            wire, *_, fallback, client = cell
+            self.total += len(client)
+            self.unstamped += len(fallback)
+            if len(client) == len(wire):
+                self.client_overhead_ms += map(sub, client, wire)
+            for measure, latencies in zip(_MEASURES, cell, strict=True):
                 if latencies:
                     rows.append(self._row(key, measure, latencies))
         untimed, self._untimed = self._untimed, {}

@@ -22,7 +22,7 @@ from perflab.record.delivery import Parcel
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
 from perflab.record.sides import MARK
-from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
+from perflab.vocabulary.measure import LatencyCounts, Role, role_of
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -75,28 +75,18 @@ class LoadTest(Collector):
 
     def take(self, parcel: Parcel) -> None:
         """Add a parcel's requests, and keep its source's latest state."""
-        by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
-        judged: dict[Labels, dict[float, int]] = defaultdict(dict)
-        stamped: dict[Labels, int] = defaultdict(int)
+        noted: dict[Labels, LatencyCounts] = defaultdict(LatencyCounts)
         for _, method, name, outcome, measure, latencies, _, user_class, counts in parcel.batch.latency:
-            if measure == CONNECT:
-                continue
             # Which side a duet's user belongs to is left to chance, round by round.
             labels: Labels = (str(method), self._names.of(str(name)), str(user_class).partition(MARK)[0], str(outcome))
-            into = (by_client if measure == CLIENT else judged)[labels]
+            role = role_of(measure)
+            if role is Role.COUNTS:
+                self._requests[labels] += sum(counts)
             for latency_ms, count in zip(latencies, counts, strict=True):
-                if latency_ms is None:
-                    self._requests[labels] += count
-                else:
-                    into[latency_ms] = into.get(latency_ms, 0) + count
-            stamped[labels] += sum(counts) if measure == WIRE else 0
-        for labels, latencies in by_client.items():
-            requests = sum(latencies.values())
-            self._requests[labels] += requests
-            # As in a verdict; of failed requests those without a wire time have nothing that stands in for it.
-            if goes_by_wire(stamped[labels], requests) and sum(judged[labels].values()) == requests:
-                latencies = judged[labels]
-            for latency_ms, count in latencies.items():
+                if latency_ms is not None:
+                    noted[labels].add(role, latency_ms, count)
+        for labels, latencies in noted.items():
+            for latency_ms, count in latencies.judged().items():
                 # An unanswered request was only waited for so long: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from perflab.record.counts import Row
 from perflab.record.delivery import Parcel
 from perflab.record.outcome import UNANSWERED
-from perflab.vocabulary.measure import CLIENT, STAND_IN
+from perflab.vocabulary.measure import CLIENT, FALLBACK
 
 # Hardly a class of Python has it in its name.
 MARK = "@"
@@ -43,7 +43,7 @@ class Parting:
         for side, rows in enumerate(latency):
             recorded[side] += _count(row for row in rows if row[4] == CLIENT)
             unanswered[side] += _count(row for row in rows if row[4] == CLIENT and row[3] == UNANSWERED)
-            unstamped[side] += _count(row for row in rows if row[4] == STAND_IN)
+            unstamped[side] += _count(row for row in rows if row[4] == FALLBACK)
             untimed[side] += _count(row for row in rows if row[5] == [None])
         missing = batch.finished + batch.unanswered - sum(recorded)
         uncounted = batch.locust_finished - batch.finished

@@ -83,7 +83,7 @@ class Source:
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, use, self._counts.unstamped - unstamped, lags)
+        lost = self._lost.take(self._counts.client_overhead_ms, use, self._counts.unstamped - unstamped, lags)
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         since = second - 1 if self._noted_second is None else self._noted_second
         # No more of them than the steady clock knows of: the clock of the day may have been set.

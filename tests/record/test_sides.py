@@ -38,7 +38,7 @@ def test_what_was_made_and_not_recorded_counts_against_both() -> None:
 
 
 def test_unanswered_and_unstamped_requests_are_those_of_the_side() -> None:
-    rows = [request("@1", outcome="unanswered", count=2), request("@0"), request("@0", "stand_in")]
+    rows = [request("@1", outcome="unanswered", count=2), request("@0"), request("@0", "fallback")]
     first, second = Parting(2).part(parcel(1, rows, finished=1, unanswered=2, unstamped=1))
     assert (first.batch.unanswered, second.batch.unanswered) == (0, 2)
     assert (first.batch.unstamped, second.batch.unstamped) == (1, 0)

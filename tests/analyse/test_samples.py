@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, Table, read_table
+from perflab.analyse.reading import FAILURES, GENERATOR, LATENCY, Table, read_table
 from perflab.errors import StoreError
 from perflab.store.tables import FAILURE_COLUMNS, LATENCY_COLUMNS, TableWriter, create_table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.analyse.samples import LATENCY, RESPONSES, read_table
+from perflab.analyse.reading import LATENCY, RESPONSES, read_table
 from perflab.record.delivery import Batch, Parcel
 from perflab.record.faults import Faults
 from perflab.record.writer import RunWriter

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.clocks import answered_rows
 from perflab.analyse.comparison.columns import frame
 from perflab.analyse.comparison.decision import MISSED, SERIAL_CORRELATION
 from perflab.analyse.comparison.effects import effects
@@ -134,25 +133,21 @@ def over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.
 
 def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], length: int, blocks: int) -> Floats:
     """Return the median latency of each cell and block, cell by cell."""
-    latency = side.latency
-    run = latency["run"].cat.codes.to_numpy().astype("int64")
-    bounds = np.array([(window.start, window.stop) for window in side.windows], "int64").reshape(-1, 2)
+    samples = side.samples
     planned = np.array([whole_seconds(manifest.window).start for manifest in side.sweep.run_manifests], "int64")
-    second = latency["second"].to_numpy().astype("int64")
     numbers = {cell: number for number, cell in enumerate(cells)}
     used = side.runs["used"].to_numpy()
     of_run = [
         [numbers.get((int(users), group), -1) if is_used else -1 for group in side.groups]
         for users, is_used in zip(side.runs["users"], used, strict=True)
     ]
-    cell = np.array(of_run, "int64").reshape(len(used), len(side.groups))[run, latency["group"].cat.codes.to_numpy()]
-    since = second - planned[run]
-    inside = (second >= bounds[run, 0]) & (second < bounds[run, 1]) & (since < length) & (cell >= 0)
-    by_wire = np.array([*(wire.get(key, False) for key in cells), False], "bool")[cell]
-    inside &= answered_rows(latency, by_wire)
-    at = cell[inside] * blocks + since[inside] * blocks // length
-    values, counts = latency["latency_ms"].to_numpy()[inside], latency["count"].to_numpy()[inside]
-    return SortedSamples(at, values, counts, len(cells) * blocks).percentile(0.5)
+    cell = np.array(of_run, "int64").reshape(len(used), len(side.groups))[samples.run, samples.group]
+    since = samples.second - planned[samples.run]
+    by_wire = np.array([*(wire.get(key, False) for key in cells), False], "bool")
+    inside = samples.within(side.windows) & (since < length) & (cell >= 0)
+    rows = samples.rows(inside & samples.kinds.ok & judged_requests(samples.kinds, cell, by_wire))
+    at = (cell * blocks + since * blocks // length)[samples.kind[rows]]
+    return SortedSamples(at, samples.latency_ms(rows), samples.count[rows], len(cells) * blocks).percentile(0.5)
 
 
 def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:

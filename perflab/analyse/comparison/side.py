@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.assemble import with_groups
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady
-from perflab.analyse.summary import Bools, Ints, count_requests, wire_cells
+from perflab.analyse.samples import Recorded
+from perflab.analyse.summary import Ints, count_requests, wire_cells
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
 from perflab.plan.objectives import Objectives
@@ -28,13 +28,13 @@ MOST_LEFT_OUT = 0.2
 class Side:
     """A sweep as one side of a comparison, `name` baseline or candidate.
 
-    `latency` is the sweep's frame, with the groups of the comparison. `requests` holds those of each run's window, each
+    `samples` are the sweep's, with the groups of the comparison. `requests` holds those of each run's window, each
     run a level of its own. `why` tells of each run why it does not count; it is empty where it does.
     """
 
     name: str
     sweep: Sweep
-    latency: pd.DataFrame
+    samples: Recorded
     windows: Sequence[range]
     requests: Steady
     why: Sequence[str]
@@ -55,21 +55,18 @@ class Side:
         `planned` windows are taken as they are: both sides were loaded at the same moment, so what is not steady hits
         both. Otherwise the windows are those that the sweep is judged by.
         """
-        manifests, latency = sweep.run_manifests, sweep.latency
+        manifests, samples = sweep.run_manifests, sweep.samples
         if sweep.manifest.objectives.groups != objectives.groups:
-            latency = with_groups(latency.drop(columns="group"), objectives)
+            samples = samples.grouped(objectives)
         windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
-        run = latency["run"].cat.codes.to_numpy().astype("int64")
-        bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
-        second = latency["second"].to_numpy()
-        inside: Bools = (second >= bounds[run, 0]) & (second < bounds[run, 1])
-        seconds = (bounds[:, 1] - bounds[:, 0]).astype("float64")
-        requests = Steady.of(latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
+        seconds = np.array([len(window) for window in windows], "float64")
+        runs = np.arange(len(windows))
+        requests = Steady.of(samples, samples.within(windows), runs, tuple(runs.tolist()), seconds)
         why = [
             NOT_COMPARED if repeats is not None and manifest.repeat not in repeats else reasons
             for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
         ]
-        return cls(name, sweep, latency, windows, requests, why)
+        return cls(name, sweep, samples, windows, requests, why)
 
     def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
         """Return the side with these runs, as (users, repeat), left out too."""
@@ -99,7 +96,7 @@ class Side:
     @cached_property
     def observations(self) -> Observations:
         """What was observed second by second, each run a level of its own: by its place among the runs."""
-        return Observations(self.latency, range(len(self.windows)), self.windows)
+        return Observations(self.samples, range(len(self.windows)), self.windows)
 
     @property
     def most_runs(self) -> int:

@@ -21,10 +21,11 @@ Row = tuple[Any, ...]
 # What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
 # status (0 without one), user class.
 Key = tuple[int, str, str, str, int, str]
-# Latencies in ms, a list for each of these measures.
+# Latencies in ms, a list for each measure. The source fills the first two itself, where every step counts.
 Cell = tuple[list[float], ...]
-_MEASURES = (*ON_THE_WIRE, FALLBACK, CLIENT)
-_PHASES = tuple(range(1, len(ON_THE_WIRE)))
+_MEASURES = (CLIENT, *ON_THE_WIRE, FALLBACK)
+OF_CLIENT, OF_WIRE = 0, 1
+_OF_PHASES = tuple(range(2, len(_MEASURES) - 1))
 
 
 class Counts:
@@ -57,14 +58,14 @@ class Counts:
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = tuple([] for _ in _MEASURES)
-        cell[-1].append(client_ms)
+        cell[OF_CLIENT].append(client_ms)
         if measured is not None:
-            cell[0].append(measured[0])
-            for phase in _PHASES:
-                if (latency_ms := measured[phase]) is not None:
+            cell[OF_WIRE].append(measured[0])
+            for phase in _OF_PHASES:
+                if (latency_ms := measured[phase - OF_WIRE]) is not None:
                     cell[phase].append(latency_ms)
         elif key[3] == "ok":
-            cell[-2].append(client_ms)
+            cell[-1].append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
         """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
@@ -88,7 +89,7 @@ class Counts:
         cells = self.cells.copy()
         self.cells.clear()
         for key, cell in cells.items():
-            wire, *_, fallback, client = cell
+            client, wire, *_, fallback = cell
             self.total += len(client)
             self.unstamped += len(fallback)
             if len(client) == len(wire):

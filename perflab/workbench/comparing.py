@@ -44,7 +44,7 @@ def compare(
 
         comparison = perflab.compare("20261122T103000Z-before", "latest")
         comparison.verdict, comparison.headline, comparison.slower
-        comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
+        comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
     """
     folder, waived = runs_folder(runs_dir), given.names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):

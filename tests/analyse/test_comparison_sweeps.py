@@ -132,7 +132,7 @@ def test_a_slower_group_is_a_regression_that_names_it(slowed: tuple[Sweep, Sweep
     assert comparison.slower == ["payments"]
     assert "payments" in comparison.headline
     assert comparison.reasons[0].startswith("payments: slower, +")
-    found = cell(comparison.endpoints, group="payments")
+    found = cell(comparison.latency_by_group, group="payments")
     assert found["ratio"] == pytest.approx(1.3, rel=0.05)
     assert found["p_adjusted"] <= comparison.alpha
 
@@ -152,33 +152,33 @@ def test_equal_sweeps_are_no_regression_where_the_margin_is_wide(record: Record)
     assert narrow.change == "INCONCLUSIVE"
     assert "not even 200 runs a side would probably do" in narrow.headline
     wider = compare_sweeps(comparison.baseline, comparison.candidate, margin=0.05)
-    assert wider.further_runs is not None
-    assert f"{wider.further_runs} more runs a side" in wider.headline
+    assert wider.additional_runs is not None
+    assert f"{wider.additional_runs} more runs a side" in wider.headline
 
 
 def test_figures_are_those_of_each_run_by_itself(record: Record) -> None:
     objectives = Objectives(groups=(Group(name="health", endpoints=("/health",)),))
     sweeps = [record(objectives, per_user=20.0, repeats=3) for _ in range(2)]
     comparison = compare_sweeps(*sweeps)
-    runs = comparison.runs
+    runs = comparison.latency_by_run
     for side, sweep in zip(("baseline", "candidate"), sweeps, strict=True):
         [windows] = {(window.start, window.end) for window in sweep.windows if window}
         own = runs[(runs["side"] == side) & (runs["group"] == "health") & (runs["metric"] == "p50_ms")]
         assert own["value"].tolist() == plain_p50(sweep, "/health", int(windows[0]), int(windows[1]))
         assert own["used"].all()
         mean = np.exp(np.mean(np.log(own["value"])))
-        assert cell(comparison.cells, group="health", metric="p50_ms")[side] == pytest.approx(mean)
+        assert cell(comparison.latency, group="health", metric="p50_ms")[side] == pytest.approx(mean)
     assert set(runs["clock"]) == {"wire"}
 
 
 def test_a_cell_with_too_few_requests_is_left_out_and_told(slowed: tuple[Sweep, Sweep]) -> None:
     comparison = compare_sweeps(*slowed)
-    row = cell(comparison.cells, group="payments", metric="p95_ms")
+    row = cell(comparison.latency, group="payments", metric="p95_ms")
     assert row["verdict"] == "not assessable"
-    assert "1000 requests a run" in row["words"]
+    assert "1000 requests a run" in row["evidence"]
     assert np.isnan(row["ratio"])
     assert any(note.startswith("p95 is left out") and "payments at 50 users" in note for note in comparison.notes)
-    of_cell = comparison.runs.query("group == 'payments' and metric == 'p95_ms'")
+    of_cell = comparison.latency_by_run.query("group == 'payments' and metric == 'p95_ms'")
     assert not of_cell["used"].any()
 
 
@@ -190,7 +190,7 @@ def test_runs_with_few_requests_count_where_the_median_run_has_enough(record: Re
 
     baseline = edit_latency(record(), thin, slice(0, 2))
     comparison = compare_sweeps(baseline, record())
-    of_cell = comparison.runs.query("side == 'baseline' and group == 'payments' and metric == 'p50_ms'")
+    of_cell = comparison.latency_by_run.query("side == 'baseline' and group == 'payments' and metric == 'p50_ms'")
     assert of_cell["used"].all()
 
 
@@ -199,7 +199,7 @@ def test_a_group_that_no_percentile_can_judge_keeps_it_from_passing(record: Reco
         groups=(Group(name="health", endpoints=("/health",)), Group(name="rest", endpoints=("/*",)))
     )
     comparison = compare_sweeps(record(objectives), record(objectives), margin=0.5)
-    rest = comparison.cells.query("group == 'rest' and metric == 'p50_ms'")
+    rest = comparison.latency.query("group == 'rest' and metric == 'p50_ms'")
     assert rest["verdict"].tolist() == ["within the margin"]
     assert comparison.change == "INCONCLUSIVE"
     [reason] = comparison.reasons
@@ -234,8 +234,8 @@ def test_no_level_in_common_is_invalid(record: Record) -> None:
     comparison = compare_sweeps(record(users=(50,)), record(users=(60,)))
     assert comparison.verdict == "INVALID"
     assert "no user count in common: the baseline has 50, the candidate 60" in comparison.reasons[0]
-    assert comparison.cells.empty
-    assert comparison.further_runs is None
+    assert comparison.latency.empty
+    assert comparison.additional_runs is None
 
 
 def test_an_invalid_run_is_left_out_and_told(record: Record) -> None:
@@ -247,8 +247,10 @@ def test_an_invalid_run_is_left_out_and_told(record: Record) -> None:
     comparison = compare_sweeps(record(), candidate, margin=0.5)
     assert comparison.change == "NO_REGRESSION"
     assert "users-0050-r2 of the candidate is left out: the target was lost during the run" in comparison.notes
-    assert cell(comparison.cells, group="auth", metric="p50_ms")["candidate_runs"] == 4
-    left_out = comparison.runs[~comparison.runs["used"] & (comparison.runs["metric"] == "p50_ms")]
+    assert cell(comparison.latency, group="auth", metric="p50_ms")["candidate_runs"] == 4
+    left_out = comparison.latency_by_run[
+        ~comparison.latency_by_run["used"] & (comparison.latency_by_run["metric"] == "p50_ms")
+    ]
     assert set(left_out["run"]) == {"users-0050-r2"}
     assert set(left_out["side"]) == {"candidate"}
 
@@ -263,7 +265,7 @@ def test_more_than_a_fifth_left_out_is_invalid(record: Record) -> None:
 def test_paired_rounds_are_left_out_on_both_sides(record: Record) -> None:
     candidate = rewrite_runs(record(), lambda run: {"status": "failed" if run.repeat == 3 else "complete"})
     comparison = compare_sweeps(record(), candidate, design="interleaved")
-    row = cell(comparison.cells, group="auth", metric="p50_ms")
+    row = cell(comparison.latency, group="auth", metric="p50_ms")
     assert (row["baseline_runs"], row["candidate_runs"]) == (4, 4)
     assert "users-0050-r3 of the baseline is left out: the other side has no such run that counts" in comparison.notes
 
@@ -274,7 +276,7 @@ def test_pairs_are_matched_by_repeat(record: Record) -> None:
     baseline, candidate = record(**shared), record(**shared, slowdown={"payments": 1.1})
     paired, separate = (compare_sweeps(baseline, candidate, design=design) for design in ("interleaved", "separate"))
     widths = [
-        float(np.ptp(np.log(comparison.endpoints.query("group == 'payments'")[["low", "high"]].to_numpy())))
+        float(np.ptp(np.log(comparison.latency_by_group.query("group == 'payments'")[["low", "high"]].to_numpy())))
         for comparison in (paired, separate)
     ]
     assert widths[0] < 0.2 * widths[1]
@@ -286,10 +288,10 @@ def test_rounds_and_looks_are_those_that_are_asked_for(record: Record) -> None:
     baseline, candidate = record(repeats=7), record(repeats=7)
     options: dict[str, Any] = {"design": "duet", "looks": (5, 10)}
     comparison = compare_sweeps(baseline, candidate, rounds=range(1, 6), look=5, **options)
-    assert cell(comparison.cells, group="auth", metric="p50_ms")["baseline_runs"] == 5
+    assert cell(comparison.latency, group="auth", metric="p50_ms")["baseline_runs"] == 5
     assert not [note for note in comparison.notes if "left out:" in note]
     with pytest.raises(UsageError, match="none of the looks"):
-        _ = compare_sweeps(baseline, candidate, **options).cells
+        _ = compare_sweeps(baseline, candidate, **options).latency
 
 
 def test_one_run_against_one_run_is_no_verdict(record: Record) -> None:
@@ -297,7 +299,7 @@ def test_one_run_against_one_run_is_no_verdict(record: Record) -> None:
     assert comparison.change == "INCONCLUSIVE"
     assert "one run on a side at 50 users tells nothing about a change" in comparison.reasons[0]
     assert "--repeats 5" in comparison.headline
-    row = cell(comparison.cells, group="payments", metric="p50_ms")
+    row = cell(comparison.latency, group="payments", metric="p50_ms")
     assert row["verdict"] == "open"
     assert "scatter of requests alone" in row["words"]
     assert 1 < row["low"] < 2 < row["high"]
@@ -340,9 +342,9 @@ def test_unanswered_requests_are_no_value_and_keep_it_from_passing(record: Recor
     assert comparison.change == "REGRESSION"
     assert any("payments: more requests fail" in reason for reason in comparison.reasons)
     assert any("payments p50 at 50 users: 5 of 5 runs of the candidate have no value" in r for r in comparison.reasons)
-    row = cell(comparison.cells, group="payments", metric="p50_ms")
+    row = cell(comparison.latency, group="payments", metric="p50_ms")
     assert row["verdict"] == "not assessable"
-    assert "never answered" in row["words"]
+    assert "never answered" in row["evidence"]
     # In one run of five the error test finds nothing, and it does not pass either.
     once = compare_sweeps(record(), edit_latency(record(), hang, slice(0, 1)), margin=0.5)
     assert once.change != "NO_REGRESSION"
@@ -359,7 +361,7 @@ def test_unequal_clocks_matter_and_waived_both_go_by_the_client(record: Record) 
     assert row["candidate"] == "client"
     waived = compare_sweeps(*pair, margin=0.5, allow_different=["clock"])
     assert waived.change == "NO_REGRESSION"
-    assert set(waived.runs["clock"]) == {"client"}
+    assert set(waived.latency_by_run["clock"]) == {"client"}
     assert cell(waived.comparability, what="clock")["kind"] == "waived"
 
 
@@ -367,7 +369,7 @@ def test_a_run_without_wire_times_takes_its_cell_to_the_client_clock(record: Rec
     """Else one run of a side would be measured by another clock than the rest, and look slower or faster."""
     candidate = edit_latency(record(), lambda row: None if ",wire," in row else row, slice(0, 1))
     comparison = compare_sweeps(record(), candidate, allow_different=["clock"])
-    assert set(comparison.runs["clock"]) == {"client"}
+    assert set(comparison.latency_by_run["clock"]) == {"client"}
 
 
 def changed_suite(**changes: Any) -> Callable[[RunManifest], dict[str, Any]]:
@@ -404,7 +406,7 @@ def test_what_matters_makes_it_invalid_unless_it_is_waived(
     assert reason.startswith(f"{name} differs: ")
     assert f"--allow-different {name}" in reason
     # The figures are there all the same.
-    assert not comparison.cells.empty
+    assert not comparison.latency.empty
     waived = compare_sweeps(*pair, margin=0.5, allow_different=[name])
     assert waived.change == "NO_REGRESSION"
     assert cell(waived.comparability, what=name)["kind"] == "waived"
@@ -444,15 +446,15 @@ def test_options_out_of_range_are_refused(slowed: tuple[Sweep, Sweep], options: 
 def test_a_higher_error_rate_is_a_regression(record: Record) -> None:
     comparison = compare_sweeps(record(failure_rate=0.01), record(failure_rate=0.15), margin=0.5)
     assert comparison.change == "REGRESSION"
-    assert set(comparison.error_groups["verdict"]) == {"more"}
-    row = cell(comparison.errors, group="auth")
+    assert set(comparison.failures_by_group["verdict"]) == {"more"}
+    row = cell(comparison.failures, group="auth")
     assert row["candidate_rate"] == row["candidate_failed"] / row["candidate_requests"]
     assert row["low"] < 0.14 < row["high"]
     assert comparison.slower == []
     assert "more requests fail" in comparison.headline
     other_way = compare_sweeps(comparison.candidate, comparison.baseline, margin=0.5)
     assert other_way.change == "NO_REGRESSION"
-    assert set(other_way.error_groups["verdict"]) == {"fewer"}
+    assert set(other_way.failures_by_group["verdict"]) == {"fewer"}
 
 
 def test_failures_of_one_bad_run_are_no_regression(record: Record) -> None:
@@ -462,14 +464,14 @@ def test_failures_of_one_bad_run_are_no_regression(record: Record) -> None:
         return row.replace(",ok,client,", ",http_500,client,") if row.startswith(("9,", "10,")) else row
 
     comparison = compare_sweeps(record(), edit_latency(record(), fail, slice(0, 1)), margin=0.5)
-    assert comparison.errors["candidate_failed"].sum() > 10 * comparison.errors["baseline_failed"].sum()
-    assert set(comparison.errors["verdict"]) == {"no more found"}
+    assert comparison.failures["candidate_failed"].sum() > 10 * comparison.failures["baseline_failed"].sum()
+    assert set(comparison.failures["verdict"]) == {"no more found"}
 
 
 def test_lost_throughput_is_a_regression(record: Record) -> None:
     comparison = compare_sweeps(record(), record(per_user=1.6))
     assert comparison.change == "REGRESSION"
-    row = cell(comparison.total_throughput, users=50)
+    row = cell(comparison.throughput_by_level, users=50)
     assert row["verdict"] == "lower"
     assert row["low"] < 0.8 < row["high"]
     assert row["ratio"] == pytest.approx(row["candidate"] / row["baseline"])
@@ -484,8 +486,8 @@ def test_a_group_that_lost_throughput_is_named(record: Record) -> None:
 
     comparison = compare_sweeps(record(), edit_latency(record(), drop), margin=0.5)
     assert comparison.change == "REGRESSION"
-    assert cell(comparison.throughput_groups, group="payments")["verdict"] == "lower"
-    assert "lower" not in set(comparison.total_throughput["verdict"])
+    assert cell(comparison.throughput_by_group, group="payments")["verdict"] == "lower"
+    assert "lower" not in set(comparison.throughput_by_level["verdict"])
 
 
 def test_a_warm_up_is_left_out_unless_both_sides_share_the_moment(written: Any, tmp_path: Path) -> None:
@@ -506,7 +508,7 @@ def test_a_warm_up_is_left_out_unless_both_sides_share_the_moment(written: Any, 
             )
     pair = written.open(), other.open()
     separate, duet = (compare_sweeps(*pair, design=design) for design in ("separate", "duet"))
-    samples = [comparison.runs["samples"].min() for comparison in (separate, duet)]
+    samples = [comparison.latency_by_run["samples"].min() for comparison in (separate, duet)]
     assert samples[0] <= 900
     assert samples[1] == 1200
 
@@ -519,8 +521,9 @@ def test_hostile_group_names_reach_every_frame_unchanged(record: Record) -> None
     slowdown = {"payments": 1.5}
     comparison = compare_sweeps(record(objectives), record(objectives, slowdown=slowdown))
     assert comparison.slower == ["_a"]
-    frames = ("cells", "throughput", "errors", "error_groups", "curves", "by_quantile", "over_time", "contributions")
-    for frame in frames:
+    of_latency = ("", "_by_group", "_by_run", "_curves", "_by_quantile", "_over_time")
+    others = ("throughput", "throughput_by_group", "failures", "failures_by_group", "contributions")
+    for frame in (*(f"latency{kind}" for kind in of_latency), *others):
         assert set(getattr(comparison, frame)["group"]) <= set(names)
         assert "_a" in set(getattr(comparison, frame)["group"])
 
@@ -533,30 +536,30 @@ def test_groups_of_one_name_hold_the_same_endpoints_on_both_sides(record: Record
     comparison = compare_sweeps(record(slow), record(fast), margin=0.5)
     assert comparison.change == "NO_REGRESSION"
     assert cell(comparison.comparability, what="objectives")["kind"] == "listed"
-    assert cell(comparison.cells, group="shop", metric="p50_ms")["ratio"] == pytest.approx(1, abs=0.1)
+    assert cell(comparison.latency, group="shop", metric="p50_ms")["ratio"] == pytest.approx(1, abs=0.1)
 
 
 def test_without_objectives_all_requests_are_one_group(record: Record) -> None:
     comparison = compare_sweeps(record(Objectives()), record(Objectives()))
-    assert set(comparison.cells["group"]) == {"all"}
-    assert len(comparison.total_throughput) == len(comparison.throughput) == 1
+    assert set(comparison.latency["group"]) == {"all"}
+    assert len(comparison.throughput_by_level) == len(comparison.throughput) == 1
 
 
 def test_details_show_where_the_change_is(slowed: tuple[Sweep, Sweep]) -> None:
     comparison = compare_sweeps(*slowed)
-    curves = comparison.curves
+    curves = comparison.latency_curves
     assert curves.groupby(["side", "group"])["latency_ms"].apply(lambda latency: latency.is_monotonic_increasing).all()
     for side, sweep in zip(("baseline", "candidate"), slowed, strict=True):
         own = curves[(curves["side"] == side) & (curves["group"] == "payments")]
         pooled = sweep.groups.set_index("group").loc["payments", "p90_ms"]
         assert np.interp(0.9, own["q"], own["latency_ms"]) == pytest.approx(pooled, rel=0.02)
-    quantiles = comparison.by_quantile.query("group == 'payments' and q == 0.5").iloc[0]
-    row = cell(comparison.cells, group="payments", metric="p50_ms")
+    quantiles = comparison.latency_by_quantile.query("group == 'payments' and q == 0.5").iloc[0]
+    row = cell(comparison.latency, group="payments", metric="p50_ms")
     assert quantiles[["ratio", "low", "high"]].tolist() == pytest.approx([row["ratio"], row["low"], row["high"]])
-    over_time = comparison.over_time.groupby("group")["ratio"].mean()
+    over_time = comparison.latency_over_time.groupby("group")["ratio"].mean()
     assert over_time["payments"] == pytest.approx(1.3, abs=0.1)
     assert over_time["auth"] == pytest.approx(1.0, abs=0.1)
-    assert comparison.over_time["second"].between(0, 10).all()
+    assert comparison.latency_over_time["second"].between(0, 10).all()
 
 
 def test_contributions_add_up_to_the_change_of_the_mean(slowed: tuple[Sweep, Sweep]) -> None:

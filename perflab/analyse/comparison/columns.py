@@ -8,9 +8,23 @@ from typing import Any
 import pandas as pd
 
 # What is found of a cell or of a group.
-FOUND = ("ratio", "low", "high", "p_regression", "p_adjusted", "verdict", "words")
+FOUND = ("ratio", "low", "high", "p_regression", "p_adjusted", "verdict", "words", "evidence")
 
-_TEXTS = {"side", "group", "metric", "run", "clock", "verdict", "words", "why", "method", "name", "what", "kind"}
+_TEXTS = {
+    "side",
+    "group",
+    "metric",
+    "run",
+    "clock",
+    "verdict",
+    "words",
+    "evidence",
+    "why",
+    "method",
+    "name",
+    "what",
+    "kind",
+}
 _WHOLE = {
     *("users", "repeat", "runs", "samples", "beyond", "baseline_runs", "candidate_runs"),
     *("baseline_failed", "baseline_requests", "candidate_failed", "candidate_requests"),

@@ -17,12 +17,12 @@ import pandas as pd
 from perflab.analyse.comparison.decision import SERIAL_CORRELATION, Decision, Rules, Tested, decide
 from perflab.analyse.comparison.effects import indices
 from perflab.analyse.comparison.frames import Sides, read_sides
-from perflab.analyse.comparison.further import MOST_RUNS, further_runs
-from perflab.analyse.comparison.wording import all_taken, names, sentence
+from perflab.analyse.comparison.further import MAX_RUNS, additional_runs
+from perflab.analyse.comparison.wording import TOO_FEW_RUNS, all_taken, interval, latency_words, names
 from perflab.analyse.summary import Floats
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-from perflab.vocabulary.verdict import Change
+from perflab.vocabulary.verdict import Change, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,10 @@ class Comparison:
 
     `cells` has a row a cell: `cell`, `endpoint`, `baseline_runs`, `candidate_runs`, `baseline` and `candidate`
     (geometric means, in the values' unit), `ratio` with its bounds `low` and `high`, `p_regression` (one-sided, as it
-    is), `p_adjusted` (for all cells, endpoints and looks: compare it with alpha), `verdict` and `words`. `endpoints`
-    has the same without `cell`, of each endpoint's mean over its cells. Each bound is for its row alone, and is missed
-    in at most 5 % of comparisons, all looks together. Paired, the means are of the runs that both sides have.
+    is), `p_adjusted` (for all cells, endpoints and looks: compare it with alpha), `verdict` (a `Finding`), `words` (the
+    same for people) and `evidence` (its figures, or why it is not assessable). `endpoints` has the same without `cell`,
+    of each endpoint's mean over its cells. Each bound is for its row alone, and is missed in at most 5 % of
+    comparisons, all looks together. Paired, the means are of the runs that both sides have.
 
     Row verdicts: slower; slower, within the margin; within the margin; faster; open; not assessable.
     """
@@ -45,8 +46,8 @@ class Comparison:
     baseline_only: list[Any]
     """Cells that can't be compared, because the candidate has none of them."""
     candidate_only: list[Any]
-    further_runs: int | None
-    """Further runs a side that would probably settle an INCONCLUSIVE comparison; None: hopeless, or nothing to go by.
+    additional_runs: int | None
+    """Additional runs a side that would probably settle an INCONCLUSIVE comparison; None: hopeless, or no figures yet.
 
     After the last look they would be those of a new comparison beyond the number of this one.
     """
@@ -54,15 +55,15 @@ class Comparison:
     @property
     def improved(self) -> list[Any]:
         """Endpoints that are faster: of these too at most a share alpha of comparisons names one wrongly."""
-        return self._endpoints("faster")
+        return self._endpoints(Finding.FASTER)
 
     @property
     def slower(self) -> list[Any]:
         """Endpoints that are slower as a whole, or in a cell, and not shown to be within the margin."""
-        in_cells = self.cells.loc[self.cells["verdict"] == "slower", "endpoint"]
-        return list(dict.fromkeys([*self._endpoints("slower"), *in_cells]))
+        in_cells = self.cells.loc[self.cells["verdict"] == Finding.SLOWER, "endpoint"]
+        return list(dict.fromkeys([*self._endpoints(Finding.SLOWER), *in_cells]))
 
-    def _endpoints(self, verdict: str) -> list[Any]:
+    def _endpoints(self, verdict: Finding) -> list[Any]:
         return self.endpoints.loc[self.endpoints["verdict"] == verdict, "endpoint"].tolist()
 
 
@@ -101,18 +102,19 @@ def compare_runs(
         verdict = Change.REGRESSION
     elif decision.passed:
         verdict = Change.NO_REGRESSION
-    further = None
+    additional = None
     if verdict == Change.INCONCLUSIVE:
         # After the last look there is nothing more to come, but how many a new comparison would take is worth knowing.
-        further = further_runs(decision, rules, look or sides.runs, to_come or None)
+        additional = additional_runs(decision, rules, look or sides.runs, to_come or None)
     means = [indices(side, decision.members) for side in (sides.baseline, sides.candidate)]
     endpoints = _frame(decision.endpoints, means[0], means[1], rules)
     endpoints.insert(0, "endpoint", pd.Series(sides.endpoints))
     cells = _frame(decision.cells, sides.baseline, sides.candidate, rules)
     cells.insert(0, "endpoint", pd.Series([sides.endpoints[one] for one in sides.endpoint]))
     cells.insert(0, "cell", pd.Series(sides.cells))
-    lines = _lines(verdict, cells, endpoints, sides, decision, further, to_come)
-    return Comparison(verdict, "\n".join(lines), cells, endpoints, sides.baseline_only, sides.candidate_only, further)
+    lines = _lines(verdict, cells, endpoints, sides, decision, additional, to_come)
+    text = "\n".join(lines)
+    return Comparison(verdict, text, cells, endpoints, sides.baseline_only, sides.candidate_only, additional)
 
 
 def check_options(margin: float, alpha: float, serial_correlation: float = SERIAL_CORRELATION) -> None:
@@ -150,7 +152,7 @@ def _frame(tested: Tested, baseline: Floats, candidate: Floats, rules: Rules) ->
         baseline, candidate = (np.where(both, side, np.nan) for side in (baseline, candidate))
     ratio, low, high = (np.exp(logs) for logs in (tested.effects.difference, tested.low, tested.high))
     verdicts = list(_verdicts(tested))
-    rows = zip(verdicts, ratio.tolist(), low.tolist(), high.tolist(), strict=True)
+    intervals = [interval(*row) for row in zip(ratio.tolist(), low.tolist(), high.tolist(), strict=True)]
     return pd.DataFrame(
         {
             "baseline_runs": np.isfinite(baseline).sum(axis=-1),
@@ -163,7 +165,14 @@ def _frame(tested: Tested, baseline: Floats, candidate: Floats, rules: Rules) ->
             "p_regression": tested.effects.p_slower(),
             "p_adjusted": tested.p_slower,
             "verdict": pd.Series(verdicts, dtype="str"),
-            "words": pd.Series([sentence(*row, rules.margin) for row in rows], dtype="str"),
+            "words": pd.Series([latency_words(finding, rules.margin) for finding in verdicts], dtype="str"),
+            "evidence": pd.Series(
+                [
+                    TOO_FEW_RUNS if finding is Finding.NOT_ASSESSABLE else text
+                    for finding, text in zip(verdicts, intervals, strict=True)
+                ],
+                dtype="str",
+            ),
         }
     )
 
@@ -175,17 +184,17 @@ def _geometric_mean(logs: Floats) -> Floats:
     return mean
 
 
-def _verdicts(tested: Tested) -> Iterator[str]:
+def _verdicts(tested: Tested) -> Iterator[Finding]:
     kinds = zip(tested.effects.assessable, tested.slower, tested.within, tested.faster, strict=True)
     for assessable, slower, within, faster in kinds:
         if not assessable:
-            yield "not assessable"
+            yield Finding.NOT_ASSESSABLE
         elif slower:
-            yield "slower, within the margin" if within else "slower"
+            yield Finding.SLOWER_WITHIN_MARGIN if within else Finding.SLOWER
         elif faster:
-            yield "faster"
+            yield Finding.FASTER
         else:
-            yield "within the margin" if within else "open"
+            yield Finding.WITHIN_MARGIN if within else Finding.OPEN
 
 
 def _lines(
@@ -194,7 +203,7 @@ def _lines(
     endpoints: pd.DataFrame,
     sides: Sides,
     decision: Decision,
-    further: int | None,
+    additional: int | None,
     to_come: list[int] | None,
 ) -> Iterator[str]:
     if verdict == Change.REGRESSION:
@@ -202,27 +211,27 @@ def _lines(
     elif verdict == Change.NO_REGRESSION:
         yield "The candidate is not slower by more than the margin, in any cell."
     else:
-        yield f"It can't be told yet whether the candidate is slower: {_advice(decision, further, to_come)}."
+        yield f"It can't be told yet whether the candidate is slower: {_advice(decision, additional, to_come)}."
     for row in endpoints.itertuples():
-        if row.verdict in ("slower", "slower, within the margin", "faster"):
-            yield f"{row.endpoint}: {row.words}"
+        if row.verdict in (Finding.SLOWER, Finding.SLOWER_WITHIN_MARGIN, Finding.FASTER):
+            yield f"{row.endpoint}: {row.words}: {row.evidence}"
     # Where the endpoint is told, its cells stand in the table.
-    told = set(endpoints.loc[endpoints["verdict"] == "slower", "endpoint"])
+    told = set(endpoints.loc[endpoints["verdict"] == Finding.SLOWER, "endpoint"])
     for row in cells.itertuples():
-        if row.verdict == "slower" and row.endpoint not in told:
-            yield f"{row.cell}: {row.words}"
+        if row.verdict == Finding.SLOWER and row.endpoint not in told:
+            yield f"{row.cell}: {row.words}: {row.evidence}"
     for side, alone in (("baseline", sides.baseline_only), ("candidate", sides.candidate_only)):
         if alone:
             yield f"Not comparable, in the {side} only: {names(alone)}"
 
 
-def _advice(decision: Decision, further: int | None, to_come: list[int] | None) -> str:
+def _advice(decision: Decision, additional: int | None, to_come: list[int] | None) -> str:
     if not decision.cells.effects.assessable.all():
         return "some cells have fewer than 2 runs on a side, and one run against one run tells nothing about a change"
     if to_come == []:
-        return all_taken(further, "runs a side")
-    if further is None and to_come:
+        return all_taken(additional, "runs a side")
+    if additional is None and to_come:
         return f"{to_come[-1]} runs a side will probably not do; make longer runs, or allow a wider margin"
-    if further is None:
-        return f"not even {MOST_RUNS} runs a side would probably do; make longer runs, or allow a wider margin"
-    return f"about {further} more runs a side would probably settle it"
+    if additional is None:
+        return f"not even {MAX_RUNS} runs a side would probably do; make longer runs, or allow a wider margin"
+    return f"about {additional} more runs a side would probably settle it"

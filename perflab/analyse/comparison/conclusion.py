@@ -10,14 +10,14 @@ import pandas as pd
 
 from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.errors import Errors
-from perflab.analyse.comparison.further import MOST_RUNS
+from perflab.analyse.comparison.further import MAX_RUNS
 from perflab.analyse.comparison.latency import Latency
 from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.throughput import Throughput
 from perflab.analyse.comparison.wording import all_taken, names, percentage
 from perflab.analyse.document import records
 from perflab.vocabulary.metric import metric_of
-from perflab.vocabulary.verdict import Change
+from perflab.vocabulary.verdict import Change, Finding
 
 # Of a comparison's requests: more than the default objective of a sweep allows to fail.
 MANY_FAILURES = 0.01
@@ -45,17 +45,17 @@ class Conclusion:
         if Change.REGRESSION in verdicts or self.throughput.regressed or self.errors.more:
             return Change.REGRESSION
         return (
-            Change.NO_REGRESSION
-            if verdicts == {Change.NO_REGRESSION} and not self._further_open
-            else Change.INCONCLUSIVE
+            Change.NO_REGRESSION if verdicts == {Change.NO_REGRESSION} and not self._all_open else Change.INCONCLUSIVE
         )
 
     @property
-    def further_runs(self) -> int | None:
+    def additional_runs(self) -> int | None:
         """How many more would probably settle it; None: it is settled, hopeless, or there is nothing to go by."""
         if self.change != Change.INCONCLUSIVE:
             return None
-        needed = [part.further_runs for part in self._parts if part is not None and part.verdict == Change.INCONCLUSIVE]
+        needed = [
+            part.additional_runs for part in self._parts if part is not None and part.verdict == Change.INCONCLUSIVE
+        ]
         return None if None in needed else max((runs for runs in needed if runs is not None), default=None)
 
     @property
@@ -80,18 +80,18 @@ class Conclusion:
             return list(self.invalid)
         if self.change == Change.NO_REGRESSION:
             return []
-        return [*self._worse, *self._further_open, *self._undecided]
+        return [*self._worse, *self._all_open, *self._undecided]
 
     @property
     def improvements(self) -> list[str]:
         """What has become better, one line each."""
         found = (
-            ("faster", self.latency.endpoints, "faster"),
-            ("more requests/s", self.throughput.totals, "higher"),
-            ("fewer requests fail", self.errors.groups, "fewer"),
+            ("faster", self.latency.endpoints, Finding.FASTER),
+            ("more requests/s", self.throughput.totals, Finding.HIGHER),
+            ("fewer requests fail", self.errors.groups, Finding.FEWER),
         )
         return [
-            f"{_name(row)}: {kind}, {_figures(row)}" for kind, rows, verdict in found for row in _with(rows, verdict)
+            f"{_name(row)}: {kind}, {row['evidence']}" for kind, rows, verdict in found for row in _with(rows, verdict)
         ]
 
     @property
@@ -99,7 +99,7 @@ class Conclusion:
         return self.latency.comparison, self.throughput.comparison
 
     @property
-    def _further_open(self) -> list[str]:
+    def _all_open(self) -> list[str]:
         return [*self.open, *self.latency.open, *self.throughput.open]
 
     @property
@@ -107,15 +107,15 @@ class Conclusion:
         """What is worse, a phrase each: groups as a whole, and cells of groups that aren't."""
         lines = []
         for kind, groups, cells, verdict in (
-            ("slower", self.latency.endpoints, self.latency.cells, "slower"),
-            ("fewer requests/s", None, self.throughput.totals, "lower"),
-            ("fewer requests/s", self.throughput.groups, self.throughput.cells, "lower"),
-            ("more requests fail", self.errors.groups, self.errors.cells, "more"),
+            ("slower", self.latency.endpoints, self.latency.cells, Finding.SLOWER),
+            ("fewer requests/s", None, self.throughput.totals, Finding.LOWER),
+            ("fewer requests/s", self.throughput.groups, self.throughput.cells, Finding.LOWER),
+            ("more requests fail", self.errors.groups, self.errors.cells, Finding.MORE),
         ):
             whole = [] if groups is None else _with(groups, verdict)
             told = {row["group"] for row in whole}
             parts = [row for row in _with(cells, verdict) if row.get("group") not in told]
-            lines += [f"{_name(row)}: {kind}, {_figures(row)}" for row in [*whole, *parts]]
+            lines += [f"{_name(row)}: {kind}, {row['evidence']}" for row in [*whole, *parts]]
         return lines
 
     @property
@@ -126,29 +126,29 @@ class Conclusion:
             (self._parts[1], self.throughput.totals, "have lost throughput"),
         ):
             if part is not None and part.verdict == Change.INCONCLUSIVE:
-                undecided = [_name(row) for row in _with(cells, "open")]
+                undecided = [_name(row) for row in _with(cells, Finding.OPEN)]
                 yield f"may {worse} by more than {self.options.margin * 100:g} %: {names(undecided)}"
 
     @property
     def _advice(self) -> str:
         runs = "rounds" if self.options.paired else "runs a side"
-        if self._further_open:
+        if self._all_open:
             # No number of runs would mend that.
-            return self._further_open[0]
+            return self._all_open[0]
         if not any(part is not None and part.verdict == Change.INCONCLUSIVE for part in self._parts):
             return ""
         looks = self.options.looks
         if looks and self.rounds >= looks[-1]:
-            return all_taken(self.further_runs, runs)
-        if self.further_runs is None:
-            most = looks[-1] if looks else MOST_RUNS
+            return all_taken(self.additional_runs, runs)
+        if self.additional_runs is None:
+            most = looks[-1] if looks else MAX_RUNS
             return f"not even {most} {runs} would probably do; make longer runs, or allow a wider margin"
-        return f"about {self.further_runs} more {runs} would probably settle it"
+        return f"about {self.additional_runs} more {runs} would probably settle it"
 
 
 def failure_bound(errors: Errors) -> str:
     """Return how many more failures there may be where no more were found; empty if nothing was compared."""
-    unfound = _with(errors.groups, "no more found")
+    unfound = _with(errors.groups, Finding.NO_MORE)
     if not unfound:
         return ""
     worst = max(unfound, key=lambda row: float(row["high"]))
@@ -168,7 +168,7 @@ def failing_alike(errors: Errors) -> list[str]:
     ]
 
 
-def _with(rows: pd.DataFrame, verdict: str) -> list[dict[str, Any]]:
+def _with(rows: pd.DataFrame, verdict: Finding) -> list[dict[str, Any]]:
     return records(rows[rows["verdict"] == verdict])
 
 
@@ -177,8 +177,3 @@ def _name(row: Mapping[str, Any]) -> str:
     metric = metric_of(row["metric"]).words if "metric" in row else ""
     what = [row.get("group", "all requests"), metric, f"at {row['users']} users" if "users" in row else ""]
     return " ".join(word for word in what if word)
-
-
-def _figures(row: Mapping[str, Any]) -> str:
-    """Return the figures in a row's words."""
-    return str(row["words"]).partition(": ")[2]

@@ -13,11 +13,12 @@ from perflab.analyse.comparison.columns import frame
 from perflab.analyse.comparison.failures import ComparedRates, Failures, compare_failures
 from perflab.analyse.comparison.procedure import ERRORS_PART, Options
 from perflab.analyse.comparison.side import Cell, Side, common_cells
-from perflab.analyse.comparison.wording import rates_sentence
+from perflab.analyse.comparison.wording import TOO_FEW_RUNS, failure_words, rates
+from perflab.vocabulary.verdict import Finding
 
 FIGURES = (
     *("baseline_failed", "baseline_requests", "candidate_failed", "candidate_requests"),
-    *("baseline_rate", "candidate_rate", "low", "high", "p_regression", "p_adjusted", "verdict", "words"),
+    *("baseline_rate", "candidate_rate", "low", "high", "p_regression", "p_adjusted", "verdict", "words", "evidence"),
 )
 
 
@@ -31,7 +32,7 @@ class Errors:
     @property
     def more(self) -> list[str]:
         """The groups of which more requests fail, as a whole or at a user count."""
-        found = [frame.loc[frame["verdict"] == "more", "group"] for frame in (self.groups, self.cells)]
+        found = [frame.loc[frame["verdict"] == Finding.MORE, "group"] for frame in (self.groups, self.cells)]
         return list(dict.fromkeys(pd.concat(found)))
 
 
@@ -78,15 +79,18 @@ def _rows(counts: Sequence[Sequence[Any]], found: ComparedRates) -> list[dict[st
             row[f"{side}_rate"] = failed[at] / requests[at] if requests[at] else np.nan
         row |= {"low": found.low[at], "high": found.high[at]}
         row |= {"p_regression": found.p_more[at], "p_adjusted": found.p_adjusted[at]}
-        row["verdict"] = _verdict(found, at)
-        row["words"] = rates_sentence(
-            row["verdict"], row["baseline_rate"], row["candidate_rate"], row["low"], row["high"]
+        finding = _finding(found, at)
+        row |= {"verdict": finding, "words": failure_words(finding)}
+        row["evidence"] = (
+            TOO_FEW_RUNS
+            if finding is Finding.NOT_ASSESSABLE
+            else rates(row["baseline_rate"], row["candidate_rate"], row["low"], row["high"])
         )
         rows.append(row)
     return rows
 
 
-def _verdict(found: ComparedRates, at: int) -> str:
+def _finding(found: ComparedRates, at: int) -> Finding:
     if not np.isfinite(found.p_more[at]):
-        return "not assessable"
-    return "more" if found.more[at] else "fewer" if found.fewer[at] else "no more found"
+        return Finding.NOT_ASSESSABLE
+    return Finding.MORE if found.more[at] else Finding.FEWER if found.fewer[at] else Finding.NO_MORE

@@ -9,21 +9,21 @@ from scipy import special
 
 from perflab.analyse.comparison.decision import Decision, Rules, Tested
 
-MOST_RUNS = 200
+MAX_RUNS = 200
 # How likely the verdict should be by then, for each of the bounds it hangs on.
 POWER = 0.8
 
 
-def further_runs(decision: Decision, rules: Rules, runs: int, planned: Iterable[int] | None) -> int | None:
+def additional_runs(decision: Decision, rules: Rules, runs: int, planned: Iterable[int] | None) -> int | None:
     """Return how many runs a side, beyond the present ones, should lead to a verdict if the ratios stay as they are.
 
-    `planned` are the looks to come, None: any number up to `MOST_RUNS` in all. None if none of them would do, or if
+    `planned` are the looks to come, None: any number up to `MAX_RUNS` in all. None if none of them would do, or if
     there is nothing yet to go by. An approximation: the estimated ratios are taken for the true ones, and t of more
     runs for its quantile plus a normal deviation.
     """
     if runs < 2 or not decision.cells.effects.assessable.all():
         return None
-    numbers = range(runs + 1, MOST_RUNS + 1) if planned is None else planned
+    numbers = range(runs + 1, MAX_RUNS + 1) if planned is None else planned
     return next((number - runs for number in numbers if _settled(decision, rules, runs, number / runs)), None)
 
 

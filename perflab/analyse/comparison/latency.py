@@ -17,11 +17,12 @@ from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.figures import LEAST_BEYOND, requests_needed
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
-from perflab.analyse.comparison.wording import names, scatter_sentence
+from perflab.analyse.comparison.wording import names, scatter
 from perflab.analyse.document import records
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.vocabulary.metric import CHARTED, metric_of, percentile_of
+from perflab.vocabulary.verdict import Finding
 
 Texts: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
@@ -183,7 +184,8 @@ def _figures(cell: _Cell) -> dict[str, Any]:
         row[side] = runs.mean(shown)
     clocks = {clock for runs in cell.runs.values() for clock in runs.clock[runs.samples > 0]}
     row["clock"] = next(iter(clocks)) if len(clocks) == 1 else "wire and client"
-    return {**row, "verdict": "not assessable", "words": f"not assessable: {cell.why_not}"}
+    finding = Finding.NOT_ASSESSABLE
+    return {**row, "verdict": finding, "words": finding.value, "evidence": cell.why_not}
 
 
 def _single(cell: _Cell, sides: Mapping[str, Side], by_wire: bool) -> dict[str, Any]:
@@ -195,8 +197,7 @@ def _single(cell: _Cell, sides: Mapping[str, Side], by_wire: bool) -> dict[str, 
         places = dict(zip(side.runs["run"], side.runs["place"].tolist(), strict=True))
         seen = [side.observations.of_group(places[str(run)], cell.group, by_wire) for run in runs.name[runs.used]]
         logs.append([within_run.of_percentile(one.latency, q) for one in seen])
-    ratio, low, high = within_run.ratio(*logs)
-    return {"ratio": ratio, "low": low, "high": high, "verdict": "open", "words": scatter_sentence(ratio, low, high)}
+    return scatter(*within_run.ratio(*logs))
 
 
 def _open(cells: Sequence[_Cell]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from perflab.analyse.comparison.side import Cell, Side
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
 from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Finding
 
 LEAST_RUNS = 10
 # How often a further run of the same configuration lies within the interval.
@@ -35,7 +36,7 @@ def spread(
     baseline's own. Columns: users, group, metric, runs, low and high (ms, a 99 % prediction interval by t on the
     logarithms), candidate (ms), inside.
     """
-    asked = cells[(cells[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (cells["verdict"] == "open")]
+    asked = cells[(cells[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (cells["verdict"] == Finding.OPEN)]
     if asked.empty:
         return frame([], COLUMNS)
     known = _figures([baseline, *history], wire, objectives)

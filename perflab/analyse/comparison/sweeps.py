@@ -134,9 +134,9 @@ class SweepComparison:
         ]
 
     @property
-    def further_runs(self) -> int | None:
+    def additional_runs(self) -> int | None:
         """Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; None: nothing to go by."""
-        return self._conclusion.further_runs
+        return self._conclusion.additional_runs
 
     @property
     def improved(self) -> list[str]:
@@ -151,27 +151,28 @@ class SweepComparison:
         return [] if found is None else found.slower
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
-        """Latency, a row a user count, group and percentile.
+    def latency(self) -> pd.DataFrame:
+        """Latency, one row per user count, group and percentile.
 
         Columns: users, group, metric (p50_ms, p95_ms, p99_ms), baseline_runs, candidate_runs, baseline and candidate
-        (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict, words, clock. Bounds and
-        p-values as in `compare_runs`, p_adjusted for everything that is compared. Verdicts: slower; slower, within the
-        margin; within the margin; faster; open; not assessable.
+        (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict (a `Finding`), words (the
+        same for people), evidence (its figures, or why it is not assessable), clock. Bounds and p-values as in
+        `compare_runs`, p_adjusted for everything that is compared. Verdicts: slower; slower, within the margin; within
+        the margin; faster; open; not assessable.
         """
         return self._latency.cells
 
     @cached_property
-    def endpoints(self) -> pd.DataFrame:
-        """Latency, a row a group: its index over its cells.
+    def latency_by_group(self) -> pd.DataFrame:
+        """Latency, one row per group: its index over its cells.
 
-        Columns: group, ratio, low, high, p_regression, p_adjusted, verdict, words, as in `cells`.
+        Columns: group, ratio, low, high, p_regression, p_adjusted, verdict, words, evidence, as in `latency`.
         """
         return self._latency.endpoints
 
     @cached_property
-    def runs(self) -> pd.DataFrame:
-        """A row a run, group and percentile, of both sides.
+    def latency_by_run(self) -> pd.DataFrame:
+        """Latency, one row per run, group and percentile, of both sides.
 
         Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
         clock, used, why (it isn't used; else empty).
@@ -180,40 +181,40 @@ class SweepComparison:
 
     @cached_property
     def throughput(self) -> pd.DataFrame:
-        """Throughput, a row a user count and group.
+        """Throughput, one row per user count and group.
 
         Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs),
-        ratio, low, high, p_regression, p_adjusted, verdict, words. Verdicts: lower; lower, within the margin; within
-        the margin; higher; open; not assessable.
+        ratio, low, high, p_regression, p_adjusted, verdict, words, evidence. Verdicts: lower; lower, within the margin;
+        within the margin; higher; open; not assessable.
         """
         return self._throughput.cells
 
     @cached_property
-    def total_throughput(self) -> pd.DataFrame:
-        """Throughput of all requests together, a row a user count: the columns of `throughput` without group.
+    def throughput_by_level(self) -> pd.DataFrame:
+        """Throughput of all requests together, one row per user count: the columns of `throughput` without group.
 
         These must be within the margin for the comparison to pass; groups need only not be found to be lower.
         """
         return self._throughput.totals
 
     @cached_property
-    def throughput_groups(self) -> pd.DataFrame:
-        """Throughput, a row a group over its user counts: group, and the columns of `throughput` from ratio on."""
+    def throughput_by_group(self) -> pd.DataFrame:
+        """Throughput, one row per group over its user counts: group, and the columns of `throughput` from ratio on."""
         return self._throughput.groups
 
     @cached_property
-    def errors(self) -> pd.DataFrame:
-        """Error rates, a row a user count and group.
+    def failures(self) -> pd.DataFrame:
+        """Failure rates, one row per user count and group.
 
         Columns: users, group, baseline_failed, baseline_requests, candidate_failed, candidate_requests, baseline_rate,
         candidate_rate, low and high (bounds of the difference of the rates), p_regression, p_adjusted, verdict (more;
-        fewer; no more found; not assessable), words.
+        fewer; no more found; not assessable), words, evidence.
         """
         return self._errors.cells
 
     @cached_property
-    def error_groups(self) -> pd.DataFrame:
-        """Error rates, a row a group over its user counts: the columns of `errors` without users."""
+    def failures_by_group(self) -> pd.DataFrame:
+        """Failure rates, one row per group over its user counts: the columns of `failures` without users."""
         return self._errors.groups
 
     @cached_property
@@ -230,20 +231,20 @@ class SweepComparison:
         """
         ends = {self.baseline.dir.path, self.candidate.dir.path}
         history = [sweep for sweep in self._history if sweep.dir.path not in ends]
-        return spread(self.cells, self.baseline, history, self._clocks, self.candidate.manifest.objectives)
+        return spread(self.latency, self.baseline, history, self._clocks, self.candidate.manifest.objectives)
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
+    def latency_curves(self) -> pd.DataFrame:
         """Percentile curves of all requests of the runs that count: side, users, group, q, latency_ms."""
         return curves(*self._sides, self._clocks)
 
     @cached_property
-    def by_quantile(self) -> pd.DataFrame:
+    def latency_by_quantile(self) -> pd.DataFrame:
         """The change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high."""
         return by_quantile(*self._sides, self._clocks, self._options)
 
     @cached_property
-    def over_time(self) -> pd.DataFrame:
+    def latency_over_time(self) -> pd.DataFrame:
         """When it began: users, group, second (middle of a block, since the planned window's start), ratio.
 
         The ratio is that of the median latencies of all requests begun in the block.
@@ -261,8 +262,11 @@ class SweepComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON; what there is not is None."""
-        frames = ("endpoints", "cells", "total_throughput", "throughput_groups", "throughput", "error_groups", "errors")
-        further = ("comparability", "spread", "runs", "by_quantile", "over_time", "contributions")
+        frames = (
+            *("latency_by_group", "latency", "throughput_by_level", "throughput_by_group", "throughput"),
+            *("failures_by_group", "failures", "comparability", "spread", "latency_by_run", "latency_by_quantile"),
+            *("latency_over_time", "contributions"),
+        )
         return {
             "baseline": self.baseline.id,
             "candidate": self.candidate.id,
@@ -277,8 +281,8 @@ class SweepComparison:
             "notes": self.notes,
             "slower": self.slower,
             "improved": self.improved,
-            "further_runs": self.further_runs,
-            **{name: records(getattr(self, name)) for name in (*frames, *further)},
+            "additional_runs": self.additional_runs,
+            **{name: records(getattr(self, name)) for name in frames},
         }
 
     @cached_property

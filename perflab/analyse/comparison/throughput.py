@@ -19,12 +19,16 @@ from perflab.analyse.comparison.columns import FOUND, frame
 from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_cells
-from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
+from perflab.analyse.comparison.wording import interval, scatter, throughput_words
 from perflab.analyse.summary import Floats, Ints
-from perflab.vocabulary.verdict import Change
+from perflab.vocabulary.verdict import Change, Finding
 
 _FIGURES = ("baseline", "candidate", *FOUND)
-_VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
+_FINDINGS = {
+    Finding.SLOWER: Finding.LOWER,
+    Finding.SLOWER_WITHIN_MARGIN: Finding.LOWER_WITHIN_MARGIN,
+    Finding.FASTER: Finding.HIGHER,
+}
 _TOTAL = ""
 
 
@@ -152,11 +156,12 @@ def _figures(cells: Sequence[Cell], runs: Sequence[_Runs]) -> pd.DataFrame:
 
 def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
     """Return what was found of seconds per request as found of requests per second."""
-    verdict = _VERDICTS.get(found["verdict"], found["verdict"])
+    finding = Finding(found["verdict"])
+    finding = _FINDINGS.get(finding, finding)
     ratio, low, high = 1 / found["ratio"], 1 / found["high"], 1 / found["low"]
     p_values = {name: found[name] for name in ("p_regression", "p_adjusted")}
-    words = throughput_sentence(verdict, ratio, low, high, margin)
-    return {"ratio": ratio, "low": low, "high": high, **p_values, "verdict": verdict, "words": words}
+    words = {"verdict": finding, "words": throughput_words(finding, margin), "evidence": interval(ratio, low, high)}
+    return {"ratio": ratio, "low": low, "high": high, **p_values, **words}
 
 
 def _scatter(cell: Cell, sides: Sequence[_Runs], both: Sequence[Side]) -> dict[str, Any]:
@@ -165,15 +170,14 @@ def _scatter(cell: Cell, sides: Sequence[_Runs], both: Sequence[Side]) -> dict[s
     for name, runs in zip(("baseline", "candidate"), sides, strict=True):
         row[name] = float(np.exp(np.log(runs.rates).mean())) if len(runs) else 0.0
     if not all(map(len, sides)):
-        return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
+        finding = Finding.NOT_ASSESSABLE
+        return {**row, "verdict": finding, "words": finding.value, "evidence": "a side has no successful request"}
     group = None if cell[1] == _TOTAL else cell[1]
     rates = [
         [within_run.of_rate(side.observations.of_group(run, group).ok) for run in runs.run.tolist()]
         for side, runs in zip(both, sides, strict=True)
     ]
-    ratio, low, high = within_run.ratio(*rates)
-    words = scatter_sentence(ratio, low, high)
-    return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
+    return {**row, **scatter(*within_run.ratio(*rates))}
 
 
 def _idle(cell: Cell, side: str, runs: _Runs) -> Iterator[str]:

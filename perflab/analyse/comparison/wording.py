@@ -7,6 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from perflab.vocabulary.verdict import Finding
+
+TOO_FEW_RUNS = "it takes at least 2 runs on each side"
+SCATTER = "open, by the scatter of requests alone, not of runs"
+"""What is known of a figure that has one run on some side."""
+
+_LATENCY = {
+    Finding.SLOWER_WITHIN_MARGIN: "slower, but by less than the margin of {}",
+    Finding.WITHIN_MARGIN: "no slower than the margin of {} allows",
+    Finding.OPEN: "may or may not be slower by more than {}",
+}
+_THROUGHPUT = {
+    Finding.LOWER: "fewer requests/s",
+    Finding.LOWER_WITHIN_MARGIN: "fewer requests/s, but by less than the margin of {}",
+    Finding.HIGHER: "more requests/s",
+    Finding.WITHIN_MARGIN: "no fewer requests/s than the margin of {} allows",
+    Finding.OPEN: "may or may not be fewer requests/s by more than {}",
+}
+_FAILURES = {
+    Finding.MORE: "more requests fail",
+    Finding.FEWER: "fewer requests fail",
+    Finding.NO_MORE: "no more failures found",
+}
+
 
 def percentage(share: float) -> str:
     """Return a share in per cent, such as 0.35 %."""
@@ -24,44 +48,30 @@ def signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
-def sentence(verdict: str, ratio: float, low: float, high: float, margin: float) -> str:
-    """Return what is known of one cell or endpoint, with its interval."""
-    if not np.isfinite(low):
-        return "not assessable: it takes at least 2 runs on each side"
-    known = {
-        "slower": "slower",
-        "slower, within the margin": f"slower, but by less than the margin of {margin * 100:g} %",
-        "faster": "faster",
-        "within the margin": f"no slower than the margin of {margin * 100:g} % allows",
-        "open": f"may or may not be slower by more than {margin * 100:g} %",
-    }
-    return f"{known[verdict]}: {interval(ratio, low, high)}"
+def latency_words(finding: Finding, margin: float) -> str:
+    """Return what is known of the latency of a cell, a group or an endpoint, without its figures."""
+    return _LATENCY.get(finding, finding.value).format(_margin(margin))
 
 
-def throughput_sentence(verdict: str, ratio: float, low: float, high: float, margin: float) -> str:
-    """Return what is known of the successful requests per second of one cell or group, with its interval."""
-    known = {
-        "lower": "fewer requests/s",
-        "lower, within the margin": f"fewer requests/s, but by less than the margin of {margin * 100:g} %",
-        "higher": "more requests/s",
-        "within the margin": f"no fewer requests/s than the margin of {margin * 100:g} % allows",
-        "open": f"may or may not be fewer requests/s by more than {margin * 100:g} %",
-    }
-    return f"{known[verdict]}: {interval(ratio, low, high)}"
+def throughput_words(finding: Finding, margin: float) -> str:
+    """Return what is known of the successful requests per second of a cell or a group, without their figures."""
+    return _THROUGHPUT.get(finding, finding.value).format(_margin(margin))
 
 
-def rates_sentence(verdict: str, baseline: float, candidate: float, low: float, high: float) -> str:
-    """Return what is known of the error rates of one cell or group, with the bounds of their difference."""
-    rates = f"{percentage(baseline)} and {percentage(candidate)} failed"
-    if verdict == "not assessable":
-        return f"not assessable: it takes at least 2 runs on each side; {rates}"
-    known = {"more": "more requests fail", "fewer": "fewer requests fail", "no more found": "no more failures found"}
-    return f"{known[verdict]}: {rates} ({points(low)} to {points(high)} points)"
+def failure_words(finding: Finding) -> str:
+    """Return what is known of the failure rate of a cell or a group, without its figures."""
+    return _FAILURES.get(finding, finding.value)
 
 
-def scatter_sentence(ratio: float, low: float, high: float) -> str:
-    """Return what single runs say, with the interval of their requests' scatter."""
-    return f"open: {interval(ratio, low, high)} by the scatter of requests alone, not of runs"
+def rates(baseline: float, candidate: float, low: float, high: float) -> str:
+    """Return two failure rates with the bounds of their difference."""
+    return f"{percentage(baseline)} and {percentage(candidate)} failed ({points(low)} to {points(high)} points)"
+
+
+def scatter(ratio: float, low: float, high: float) -> dict[str, Any]:
+    """Return what single runs say, with the interval of their requests' scatter, as the columns of a row."""
+    known = {"verdict": Finding.OPEN, "words": SCATTER, "evidence": interval(ratio, low, high)}
+    return {"ratio": ratio, "low": low, "high": high, **known}
 
 
 def points(difference: float) -> str:
@@ -75,14 +85,18 @@ def interval(ratio: float, low: float, high: float) -> str:
     return f"{change(ratio)} ({bounds[2 * (not low > 0) + (not np.isfinite(high))]})"
 
 
-def all_taken(further: int | None, runs: str) -> str:
-    """Return what to do after the last look; `further` is how many more of the `runs` would have settled it."""
-    if further is None:
+def all_taken(additional: int | None, runs: str) -> str:
+    """Return what to do after the last look; `additional` is how many more of the `runs` would have settled it."""
+    if additional is None:
         return "all looks are taken, and a new comparison takes longer runs, or a wider margin"
-    return f"all looks are taken; about {further} more {runs} would probably have settled it: begin a new comparison"
+    return f"all looks are taken; about {additional} more {runs} would probably have settled it: begin a new comparison"
 
 
 def names(what: Sequence[Any]) -> str:
     """Return names as a list in words, the first five of them."""
     listed = ", ".join(str(one) for one in what[:5])
     return listed if len(what) <= 5 else f"{listed} and {len(what) - 5} more"
+
+
+def _margin(share: float) -> str:
+    return f"{share * 100:g} %"

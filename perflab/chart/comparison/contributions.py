@@ -12,6 +12,7 @@ from perflab.chart.comparison.panels import (
     row_text,
 )
 from perflab.chart.style import INK, MUTED, Chart, canvas, number, short, styled
+from perflab.vocabulary.verdict import Finding
 
 _TITLE = "What each endpoint adds"
 _MOST_BARS = 14
@@ -61,8 +62,8 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
 
 def _level(comparison: SweepComparison, contributions: DataFrame) -> int:
     """Return the highest user count at which something is slower; if nothing is, the highest."""
-    cells, levels = comparison.cells, contributions["users"]
-    slower = levels[levels.isin(cells.loc[cells["verdict"] == "slower", "users"])]
+    cells, levels = comparison.latency, contributions["users"]
+    slower = levels[levels.isin(cells.loc[cells["verdict"] == Finding.SLOWER, "users"])]
     return int((slower if len(slower) else levels).max())
 
 

@@ -28,7 +28,7 @@ from perflab.chart.comparison.panels import (
 )
 from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, number, short, size_inches, styled
 from perflab.vocabulary.metric import metric_of
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Finding, Verdict
 
 _TITLE = "Change of latency"
 _ROW, _GAP = 0.2, 0.45
@@ -36,7 +36,7 @@ _LEFT, _RIGHT = 3.05, 2.6
 # Where the labels of a row stand, in points left of the panel.
 _GROUP_X, _USERS_X, _METRIC_X = -214, -46, -6
 _RULE: Any = {"color": EDGE, "linewidth": 0.5, "clip_on": False}
-_SETTLED = {"slower", "slower, within the margin", "faster"}
+_SETTLED = {Finding.SLOWER, Finding.SLOWER_WITHIN_MARGIN, Finding.FASTER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class _Row:
     change: float
     low: float
     high: float
-    verdict: str
-    words: str
+    verdict: Finding
+    evidence: str
     names_group: bool
     names_users: bool
     """Whether it is the first of its group and of its user count, and so named."""
@@ -94,7 +94,7 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
         if np.isfinite(row.change):
             _interval(axes, row, palette[row.group], limits, hollow=invalid)
         else:
-            row_text(axes, 1, row.at, 8, short(row.words.removeprefix("not assessable: "), 50), size=7.5, color=MUTED)
+            row_text(axes, 1, row.at, 8, short(row.evidence, 50), size=7.5, color=MUTED)
     panel, _ = size_inches(axes)
     for above, below in pairwise(rows):
         if below.users is not None and (above.users is None or above.group != below.group):
@@ -105,19 +105,19 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
 
 
 def _single(comparison: SweepComparison) -> bool:
-    cells = comparison.cells
-    return bool(((cells["verdict"] == "open") & cells["p_regression"].isna()).any())
+    cells = comparison.latency
+    return bool(((cells["verdict"] == Finding.OPEN) & cells["p_regression"].isna()).any())
 
 
 def _rows(comparison: SweepComparison) -> Iterator[_Row]:
     at = 0.0
     groups = compared_groups(comparison)
     order = {group: place for place, group in enumerate(groups)}
-    whole = sorted(comparison.endpoints.to_dict("records"), key=lambda row: order[row["group"]])
+    whole = sorted(comparison.latency_by_group.to_dict("records"), key=lambda row: order[row["group"]])
     for row in whole:
         yield _row(row, at, users=None, metric="", names_group=True, names_users=True)
         at += 1
-    cells = sorted(comparison.cells.to_dict("records"), key=lambda row: (order[row["group"]], row["users"]))
+    cells = sorted(comparison.latency.to_dict("records"), key=lambda row: (order[row["group"]], row["users"]))
     for _, of_group in groupby(cells, key=lambda row: row["group"]):
         at += _GAP if at else 0.0
         names = True
@@ -142,8 +142,8 @@ def _row(
         change=change(row["ratio"]),
         low=-np.inf if np.isnan(low) or low <= 0 else change(low),
         high=np.inf if np.isnan(high) else change(high),
-        verdict=str(row["verdict"]),
-        words=str(row["words"]),
+        verdict=Finding(row["verdict"]),
+        evidence=str(row["evidence"]),
         names_group=names_group,
         names_users=names_users,
     )
@@ -160,7 +160,7 @@ def _labels(axes: Axes, row: _Row, colour: str) -> None:
     row_text(axes, 0, row.at, _METRIC_X, row.metric, color=MUTED, ha="right")
     if np.isfinite(row.change):
         row_text(axes, 1, row.at, 50, percent(row.change), color=INK, weight=weight, ha="right")
-        marked = "bold" if row.verdict == "slower" else "normal"
+        marked = "bold" if row.verdict is Finding.SLOWER else "normal"
         row_text(axes, 1, row.at, 60, row.verdict, color=INK if row.verdict in _SETTLED else MUTED, weight=marked)
 
 

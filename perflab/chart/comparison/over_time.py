@@ -20,7 +20,7 @@ from perflab.chart.style import Chart, styled
 @styled
 def comparison_over_time(comparison: SweepComparison) -> Chart:
     """Change of the median latency in % by second of the steady window, a panel a group and user count."""
-    frame, margin = comparison.over_time, 100 * comparison.margin
+    frame, margin = comparison.latency_over_time, 100 * comparison.margin
     if frame.empty:
         return nothing("Change over time", "There is no latency that both have.")
     chart, panels = small_multiples(

@@ -12,7 +12,7 @@ from pandas import DataFrame
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.chart.style import MUTED, Chart, canvas, colours, number, short
 from perflab.vocabulary.metric import metric_of
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Finding, Verdict
 
 _INVALID = "the comparison is INVALID: these figures must not be used"
 _LINE = 0.15
@@ -36,7 +36,7 @@ class Panel:
 def compared_groups(comparison: SweepComparison) -> list[str]:
     """Return all groups in the order, and so in the colours, that the sweeps' own reports use."""
     sweeps = (comparison.candidate, comparison.baseline)
-    measured = set(comparison.runs["group"])
+    measured = set(comparison.latency_by_run["group"])
     stated = [group.name for sweep in sweeps for group in sweep.manifest.objectives.groups if group.name in measured]
     return list(dict.fromkeys([*stated, *sorted(measured)]))
 
@@ -132,7 +132,7 @@ def row_text(axes: Axes, edge: float, at: float, points: float, text: str, **sty
 def telling(cells: DataFrame, panel: Panel) -> dict[Any, Any]:
     """Return a panel's cell of p95, or of p50 where that alone is assessable, and name the panel by it."""
     by_metric = {row["metric"]: row for row in of_panel(cells, panel).to_dict("records")}
-    assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != "not assessable")
+    assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != Finding.NOT_ASSESSABLE)
     cell = by_metric[next(assessable, _TELLING[-1])]
     name_panel(panel.axes, f"{number(panel.users)} users, {metric_of(cell['metric']).words}")
     return dict(cell)

@@ -14,7 +14,7 @@ from perflab.chart.style import Chart
 
 def round_by_round(comparison: SweepComparison, runs: DataFrame) -> Chart:
     """Change of p95 (or p50) latency in % in each round, a panel a group and user count; `runs` are those to show."""
-    cells, margin = comparison.cells, 100 * comparison.margin
+    cells, margin = comparison.latency, 100 * comparison.margin
     chart, panels = small_multiples(
         comparison,
         cells,

@@ -32,14 +32,14 @@ def comparison_runs(comparison: SweepComparison) -> Chart:
     It is p50 where that alone is assessable.
     """
     # Rounds that this look is not at are none of its business.
-    runs = comparison.runs[comparison.runs["why"] != NOT_COMPARED].dropna(subset=["value"])
-    if comparison.cells.empty or runs.empty:
+    runs = comparison.latency_by_run[comparison.latency_by_run["why"] != NOT_COMPARED].dropna(subset=["value"])
+    if comparison.latency.empty or runs.empty:
         return nothing("Runs", "There is no latency that both have.")
     return _apart(comparison, runs) if comparison.design == "separate" else round_by_round(comparison, runs)
 
 
 def _apart(comparison: SweepComparison, runs: DataFrame) -> Chart:
-    cells = comparison.cells
+    cells = comparison.latency
     chart, panels = small_multiples(
         comparison,
         cells,

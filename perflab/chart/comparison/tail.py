@@ -27,7 +27,7 @@ _MEDIAN = 0.5 - 1e-9
 @styled
 def comparison_percentiles(comparison: SweepComparison) -> Chart:
     """Latency in ms by percentile on a logarithmic tail axis, baseline and candidate, a panel a group and users."""
-    curves = comparison.curves[comparison.curves["q"] >= _MEDIAN]
+    curves = comparison.latency_curves[comparison.latency_curves["q"] >= _MEDIAN]
     if curves.empty:
         return nothing("Latency by percentile", "There is no latency that both have.")
     chart, panels = small_multiples(
@@ -53,7 +53,7 @@ def comparison_percentiles(comparison: SweepComparison) -> Chart:
 @styled
 def comparison_quantiles(comparison: SweepComparison) -> Chart:
     """Change of latency in % by percentile with its interval, a panel a group and user count."""
-    frame, margin = comparison.by_quantile, 100 * comparison.margin
+    frame, margin = comparison.latency_by_quantile, 100 * comparison.margin
     if frame.empty:
         return nothing("Change by percentile", "There are too few requests.")
     known = frame["low"].notna().any()

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from perflab.cli.output.console import make_table, open_console, styled
 from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.verdict import Finding
 
 if TYPE_CHECKING:
     from perflab.analyse.comparison.sweeps import SweepComparison
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
 _NUMBERS = {"users", "baseline", "candidate", "change", "bounds"}
-_ROW_STYLES = {
-    "slower": "bold red",
-    "lower": "bold red",
-    "more": "bold red",
-    "faster": "green",
-    "higher": "green",
-    "fewer": "green",
-    "open": "yellow",
-}
 
 
 def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
@@ -80,11 +72,11 @@ def print_check(check: Check, *, as_json: bool) -> None:
 
 def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
     """Yield the table's rows: each group over all user counts, then level by level latency, throughput and failures."""
-    yield from (_ratio_row("all", row, "latency") for row in comparison.endpoints.itertuples())
-    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_groups.itertuples())
-    yield from (_difference_row("all", row) for row in comparison.error_groups.itertuples())
-    cells, totals = comparison.cells, comparison.total_throughput
-    throughput, errors = comparison.throughput, comparison.errors
+    yield from (_ratio_row("all", row, "latency") for row in comparison.latency_by_group.itertuples())
+    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_by_group.itertuples())
+    yield from (_difference_row("all", row) for row in comparison.failures_by_group.itertuples())
+    cells, totals = comparison.latency, comparison.throughput_by_level
+    throughput, errors = comparison.throughput, comparison.failures
     for users in sorted({*cells["users"], *totals["users"], *throughput["users"], *errors["users"]}):
         latency, total, rates, failed = (
             frame[frame["users"] == users] for frame in (cells, totals, throughput, errors)
@@ -117,9 +109,9 @@ def _group(row: Any) -> str:
 
 def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
-    text = str(row.words).removeprefix("not assessable: ") if row.verdict == "not assessable" else str(row.verdict)
-    style = _ROW_STYLES.get(str(row.verdict), "default")
-    return f"[{style}]{escape(text)}[/]"
+    finding = Finding(row.verdict)
+    style = finding.verdict.style if finding.marked else "default"
+    return f"[{style}]{escape(str(row.evidence) if finding is Finding.NOT_ASSESSABLE else finding)}[/]"
 
 
 def _between(low: str, high: str) -> str:

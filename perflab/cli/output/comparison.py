@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from perflab.cli.output.console import make_table, open_console, styled
 from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.number import change, signed
 from perflab.vocabulary.verdict import Finding
 
 if TYPE_CHECKING:
@@ -122,15 +123,11 @@ def _between(low: str, high: str) -> str:
 
 
 def _percent(ratio: float) -> str:
-    from perflab.analyse.comparison.wording import change
-
     return change(ratio) if math.isfinite(ratio) and ratio > 0 else "-"
 
 
 def _points(difference: float) -> str:
     """Return a difference of two shares in percentage points."""
-    from perflab.analyse.comparison.wording import signed
-
     return f"{signed(100 * difference, 2)} pp" if math.isfinite(difference) else "-"
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from perflab.analyse.comparison.wording import signed
+from perflab.vocabulary.number import signed
 from perflab.vocabulary.verdict import Finding
 
 NOTHING = "\N{EN DASH}"

@@ -16,6 +16,8 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import LocustUserAgent
 from locust.env import Environment
 from requests import RequestException
+from requests.exceptions import InvalidURL
+from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from perflab.hosts import allowed_hosts, is_loopback
@@ -23,6 +25,11 @@ from perflab.hosts import allowed_hosts, is_loopback
 
 class NotAllowedError(RequestException, ConnectionError):
     """A request that was not made: load may not go to its host. Both of Locust's clients count it as failed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Locust's fast client takes whatever an error has under this name for an answer.
+        del self.response
 
 
 class AllowedHosts:
@@ -52,10 +59,13 @@ class AllowedHosts:
     def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
-            # A prepared request's URL has always a path.
-            origin = request.url.split("/", 3)[2]
-            if origin not in self._known:
-                url = parse_url(request.url)
+            # A redirect may lead to what names no host, mailto: for one; requests has its own answer to that.
+            _, _, origin, *_ = (*request.url.split("/", 3), "", "")
+            if origin and origin not in self._known:
+                try:
+                    url = parse_url(request.url)
+                except LocationParseError as error:
+                    raise InvalidURL(error, request=request) from None
                 self.check(url.host or "", url.port)
                 self._known.add(origin)
             return send(session, request, **how)

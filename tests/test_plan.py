@@ -24,7 +24,7 @@ def test_a_single_count_is_a_level() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "ten", "-1", "1.5", "", "[]", "100,,200", "1e3", [0], True, None, "100,100", "¹"]
+    "value", ["0", "ten", "-1", "1.5", "", "[]", "100,,200", "1e3", [0], True, None, "100,100", "¹", "-" * 50_000 + "1"]
 )
 def test_a_bad_user_count_is_refused_in_one_line_that_names_it(value: object) -> None:
     with pytest.raises(UsageError, match=r"^--users: .+") as caught:

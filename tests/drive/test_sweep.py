@@ -17,6 +17,7 @@ import pytest
 import perflab
 from perflab.analyse.sweep import Sweep
 from perflab.drive.tail import RunTail
+from perflab.errors import LocustfileError
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +171,9 @@ def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_ta
         "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
         "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
     )
-    sweep = perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
-    assert sweep.verdict == "INVALID"
-    assert sweep.run_manifests[0].status == "failed"
-    assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
+    with pytest.raises(LocustfileError, match=r"shaped\.py.* shape S "):
+        perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    assert not (tmp_path / "runs").exists()
 
 
 ENDING = """

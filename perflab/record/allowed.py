@@ -60,7 +60,8 @@ class AllowedHosts:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
             # A redirect may lead to what names no host, mailto: for one; requests has its own answer to that.
-            _, _, origin, *_ = (*request.url.split("/", 3), "", "")
+            parts = request.url.split("/", 3)
+            origin = parts[2] if len(parts) > 2 else ""
             if origin and origin not in self._known:
                 try:
                     url = parse_url(request.url)

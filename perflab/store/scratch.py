@@ -21,7 +21,7 @@ from perflab.errors import naming
 from perflab.store.handover import remove_answer
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
 
-Purpose = Literal["report", "kernel", "results", "checkout", "calibration"]
+Purpose = Literal["run", "report", "kernel", "results", "checkout", "calibration"]
 
 _FOLDER = re.compile(rf"\.(?:{'|'.join(get_args(Purpose))})-\w+")
 _BESIDE = re.compile(r"\.[\w-]+\.(?:json|html|xml|md|svg)\.(\d+)")

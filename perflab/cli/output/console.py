@@ -14,6 +14,7 @@ from rich.table import Table
 from perflab.console import PlainConsole
 from perflab.errors import PerflabError
 from perflab.store.manifest import EXIT_CODES
+from perflab.text import say
 
 if TYPE_CHECKING:
     from perflab.store.manifest import Verdict
@@ -49,6 +50,7 @@ def failure_reported(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         if not isinstance(error, PerflabError | OSError):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                say(line)
         text = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"perflab: no {what}: {text}\n")
+        say(f"perflab: no {what}: {text}")

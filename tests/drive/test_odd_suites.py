@@ -170,3 +170,22 @@ def test_users_that_can_not_be_reached_are_refused_before_the_run(
                 finish()
         else:
             finish()
+
+
+def test_the_tests_of_pytest_are_users_too(tmp_path: Path, small_target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    locustfile = tmp_path / "test_it.py"
+    locustfile.write_text(
+        "import time\n"
+        "def test_plain(session):\n    session.get('/health', name='plain')\n    time.sleep(0.1)\n"
+        "def test_fast(fastsession):\n    fastsession.get('/health', name='fast')\n    time.sleep(0.1)\n"
+    )
+    sweep = perflab.sweep(
+        small_target, locustfile=locustfile, users=2, duration=2, runs_dir=tmp_path / "runs", progress="none"
+    )
+    [run] = sweep.run_manifests
+    assert (run.status, run.evidence.unanswered, run.evidence.exceptions) == ("complete", 0, {})
+    assert set(sweep.latency["name"]) == {"plain", "fast"}
+    # They end with the window, and not when Locust's patience does.
+    assert run.window is not None
+    assert sweep.latency["second"].max() <= run.window.end

@@ -291,14 +291,7 @@ def _check_health(value: object, source: str) -> str:
 
 
 def _check_address(value: object, source: str) -> str:
-    host, colon, port = str(value).strip().rpartition(":")
-    if (
-        not colon
-        or not host
-        or not host.isprintable()
-        or not port.isascii()
-        or not port.isdigit()
-        or not 0 < int(port) < 65536
-    ):
+    found = re.fullmatch(r"([!-~]+):(\d{1,5})", str(value).strip(), re.ASCII)
+    if found is None or not 0 < int(found[2]) < 65536:
         raise UsageError(f"{source}: {quoted(value)} is not HOST:PORT; write for example {MASTER_BIND}")
-    return f"{host}:{int(port)}"
+    return f"{found[1]}:{int(found[2])}"

@@ -25,17 +25,22 @@ def shown(line: str) -> str:
     return discreet(line.strip(), LONGEST)
 
 
+def end_of(fd: int, most: int = _END) -> str:
+    """Return the last `most` bytes of a file that a child may still write to, from the beginning of a line on."""
+    size = os.fstat(fd).st_size
+    # pread, because the child shares the file's position and goes on writing at it.
+    text = os.pread(fd, most, max(0, size - most)).decode("utf-8", "replace")
+    return text.partition("\n")[2] if size > most else text
+
+
 def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
     """Return the last line with text in a file that a child may still write to, as it is shown; empty without one.
 
     Lines in which `without` is found are passed over. A line that begins more than 64 KiB before the end is not shown:
     its beginning may be what names a secret.
     """
-    size = os.fstat(fd).st_size
-    # pread, because the child shares the file's position and goes on writing at it.
-    lines = os.pread(fd, _END, max(0, size - _END)).decode("utf-8", "replace").splitlines()
-    whole = lines[1:] if size > _END else lines
-    telling = (line for line in reversed(whole) if line.strip() and not (without and without.search(line)))
+    lines = reversed(end_of(fd).splitlines())
+    telling = (line for line in lines if line.strip() and not (without and without.search(line)))
     return next(map(shown, telling), "")
 
 

@@ -126,7 +126,8 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Disc
             log.take()
             tail.read()
             answer = read_answer(run.path)
-            for recorder in recorders:
+            for lane, recorder in zip(lanes, recorders, strict=True):
+                lane.target.forget_output()
                 recorder.take(answer)
             watch(tail, answer)
             if code is not None:

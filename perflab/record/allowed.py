@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from gevent import sleep
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import LocustUserAgent
 from locust.env import Environment
@@ -51,6 +52,8 @@ class AllowedHosts:
         # A worker learns from its master where its users go.
         target = urlsplit(self._environment.host or "").hostname
         if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
+            # As any request does: a user that makes one after the other would let nobody else have a turn.
+            sleep(0)
             raise NotAllowedError(
                 f"{name!r} is neither this machine nor the target, and is not allowed: name it with --allow-host "
                 f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"

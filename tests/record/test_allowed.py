@@ -92,6 +92,24 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
     assert sweep.run_manifests[0].evidence.task_exceptions == 0
 
 
+# A user that makes one such request after the other, as those of pytest's tests do, must not stop all others.
+OTHERS = """
+from locust.env import Environment
+from perflab.record.allowed import AllowedHosts, NotAllowedError
+import gevent
+others = gevent.spawn(print, "had a turn", flush=True)
+try:
+    AllowedHosts(Environment(host="http://localhost")).check("foreign.example", None)
+except NotAllowedError:
+    assert others.ready()
+"""
+
+
+def test_a_request_that_is_not_made_lets_the_others_have_their_turn() -> None:
+    # In a process of its own, because Locust changes the standard library.
+    assert subprocess.check_output([sys.executable, "-c", OTHERS], text=True) == "had a turn\n"
+
+
 def wait_for(port: int) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import compared_colours, compared_groups
+from perflab.chart.comparison.panels import compared_colours
 from perflab.chart.style import number
 from perflab.report.comparison import phrases
 from perflab.report.html import Html, join, row, section_row, table
@@ -111,7 +111,7 @@ def comparison_reading(comparison: SweepComparison) -> Html:
 
 
 def _rows(comparison: SweepComparison) -> Iterator[Markup]:
-    palette, groups = compared_colours(comparison), compared_groups(comparison)
+    palette, groups = compared_colours(comparison), comparison.groups
     whole = {
         "latency": comparison.latency_by_group,
         "throughput": comparison.throughput_by_group,

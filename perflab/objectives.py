@@ -153,6 +153,10 @@ def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
     """Read objectives from TOML, each limit overridden by its variable in `environment`; raises UsageError."""
     try:
         tables = tomllib.loads(read_text(path))
+    except FileNotFoundError:
+        raise UsageError(
+            f"objectives file {str(path)!r} does not exist: give the path of one with --objectives F"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"objectives file {str(path)!r} can't be read: {error}") from None
     groups: list[Group] = []

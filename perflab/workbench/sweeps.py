@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.drive.locust import warn_of_settings
-from perflab.errors import StoreError
+from perflab.errors import StoreError, TargetError
 from perflab.hosts import allowing
 from perflab.objectives import Objectives, choose_objectives
 from perflab.plan import Plan, UsersLike, check_path, make_plan, split_target
 from perflab.progress import Style, SweepLog, show_progress, together
+from perflab.redact import redact
 from perflab.settings import load_environment, project_root
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
@@ -64,6 +65,11 @@ def sweep(
     environment = allowing(load_environment(root), given.names(allow_hosts))
     if target is not None:
         host, launch = split_target(str(target))
+        if launch is not None and "{port}" not in launch:
+            raise TargetError(
+                f"target {redact(launch)!r} is neither a URL, such as http://localhost:8000, nor a command with "
+                f"{{port}} where it takes its port"
+            )
     plan = make_plan(
         environment=environment,
         root=root,

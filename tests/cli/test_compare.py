@@ -50,7 +50,7 @@ def test_a_slower_group_fails_and_is_named(recorded: Recorded, capsys: pytest.Ca
     assert "payments" in verdict
     assert "generation" not in verdict
     assert f"baseline {recorded.base}, candidate {recorded.slow}" in out
-    assert "in what they differ: label\n" in out
+    assert "they differ in: label\n" in out
     assert len([line for line in out.splitlines() if line.startswith("   100   all requests")]) == 1
 
 

@@ -59,7 +59,7 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
     )
     differ = comparison.comparability[["what", "kind"]].itertuples(index=False, name=None)
     if named := ", ".join(what if kind == "listed" else f"{what} ({kind})" for what, kind in differ):
-        console.print(f"  in what they differ: {escape(named)}", soft_wrap=True)
+        console.print(f"  they differ in: {escape(named)}", soft_wrap=True)
     for reason in [*comparison.reasons, *(f"note: {note}" for note in comparison.notes)]:
         console.print(f"  {escape(reason)}", soft_wrap=True)
 

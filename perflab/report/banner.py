@@ -11,7 +11,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.analyse.wording import effective
 from perflab.chart.style import number
 from perflab.report.html import SYMBOLS, Html, join, table, tag
-from perflab.report.phrases import amount, figure, metric_name
+from perflab.report.phrases import amount, bounds, metric_name
 
 _MOST_REASONS = 6
 
@@ -96,14 +96,7 @@ def _objective(objective: str, cell: dict[Any, Any]) -> Markup:
 
 
 def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
-    low, high = cell["low"], cell["high"]
-    known_low, known_high = _known(low), _known(high)
-    if known_low and known_high:
-        bounds = f"{figure(objective, low)} to {figure(objective, high)}"
-    elif known_low or known_high:
-        bounds = f"at least {figure(objective, low)}" if known_low else f"at most {figure(objective, high)}"
-    else:
-        bounds = "no bounds"
+    low, high = (cell[end] if _known(cell[end]) else None for end in ("low", "high"))
     advice = Markup('<div class="advice">{}</div>').format(cell["advice"]) if cell["advice"] else ""
     return Markup(
         '<td class="cell {}"><div class="value"><b>{}</b> {}</div>'
@@ -112,7 +105,7 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
         cell["verdict"],
         _amount(objective, cell["measured"]),
         tag(cell["verdict"]),
-        bounds,
+        _short(bounds(objective, low, high)),
         number(int(cell["samples"])),
         # Four user counts must fit side by side: what "taken as independent" means stands below, once.
         effective(cell["effective_samples"]).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
@@ -128,5 +121,9 @@ def _known(value: object) -> bool:
 
 
 def _amount(objective: str, value: float) -> str:
+    return _short(amount(objective, value)) if _known(value) else "nothing measured"
+
+
+def _short(text: str) -> str:
     # Four user counts must fit side by side.
-    return amount(objective, value).replace(" requests/s", "/s") if _known(value) else "nothing measured"
+    return text.replace(" requests/s", "/s")

@@ -38,16 +38,19 @@ def evidence(objective: Objective) -> tuple[str, str]:
 
     With these is said how many independent ones would tell as much, and their clock if it is not the wire's.
     """
-    low, high = objective.low, objective.high
-    if low is not None and high is not None:
-        bounds = f"{figure(objective.metric, low)} to {figure(objective.metric, high)}"
-    elif low is not None:
-        bounds = f"at least {figure(objective.metric, low)}"
-    else:
-        bounds = f"at most {figure(objective.metric, high)}" if high is not None else "no bounds"
     clock = f", {objective.clock} clock" if objective.clock not in (None, "wire") else ""
     known = effective(objective.effective_samples) if objective.samples else ""
-    return bounds, f"{count(objective.samples)} requests{known}{clock}"
+    between = bounds(objective.metric, objective.low, objective.high)
+    return between, f"{count(objective.samples)} requests{known}{clock}"
+
+
+def bounds(metric: str, low: float | None, high: float | None) -> str:
+    """Return a metric's bounds with their unit; None is a bound that isn't there."""
+    if low is not None and high is not None:
+        return f"{figure(metric, low)} to {amount(metric, high)}"
+    if low is not None:
+        return f"at least {amount(metric, low)}"
+    return f"at most {amount(metric, high)}" if high is not None else "no bounds"
 
 
 def metric_name(metric: str) -> str:

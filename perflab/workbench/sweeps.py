@@ -149,6 +149,8 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
     """Return a row a sweep, oldest first: id, created, host, users, runs, status, verdict.
 
+    The host of a target that perflab started is the command.
+
     A sweep whose manifest can't be read is listed with the status ``damaged``.
     """
     import pandas as pd
@@ -163,7 +165,7 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
         else:
             row |= {
                 "created": manifest.created,
-                "host": manifest.target.host if not manifest.target.managed else "managed",
+                "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
                 "users": ", ".join(str(users) for users in manifest.plan.users),
                 "status": manifest.status,
                 "verdict": manifest.verdict,

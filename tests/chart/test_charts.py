@@ -144,7 +144,7 @@ def test_without_a_failed_request_the_error_chart_says_so_quietly(recorded: Call
     sweep = recorded(users=(20, 40), failure_rate=0.0)
     drawn = chart.errors(sweep)
     assert not panels(drawn)
-    assert f"all {number(int(sweep.totals.requests.sum()))} requests" in drawn.alt
+    assert f" {number(int(sweep.totals.requests.sum()))} " in drawn.alt
 
 
 def test_errors_count_every_failure(four_levels: Sweep) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from perflab.cli.output.console import STYLES, make_table, open_console
+from perflab.cli.output.console import STYLES, between, make_table, open_console
 from perflab.text import say
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
             escape(str(row.group)),
             _objective(row),
             _figure(row.objective, row.measured),
-            f"{_figure(row.objective, row.low)} to {_figure(row.objective, row.high)}",
+            between(_figure(row.objective, row.low), _figure(row.objective, row.high)),
             ("≥ " if row.bound == "at_least" else "≤ ") + _figure(row.objective, row.limit),
             _count(row.samples),
             "-" if math.isnan(float(str(row.effective_samples))) else _count(row.effective_samples),
@@ -46,6 +46,9 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
         )
     if table.row_count:
         console.print(table)
+        console.print(
+            "  bounds: one-sided 95 % each; effective: how many independent requests would tell as much", soft_wrap=True
+        )
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)

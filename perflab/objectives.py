@@ -194,7 +194,8 @@ def _objective(
     bound = _bound_of(metric)
     if bound is None:
         raise UsageError(
-            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
+            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, and "
+            f"percentiles such as p95_ms"
         )
     further = {"endpoints", "from_users"} if metric == "throughput_rps" else set()
     texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
@@ -223,7 +224,7 @@ def _objective(
     except (TypeError, ValueError):
         limit = math.nan
     if not math.isfinite(limit) or limit < 0 or (is_rate and limit > 1):
-        allowed = "a fraction between 0 and 1" if is_rate else "a number of at least 0"
+        allowed = "a fraction between 0 and 1, such as 0.99" if is_rate else "a number of at least 0"
         raise UsageError(f"{source}: {value!r} is not {allowed}")
     return _valid(
         f"{where}, {metric}",

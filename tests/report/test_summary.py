@@ -130,7 +130,7 @@ def test_without_objectives_the_levels_stand_alone(written: Written) -> None:
         written.run([(second, "/a", "ok", 5.0, 150) for second in range(10)], users=users)
     page = render(collect(written.open()))
     assert page.texts[0] == "✅ PASS: load sweep hand"
-    assert any("sets no objectives" in text for text in page.texts)
+    assert any("No objectives are set" in text for text in page.texts)
     assert page.rows[0] == ["10 users / ✅ PASS", "1 200 users / ✅ PASS"]
     assert not any("sustainable" in text for text in page.texts)
 

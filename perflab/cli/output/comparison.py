@@ -124,7 +124,9 @@ def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
     verdict = str(row.verdict)
     text = str(row.words).removeprefix("not assessable: ") if verdict == "not assessable" else verdict
-    text = _WORDS.get(verdict, text)
+    # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
+    several = getattr(row, "p_regression", 0.0)
+    text = "open: it takes several runs" if verdict == "open" and math.isnan(several) else _WORDS.get(verdict, text)
     style = _ROW_STYLES.get(str(row.verdict), "default")
     return f"[{style}]{escape(text)}[/]"
 

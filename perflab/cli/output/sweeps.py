@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 _NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "effective", "runs", "rounds"}
 
 
-def print_result(sweep: Sweep, *, as_json: bool) -> None:
-    """Print a sweep's verdict table and reasons, or its figures as JSON."""
+def print_result(sweep: Sweep, *, as_json: bool, figures: bool = False) -> None:
+    """Print a sweep's verdict table and reasons, or its figures as JSON.
+
+    The `figures` of each group come first if they are wanted, or if there is no objective whose table would show any.
+    """
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
     # All of it before any of it: a table that can't be read must not follow a verdict.
     lines = [sweep.headline, *sweep.reasons, *(f"note: {note}" for note in sweep.notes)]
     console = open_console()
+    if figures or sweep.verdicts.empty:
+        _print_figures(sweep.groups)
     columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
     for row in sweep.verdicts.itertuples():
@@ -52,6 +57,26 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
     console.print(f"[{STYLES[sweep.verdict]}]{sweep.verdict}[/]  {escape(sweep.id)}")
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def _print_figures(groups: pd.DataFrame) -> None:
+    if groups.empty:
+        return
+    # The wire clock is the rule; where there is another one, each row says its own.
+    clock = ["clock"] if not set(groups.loc[groups.ok > 0, "clock"]) <= {"wire"} else []
+    columns = ("users", "group", "requests", "requests/s", "failed", "p50", "p95", "p99", *clock)
+    table = make_table(*columns, numbers={*columns} - {"group", "clock"})
+    for row in groups.to_dict("records"):
+        table.add_row(
+            str(row["users"]),
+            escape(str(row["group"])),
+            _count(row["requests"]),
+            _figure("throughput_rps", row["rps"]),
+            _figure("error_rate", row["error_rate"]),
+            *(_figure(name, row[name]) for name in ("p50_ms", "p95_ms", "p99_ms")),
+            *(str(row[name]) for name in clock),
+        )
+    open_console().print(table)
 
 
 def print_report(path: Path, *, as_json: bool) -> None:

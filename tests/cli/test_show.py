@@ -26,11 +26,10 @@ def figures(out: str) -> dict[tuple[str, str], list[str]]:
 def test_a_shown_sweep_has_the_figures_of_each_group(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["show", recorded.base]) == 0
     shown = figures(capsys.readouterr().out)
-    groups = perflab.open_sweep(recorded.base).groups
-    assert list(shown) == [(str(row.users), row.group) for row in groups.itertuples()]
-    [first, *_] = groups.itertuples()
-    cells = shown[str(first.users), first.group]
-    assert [cells[-6], cells[-4], cells[-2]] == [f"{one:.1f}" for one in (first.p50_ms, first.p95_ms, first.p99_ms)]
+    groups = perflab.open_sweep(recorded.base).groups.to_dict("records")
+    assert list(shown) == [(str(row["users"]), str(row["group"])) for row in groups]
+    for row, cells in zip(groups, shown.values(), strict=True):
+        assert [cells[-6], cells[-4], cells[-2]] == [f"{row[name]:.1f}" for name in ("p50_ms", "p95_ms", "p99_ms")]
 
 
 def test_a_result_without_objectives_has_them_too(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,7 +122,8 @@ def percentiles(sweep: Sweep) -> Chart:
         end_labels(axes, labels)
         for group, metric, limit in limits:
             if group == name:
-                limit_line(axes, limit, f"objective: {metric} ≤ {limit:g} ms")
+                missed = bool((rows_of[f"{metric}_ms"] > limit).any()) if f"{metric}_ms" in rows_of else False
+                limit_line(axes, limit, f"objective: {metric} ≤ {limit:g} ms", below=missed)
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:

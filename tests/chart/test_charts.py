@@ -84,6 +84,9 @@ def test_percentiles_show_the_measured_latencies_and_the_objectives(four_levels:
         assert line_through(axes, [0, 1], [limits[name]] * 2) is not None
         low, high = axes.get_ylim()
         assert low <= rows.p50_ms.min() and max(rows.p99_ms.max(), limits[name]) <= high
+        # The name of an objective covers no point.
+        [named] = [text for text in axes.texts if text.get_text().startswith("objective: ")]
+        assert named.get_zorder() < min(line.get_zorder() for line in axes.lines)
     assert "objective: p95 ≤ 300 ms" in texts(drawn)
 
 

@@ -133,9 +133,10 @@ def percentiles(sweep: Sweep) -> Chart:
                 labels.append((last, f"{metric.words}  {number(last)}", palette[name]))
         _bounds(axes, sweep.verdicts, name, palette[name])
         end_labels(axes, labels)
-        for group, percentile, limit in limits:
+        for group, metric, limit in limits:
             if group == name:
-                limit_line(axes, limit, f"objective: {percentile} ≤ {limit:g} ms")
+                missed = metric.name in rows_of and bool((rows_of[metric.name] > limit).any())
+                limit_line(axes, limit, f"objective: {metric.words} ≤ {limit:g} ms", below=missed)
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:
@@ -154,9 +155,8 @@ def failures(sweep: Sweep) -> Chart:
     counts, totals = sweep.failures_by_outcome, sweep.totals
     if counts.empty and not (totals.failed > 0).any():
         requests = int(totals.requests.sum())
-        every = f"No failed request: all {number(requests)} requests of the steady windows succeeded."
-        text = every if requests else "No request was judged, and none failed."
-        return nothing("Failed requests", text, "whole runs, ramp-up included")
+        every = f"No request failed, neither the {number(requests)} of the steady windows nor any of the ramp-up."
+        return nothing("Failed requests", every if requests else "No request was judged, and none failed.")
     chart, [[left, right]] = canvas(
         "Failed requests",
         "left: share of all requests in the steady window; right: number in whole runs, ramp-up included",
@@ -218,11 +218,11 @@ def _counts(axes: Axes, counts: DataFrame) -> None:
     axes.set_ylim(-0.6, max(len(shown) - 0.4, 2.4))
 
 
-def latency_limits(sweep: Sweep) -> list[tuple[str, str, float]]:
-    """Return the latency objectives as (group, percentile such as "p95", limit in ms)."""
+def latency_limits(sweep: Sweep) -> list[tuple[str, Percentile, float]]:
+    """Return the latency objectives as (group, percentile, limit in ms)."""
     unique = sweep.verdicts.drop_duplicates(["group", "objective"])
     return [
-        (row["group"], metric.words, row["limit"])
+        (row["group"], metric, row["limit"])
         for row in unique.to_dict("records")
         if isinstance(metric := metric_of(row["objective"]), Percentile)
     ]

@@ -83,7 +83,7 @@ def latency_over_time(sweep: Sweep) -> Chart:
         for group, metric, limit in limits:
             if group == name:
                 axes.axhline(limit, color=LIMIT, linewidth=0.9, linestyle=LIMIT_DASHES)
-                labels.append((limit, f"{metric} ≤ {limit:g} ms", LIMIT))
+                labels.append((limit, f"{metric.words} ≤ {limit:g} ms", LIMIT))
         end_labels(axes, labels)
         axes.set_ylabel("ms (log)" if logarithmic else "ms")
     chart.image = "png" if 2 * len(timeline) > _MAX_SVG_POINTS else "svg"
@@ -142,11 +142,13 @@ def generator(sweep: Sweep) -> Chart:
     strip = _lay_out(sweep.runs, frame)
     chart, panels = canvas(
         "Was the generator the bottleneck?",
-        f"Share of the load its users intended, and how long answers and users waited for it; {_SHADED}",
+        "load offered: of what its users intended; client less wire: how long answers lay unread; "
+        f"loop lag: how late its event loop ran\n{_SHADED}; the highest values there are cut off",
         panel_height=1.25,
         rows=3,
         right=1.75,
         gap_y=0.3,
+        head=0.45,
     )
     top, overhead, loop = (row[0] for row in panels)
 

@@ -200,6 +200,11 @@ def _round_by_round(comparison: SweepComparison) -> Chart:
     for panel, rows in shown_rows(comparison.latency_by_round, panels):
         cell = _telling(comparison, panel)
         rounds, found = rows[rows["metric"] == cell["metric"]], change(cell["ratio"])
+        if rounds.empty:
+            place: Any = {"transform": panel.axes.transAxes, "ha": "center", "va": "center"}
+            panel.axes.text(0.5, 0.5, cell["evidence"], size=8, color=MUTED, **place)
+            panel.axes.set_xticks([])
+            continue
         panel.axes.plot(rounds["repeat"], changes(rounds["ratio"]), "o", color=panel.colour, markersize=4)
         if np.isfinite(found):
             panel.axes.axhline(found, color=panel.colour, linewidth=1.6)

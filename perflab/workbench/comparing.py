@@ -36,9 +36,9 @@ def compare(
 
     Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
-    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
-    default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``.
+    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be called
+    a REGRESSION, 0.01 by default. Both were set for an A/B comparison when it began. `allow_different` names what may
+    differ between the sweeps although it matters, such as ``machine``.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
@@ -71,9 +71,10 @@ def compare(
 
 
 def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+    """Return one row per A/B comparison, oldest first.
 
-    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    Columns: id, created, design, rounds (those of its last look), baseline, candidate, status, verdict. One whose
+    manifest can't be read is listed with the status ``damaged``.
     """
     import pandas as pd
 
@@ -149,14 +150,14 @@ def compare_ab(
     for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if share not in (None, set_to):
             raise UsageError(f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
-    spoilt = manifest.status == "failed"
-    if not manifest.rounds and not spoilt:
+    failed = manifest.status == "failed"
+    if not manifest.rounds and not failed:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
             f"go on with perflab ab --resume {ab.id}"
         )
-    # Where too many rounds were spoilt, all of them are told of.
-    return compare_rounds(ab, planned, None if spoilt else manifest.rounds, allow_different)
+    # Where too many rounds were invalid, all of them are reported.
+    return compare_rounds(ab, planned, None if failed else manifest.rounds, allow_different)
 
 
 def compare_rounds(

@@ -16,8 +16,7 @@ from scipy import special
 
 from perflab.analyse.clocks import answered_rows
 from perflab.analyse.comparison.decision import Rules, effects
-from perflab.analyse.comparison.parts import row_dicts
-from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, latency_by_run
+from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, inside_windows, latency_by_run
 from perflab.analyse.summary import Floats, Ints, Samples, SortedSamples, judged_requests
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
@@ -160,7 +159,7 @@ def spread(
     known = _earlier_figures([baseline, *earlier], wire, objectives)
     values = {key: rows["value"].to_numpy("float64") for key, rows in known.groupby(["users", "group", "metric"])}
     rows = []
-    for cell in row_dicts(latency[single]):
+    for cell in latency[single].to_dict("records"):
         logs = np.log(values.get((cell["users"], cell["group"], cell["metric"]), np.zeros(0)))
         runs = len(logs)
         if runs < MIN_EARLIER_RUNS:
@@ -203,10 +202,7 @@ class _Pooled:
     @classmethod
     def of(cls, side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool]) -> _Pooled:
         requests = side.requests
-        cell_of = np.full(len(side.runs) * len(side.groups), -1, "int64")
-        for number, cell in enumerate(cells):
-            cell_of[side.used_counts[cell]["at"]] = number
-        at = cell_of[side.run_and_group]
+        at = side.number_cells(cells)[side.run_and_group]
         known = np.flatnonzero(at >= 0)
         judged = known[judged_requests(requests.samples[known], at[known], _by_wire(cells, wire))]
         return cls(requests.samples[judged], at[judged], requests.endpoint[judged])
@@ -235,13 +231,16 @@ def _run_quantiles(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool])
 
 def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], length: int, blocks: int) -> Floats:
     """Return the median latency of each cell and block, cell by cell."""
-    rows, cell = side.rows_by_cell(cells)
-    latency = side.latency.iloc[rows]
+    latency = side.latency
+    run, second = latency["run"].cat.codes.to_numpy().astype("int64"), latency["second"].to_numpy().astype("int64")
+    cell = side.number_cells(cells)[run * len(side.groups) + latency["group"].cat.codes.to_numpy()]
     planned = np.array([whole_seconds(manifest.window).start for manifest in side.sweep.run_manifests], "int64")
-    since = latency["second"].to_numpy().astype("int64") - planned[latency["run"].cat.codes.to_numpy()]
-    shown = (since < length) & answered_rows(latency, _by_wire(cells, wire)[cell])
-    at = cell[shown] * blocks + since[shown] * blocks // length
-    values, counts = latency["latency_ms"].to_numpy()[shown], latency["count"].to_numpy()[shown]
+    since = second - planned[run]
+    inside = inside_windows(side.windows, run, second) & (since < length) & (cell >= 0)
+    # One more for those of no cell, whose number is -1.
+    inside &= answered_rows(latency, np.append(_by_wire(cells, wire), False)[cell])
+    at = cell[inside] * blocks + since[inside] * blocks // length
+    values, counts = latency["latency_ms"].to_numpy()[inside], latency["count"].to_numpy()[inside]
     return SortedSamples(at, values, counts, len(cells) * blocks).percentile(0.5)
 
 

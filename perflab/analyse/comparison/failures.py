@@ -29,7 +29,7 @@ from perflab.analyse.comparison.decision import (
     Rules,
     holm,
 )
-from perflab.analyse.comparison.parts import Part, Row, not_assessable, row_dicts
+from perflab.analyse.comparison.parts import Part, Row, not_assessable
 from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.store.layout import SIDES
@@ -70,7 +70,7 @@ def compare_failures(baseline: Side, candidate: Side, rules: Rules) -> Part:
         ),
         regressed=bool(of_cells.more.any() or of_groups.more.any()),
     )
-    return replace(found, notes=list(_notes(row_dicts(found.by_group))))
+    return replace(found, notes=list(_notes(found.by_group.to_dict("records"))))
 
 
 def _counts(side: Side, cells: Sequence[Cell]) -> Counts:

@@ -39,7 +39,7 @@ _WHOLE = {
 _FLAGS = {"used", "inside"}
 
 
-def frame(rows: Sequence[dict[str, Any]] | pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def frame(rows: Sequence[Mapping[Any, Any]] | pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a frame of a comparison with these columns, each of its dtype, with or without rows."""
     return pd.DataFrame(rows, columns=list(columns)).astype({name: _dtype(name) for name in columns})
 
@@ -86,7 +86,7 @@ class Side:
             latency = with_groups(latency.drop(columns="group"), objectives)
         windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
         run = latency["run"].cat.codes.to_numpy().astype("int64")
-        inside = _inside(windows, run, latency["second"].to_numpy())
+        inside = inside_windows(windows, run, latency["second"].to_numpy())
         seconds = np.array([window.stop - window.start for window in windows], "float64")
         requests = Steady.of(latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
         why = [
@@ -181,22 +181,16 @@ class Side:
         samples, at = self.requests.samples, self.run_and_group
         return sort_judged(samples, at, len(by_wire), by_wire), clocks(samples, at, by_wire)
 
-    def rows_by_cell(self, cells: Sequence[Cell]) -> tuple[Ints, Ints]:
-        """Return the places of the rows of `latency` that lie in windows of runs that count, and each one's cell."""
-        numbers = {cell: number for number, cell in enumerate(cells)}
-        number_of = [
-            [numbers.get((int(users), group), -1) if used else -1 for group in self.groups]
-            for users, used in zip(self.runs["users"], self.runs["used"], strict=True)
-        ]
-        run = self.latency["run"].cat.codes.to_numpy().astype("int64")
-        cell = np.array(number_of, "int64").reshape(len(self.runs), len(self.groups))[
-            run, self.latency["group"].cat.codes.to_numpy()
-        ]
-        rows = np.flatnonzero(_inside(self.windows, run, self.latency["second"].to_numpy()) & (cell >= 0))
-        return rows, cell[rows]
+    def number_cells(self, cells: Sequence[Cell]) -> Ints:
+        """Return which of the `cells` each run and group, as one number, is of; -1: of none, or it doesn't count."""
+        numbers = np.full(len(self.runs) * len(self.groups), -1, "int64")
+        for number, cell in enumerate(cells):
+            numbers[self.used_counts[cell]["at"]] = number
+        return numbers
 
 
-def _inside(windows: Sequence[range], run: Ints, second: Ints) -> Bools:
+def inside_windows(windows: Sequence[range], run: Ints, second: Ints) -> Bools:
+    """Return which of these seconds of runs lie in the run's window."""
     bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
     inside: Bools = (second >= bounds[run, 0]) & (second < bounds[run, 1])
     return inside

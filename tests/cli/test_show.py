@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from perflab.plan.objectives import Objectives
 
 import perflab
 from perflab.cli.app import run_command
 from perflab.cli.output import print_result
+from perflab.plan.objectives import Objectives
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from tests.cli.conftest import Recorded
 

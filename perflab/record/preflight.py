@@ -43,9 +43,14 @@ def main() -> None:
 
 def _check() -> Preflight:
     try:
-        users = _program.merge_locustfiles_content([sys.argv[2]])[0]
+        users, _, _, shape = _program.merge_locustfiles_content([sys.argv[2]])
     except Exception as error:
         return Preflight(error=_described(error))
+    if shape is not None:
+        name = type(shape).__name__
+        return Preflight(
+            error=f"{name} is a LoadTestShape, which would override the planned users: set abstract = True in it"
+        )
     try:
         options = _options(sys.argv[3:])
         chosen = options.get("user_classes") or [*users]

@@ -163,19 +163,6 @@ def test_several_processes_write_to_the_same_tables(
     assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
 
 
-def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_target: str) -> None:
-    locustfile = tmp_path / "shaped.py"
-    locustfile.write_text(
-        "from locust import FastHttpUser, LoadTestShape, task\n"
-        "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
-        "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
-    )
-    sweep = perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
-    assert sweep.verdict == "INVALID"
-    assert sweep.run_manifests[0].status == "failed"
-    assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
-
-
 ENDING = """
 from itertools import count
 import gevent

@@ -19,6 +19,7 @@ from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.isolated import isolated
 from perflab.plan import Plan
+from perflab.reading import read_text
 from perflab.redact import redact
 from perflab.store.handover import PREFLIGHT_MARK, Preflight
 from perflab.store.layout import RunDir
@@ -49,7 +50,7 @@ def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
     found = [repr(str(file)) for file in files if file.is_file()]
     with contextlib.suppress(OSError, ValueError):
         project = folder / "pyproject.toml"
-        tools = tomllib.loads(project.read_text(encoding="utf-8")).get("tool")
+        tools = tomllib.loads(read_text(project)).get("tool")
         found += [f"[tool.locust] in {str(project)!r}"] if isinstance(tools, dict) and tools.get("locust") else []
     found += sorted(name for name in environment if name.startswith(_VARIABLES))
     if not found:

@@ -74,6 +74,45 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
     [note] = [note for note in sweep.notes if "requests were not made" in note]
     assert "--allow-host 0.0.0.0" in note
     assert sweep.run_manifests[0].evidence.exceptions == {}
+    # Each of the four was counted, for either client.
+    assert sweep.run_manifests[0].evidence.task_exceptions == 0
+
+
+MOVING = """
+import os
+from locust import FastHttpUser, constant, events, task
+
+@events.test_start.add_listener
+def move(environment, **_):
+    environment.host = f"http://0.0.0.0:{os.environ['FOREIGN_PORT']}"
+
+class U(FastHttpUser):
+    wait_time = constant(0.1)
+    @task
+    def t(self):
+        self.client.get("/")
+"""
+
+
+def test_a_locustfile_that_moves_the_target_moves_no_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_target: str
+) -> None:
+    (tmp_path / "locustfile.py").write_text(MOVING)
+    with socket.create_server(("0.0.0.0", 0)) as foreign:
+        foreign.setblocking(False)
+        monkeypatch.setenv("FOREIGN_PORT", str(foreign.getsockname()[1]))
+        sweep = perflab.sweep(
+            small_target,
+            locustfile=tmp_path / "locustfile.py",
+            users=2,
+            spawn_rate=20,
+            duration=1,
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+        with pytest.raises(BlockingIOError):
+            foreign.accept()
+    assert set(sweep.latency["outcome"]) == {"not_allowed"}
 
 
 def wait_for(port: int) -> None:

@@ -113,6 +113,9 @@ def test_a_locustfile_that_moves_the_target_moves_no_load(
         with pytest.raises(BlockingIOError):
             foreign.accept()
     assert set(sweep.latency["outcome"]) == {"not_allowed"}
+    # Had it been allowed, the verdict would have been of another host than the one that is named.
+    assert sweep.verdict == "INVALID"
+    assert "http://0.0.0.0:" in str(sweep.run_manifests[0].evidence.error)
 
 
 def wait_for(port: int) -> None:

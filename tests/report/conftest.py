@@ -51,7 +51,7 @@ def hostile_sweep(hostile_dir: SweepDir) -> Sweep:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, hostile_dir: SweepDir) -> SweepDir:
-    """The hostile sweep with its report, written in a foreign folder where the installed kernel and IPython are broken."""
+    """The hostile sweep with its report, written in a foreign folder; the installed kernel and IPython fail."""
     place = tmp_path_factory.mktemp("rendered") / "runs" / hostile_dir.id
     shutil.copytree(hostile_dir.path, place)
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -184,7 +184,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
         "1 000 requests, 1 000 effective"
     )
     assert said("throughput_rps", 13, 100) == (
-        "shop throughput at 1000 users: 10 requests/s (8.167 to 11.83) is below the allowed 13 requests/s, "
+        "shop throughput at 1000 users: 10 requests/s (8.167 to 11.83 requests/s) is below the allowed 13 requests/s, "
         "100 requests, 100 effective"
     )
     assert said("p95_ms", 300, 58) == (

@@ -44,7 +44,7 @@ def compare(
 
         comparison = perflab.compare("20261122T103000Z-before", "latest")
         comparison.verdict, comparison.headline, comparison.slower
-        comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
+        comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
     """
     folder, waived = runs_folder(runs_dir), given.names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
@@ -182,7 +182,7 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
     if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
         return []
-    from perflab.analyse.comparison.comparable import same_configuration
+    from perflab.analyse.comparison.comparability import same_configuration
 
     ids = {baseline.id, candidate.id}
     found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]

@@ -82,7 +82,7 @@ def test_a_slower_endpoint_is_a_regression_that_names_it_alone() -> None:
     found = compare_runs(runs(10, 1), runs(10, 2, slower={"B": 1.25}))
     assert found.verdict == "REGRESSION"
     assert found.slower == ["B"]
-    assert found.further_runs is None
+    assert found.additional_runs is None
     assert "B: slower: +2" in found.text
 
 
@@ -121,7 +121,7 @@ def test_neither_units_nor_the_order_of_rows_matter() -> None:
 def test_equal_systems_pass_once_every_cell_is_surely_within_the_margin() -> None:
     few = compare_runs(runs(5, 1), runs(5, 2))
     assert few.verdict == "INCONCLUSIVE"
-    assert few.further_runs
+    assert few.additional_runs
     many = compare_runs(runs(40, 1), runs(40, 2))
     assert many.verdict == "NO_REGRESSION"
     assert (many.cells["high"] < 1.05).all()
@@ -140,7 +140,7 @@ def test_surely_slower_but_within_the_margin_is_told_and_passes() -> None:
 def test_one_run_against_one_run_is_never_a_verdict() -> None:
     found = compare_runs(runs(1, 1), runs(1, 2, slower={"A": 3.0}))
     assert found.verdict == "INCONCLUSIVE"
-    assert found.further_runs is None
+    assert found.additional_runs is None
     assert set(found.cells["verdict"]) == {"not assessable"}
     assert found.cells["ratio"].iloc[0] == pytest.approx(3, rel=0.2)
     assert "fewer than 2 runs" in found.text
@@ -202,14 +202,14 @@ def test_looks_are_those_set_beforehand() -> None:
     first = compare_runs(runs(5, 1), runs(5, 2, slower={"A": 1.03}), looks=looks)
     once = compare_runs(runs(5, 1), runs(5, 2, slower={"A": 1.03}))
     assert (first.cells["high"] > once.cells["high"]).all()
-    assert first.further_runs in (None, 5, 10, 15)
+    assert first.additional_runs in (None, 5, 10, 15)
     # A round that failed does not change which look it is.
     assert compare_runs(runs(4, 1), runs(5, 2), looks=looks).verdict == "INCONCLUSIVE"
     assert compare_runs(runs(4, 1), runs(4, 2), looks=looks, look=5).verdict == "INCONCLUSIVE"
     last = compare_runs(runs(20, 1, cv=0.1), runs(20, 2, cv=0.1), looks=looks, margin=0.1)
     assert last.verdict == "INCONCLUSIVE"
-    assert last.further_runs is not None
-    assert f"all looks are taken; about {last.further_runs} more runs a side" in last.text
+    assert last.additional_runs is not None
+    assert f"all looks are taken; about {last.additional_runs} more runs a side" in last.text
 
 
 def test_what_is_too_close_to_tell_is_said_to_be_hopeless() -> None:
@@ -217,11 +217,11 @@ def test_what_is_too_close_to_tell_is_said_to_be_hopeless() -> None:
     candidate = baseline.assign(value=baseline["value"] * 1.049)
     found = compare_runs(baseline, candidate)
     assert found.verdict == "INCONCLUSIVE"
-    assert found.further_runs is None
+    assert found.additional_runs is None
     assert "not even 200 runs" in found.text
     planned = compare_runs(baseline, candidate, looks=(5, 10))
-    assert planned.further_runs is None
-    assert "10 runs a side will probably not do" in planned.text
+    assert planned.additional_runs is None
+    assert "not even 10 runs a side would probably do" in planned.text
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.07])
@@ -231,8 +231,8 @@ def test_the_runs_said_to_settle_it_do_if_the_ratios_stay_as_they_are(slower: fl
     candidate = baseline.assign(run=(baseline["run"] + 1) % 6, value=baseline["value"] * slower)
     found = compare_runs(baseline, candidate)
     assert found.verdict == "INCONCLUSIVE"
-    assert found.further_runs
-    times = -(-(6 + found.further_runs) // 6)
+    assert found.additional_runs
+    times = -(-(6 + found.additional_runs) // 6)
     more = [
         pd.concat([side.assign(run=side["run"] + 6 * again) for again in range(times)])
         for side in (baseline, candidate)

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.bounds import Estimate
-from perflab.analyse.comparison.compare_runs import Comparison, advice, compare_by
-from perflab.analyse.comparison.decision import Rules
+from perflab.analyse.comparison.compare_runs import Comparison, compare_by
+from perflab.analyse.comparison.decision import Rules, advice
 from perflab.analyse.summary import Floats, Ints
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.number import Ratio, percent

@@ -42,9 +42,8 @@ from perflab.errors import PerflabError
 from perflab.plan.ab import AbPlan, AbTarget
 from perflab.plan.plan import Plan
 from perflab.report import find_notebook
-from perflab.store.ab import AbManifest, create_ab
-from perflab.store.baseline import write_baseline
-from perflab.store.manifest import write_manifest
+from perflab.store.layout import create_ab
+from perflab.store.manifest import AbManifest, write_baseline, write_manifest
 
 MOST_S = 60
 MOST_MB = 1000

@@ -15,6 +15,7 @@ from perflab.calibrate.ceiling import find_ceiling
 from perflab.calibrate.ramp import CYCLE_S, RAMP_S, Say, climb
 from perflab.drive.fingerprint import machine, versions
 from perflab.errors import PerflabError
+from perflab.files import write_whole
 from perflab.store.calibration import (
     Calibration,
     Ceiling,
@@ -26,7 +27,7 @@ from perflab.store.calibration import (
     prepare_folder,
     write_calibration,
 )
-from perflab.store.scratch import scratch_folder, write_whole
+from perflab.store.scratch import scratch_folder
 
 # Start of Locust and of the server, probe and stop come on top of each ramp; in seconds.
 OVERHEAD_S = 13.0

@@ -39,7 +39,7 @@ def generator(sweep: Sweep) -> Chart:
     # The sources of a second side by side would be a thicket: the worst of them is what spoils a figure.
     worst = frame.groupby(["run", "second"], observed=True).max(numeric_only=True).reset_index()
     for axes, middle, upper, unit, names in (
-        (behind, "behind_p50_ms", "behind_p99_ms", "client less wire, ms", ("median", "p99")),
+        (behind, "client_overhead_p50_ms", "client_overhead_p99_ms", "client less wire, ms", ("median", "p99")),
         (loop, "lag_p50_ms", "lag_ms", "loop lag, ms", ("median", "worst")),
     ):
         for column, strength in ((upper, 0.35), (middle, 1.0)):

@@ -19,8 +19,8 @@ from perflab.drive.output import shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan.plan import Plan
-from perflab.store.handover import PREFLIGHT_MARK, Preflight
 from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 from perflab.vocabulary.redact import redact
 
 # Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.

@@ -19,9 +19,8 @@ from perflab.drive.target import Target, start_target
 from perflab.plan.ab import AbPlan
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
-from perflab.store.ab import AbDir, AbManifest, create_ab
-from perflab.store.layout import SIDES, SweepDir
-from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
+from perflab.store.layout import SIDES, AbDir, SweepDir, create_ab
+from perflab.store.manifest import AbManifest, RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
 from perflab.store.scratch import hold
 from perflab.vocabulary.redact import redact
 

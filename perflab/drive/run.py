@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +21,9 @@ from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.fields import first_problem
 from perflab.plan.plan import Plan
-from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
+from perflab.store.recorder_protocol import RunConfiguration, RunState, Side, SourceState, read_state, remove_state
 from perflab.store.silence import Seen, find_silence
 from perflab.store.tables import TableWriter, create_tables
 
@@ -36,7 +35,7 @@ LAST_SECONDS = 2.0
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
 
-Watcher = Callable[[RunTail, Answer | None], None]
+Watcher = Callable[[RunTail, RunState | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,18 @@ def execute_run(
         lane.run.path.mkdir()
         write_manifest(lane.run.manifest, lane.manifest)
         create_tables(lane.run.path, managed=lane.target.child is not None)
-    sides = tuple(Side(str(lane.run.path), lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
-    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms), sides)
+    sides = tuple(Side(run_dir=str(lane.run.path), host=lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
+    configuration = RunConfiguration(
+        run_dir=str(run.path),
+        users=manifest.users,
+        settle_s=plan.settle_s,
+        duration_s=plan.duration_s,
+        limits_ms=tuple(limits_ms),
+        sides=sides,
+    )
     child_environment = locust_environment(
         environment,
-        **order.to_variable(),
+        **configuration.to_variable(),
         LOAD_TEST_SEED=str(manifest.seed),
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
@@ -116,10 +122,10 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Disc
             code = locust.wait(max(0.05, due - time.monotonic()))
             log.take()
             tail.read()
-            answer = read_answer(run.path)
+            state = read_state(run.path)
             for recorder in recorders:
-                recorder.take(answer)
-            watch(tail, answer)
+                recorder.take(state)
+            watch(tail, state)
             if code is not None:
                 return code
             if time.monotonic() > latest_end:
@@ -137,12 +143,12 @@ class _TargetRecorder:
         self._table = TableWriter(run.target) if target.child is not None else None
         self._last = -1
 
-    def take(self, answer: Answer | None) -> None:
+    def take(self, state: RunState | None) -> None:
         if self._tree is None or self._table is None:
             return
         use = self._tree.take()
-        if answer is not None and answer.start is not None:
-            second = int(time.time() - answer.start) - 1
+        if state is not None and state.start is not None:
+            second = int(time.time() - state.start) - 1
             if second > self._last:
                 self._last = second
                 self._table.append([(second, f"{use.cpu_percent:.1f}", f"{use.rss_mb:.1f}")])
@@ -153,83 +159,68 @@ class _TargetRecorder:
 
 
 def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) -> RunManifest:
-    """Fold what the recorder tells into the manifest and write it; Locust's log lies in the run `logged`.
+    """Fold the run's state into the manifest and write it; Locust's log lies in the run `logged`.
 
     `seen` is what came of its requests, second by second.
     """
     run, manifest = lane.run, lane.manifest
-    answer = read_answer(run.path) or Answer()
-    error = answer.error
+    state = read_state(run.path) or RunState()
+    error = state.error
     # Whoever has interrupted a run doesn't wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
-    silent = answer.window_end is not None and find_silence(seen, answer.window_end) is not None
+    silent = state.window_end is not None and find_silence(seen, state.window_end) is not None
     lost = silent or (asked and lane.target.lost)
-    if status == "complete" and (error or answer.end is None or not answer.window_over):
+    if status == "complete" and (error or state.end is None or not state.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
     window = None
-    if answer.window_start is not None and answer.window_end is not None:
-        window = {"start": answer.window_start, "end": answer.window_end}
-    begun = datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None
-    found: dict[str, object] = {"status": status, "start": begun, "end": datetime.now(UTC)}
+    if state.window_start is not None and state.window_end is not None:
+        window = {"start": state.window_start, "end": state.window_end}
+    start = datetime.fromtimestamp(state.start, UTC) if state.start is not None else None
+    changes: dict[str, object] = {"status": status, "start": start, "end": datetime.now(UTC)}
     try:
-        told = {"window": window, "evidence": _evidence(answer, code, lost, error), "suite": answer.suite}
-        manifest = RunManifest(**(dict(manifest) | found | told))
+        recorded = {"window": window, "evidence": _evidence(state, code, lost, error), "suite": state.suite}
+        manifest = RunManifest(**(dict(manifest) | changes | recorded))
     except ValidationError as invalid:
         # Nobody could read it again.
-        error = f"what the recorder told of the run can't be: {first_problem(invalid)}"
-        found |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
-        manifest = RunManifest(**(dict(manifest) | found))
+        error = f"what the recorder reported of the run is impossible: {first_problem(invalid)}"
+        changes |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
+        manifest = RunManifest(**(dict(manifest) | changes))
     write_manifest(run.manifest, manifest)
-    remove_answer(run.path)
+    remove_state(run.path)
     return manifest
 
 
-def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -> Evidence:
-    accounts = answer.sources.values()
+def _evidence(state: RunState, code: int, target_lost: bool, error: str | None) -> Evidence:
     return Evidence(
-        users_reached=answer.users_reached,
-        requests_recorded=sum(account.recorded for account in accounts),
-        requests_finished=sum(account.finished for account in accounts) if accounts else None,
-        locust_finished=sum(account.locust_finished for account in accounts) if accounts else None,
-        locust_total=answer.locust_total,
-        unanswered=sum(account.unanswered for account in accounts),
-        unstamped=sum(account.unstamped for account in accounts),
-        untimed=sum(account.untimed for account in accounts),
-        misdated=sum(account.misdated for account in accounts),
-        stats_resets=answer.stats_resets + sum(account.stats_resets for account in accounts),
-        recorder_faults=answer.faults + sum(account.faults for account in accounts),
-        recorder_fault=next(filter(None, (answer.first_fault, *(one.first_fault for one in accounts))), ""),
-        task_exceptions=sum(account.task_exceptions for account in accounts),
-        strayed=sum(account.strayed for account in accounts),
-        clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
-        sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
-        exceptions=dict(sum(map(Counter, (answer.exceptions, *(one.exceptions for one in accounts))), Counter[str]())),
-        locust_exceptions=answer.locust_exceptions,
+        **dict(state.totals),
+        users_reached=state.users_reached,
+        locust_total=state.locust_total,
+        sources={name: _source_evidence(source, state) for name, source in sorted(state.sources.items())},
+        locust_exceptions=state.locust_exceptions,
         locust_exit_code=code,
-        own_exit_code=answer.own_exit_code,
+        own_exit_code=state.own_exit_code,
         target_lost=target_lost,
         error=error,
     )
 
 
-def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
-    told = 0 if account.last_second is None else account.last_second + 1
-    missing_s = 0.0 if answer.window_end is None else max(0.0, answer.window_end - told)
+def _source_evidence(source: SourceState, state: RunState) -> SourceEvidence:
+    reported_s = 0 if source.last_second is None else source.last_second + 1
+    missing_s = 0.0 if state.window_end is None else max(0.0, state.window_end - reported_s)
     # One that goes in good order while the others stay takes its users' requests with it, too.
-    left = answer.window_over and account.last_second is not None and missing_s > LAST_SECONDS
-    lost = not account.complete or left
-    counts = {name: getattr(account, name) for name in SourceEvidence.model_fields if hasattr(account, name)}
-    return SourceEvidence(**counts, lost=lost, missing_s=missing_s if lost else 0.0)
+    left = state.window_over and source.last_second is not None and missing_s > LAST_SECONDS
+    lost = not source.complete or left
+    return SourceEvidence(**dict(source.totals), pid=source.pid, lost=lost, missing_s=missing_s if lost else 0.0)
 
 
-def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
+def _why(run: RunDir, manifest: RunManifest, state: RunState) -> str:
     plan = manifest.plan
-    if plan.expect_workers and answer.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
+    if plan.expect_workers and state.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
         return f"fewer than {plan.expect_workers} workers came to {plan.master_bind} within {WORKERS_WAIT_S} s"
-    if answer.end is None:
+    if state.end is None:
         with run.locust_log.open("rb") as log:
             # How far it had come is no reason why it ended.
             return last_line(log.fileno(), without=_PROGRESS) or "its log doesn't say why"
     # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
-    return f"{answer.users_reached} of {manifest.users} users had been running"
+    return f"{state.users_reached} of {manifest.users} users had been running"

@@ -16,9 +16,9 @@ from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
-from perflab.store.handover import Answer
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
+from perflab.store.recorder_protocol import RunState
 from perflab.store.scratch import hold
 
 # Starting Locust, draining requests and writing Locust's own files take about this long beside the plan.
@@ -104,11 +104,11 @@ def _run_levels(
 def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
     """Return what tells `listen` how far a run has come; `later_s` is what comes after it, in seconds."""
 
-    def watch(tail: RunTail, answer: Answer | None) -> None:
-        start = answer.start if answer else None
+    def watch(tail: RunTail, state: RunState | None) -> None:
+        start = state.start if state else None
         elapsed = time.time() - start if start is not None else 0.0
-        end = answer.window_end if answer and answer.window_end else plan.run_time_s(users)
-        window_start = answer.window_start if answer else None
+        end = state.window_end if state and state.window_end else plan.run_time_s(users)
+        window_start = state.window_start if state else None
         if start is None:
             phase = "starting"
         elif window_start is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import sub
-from typing import Any
 
+from perflab.record.delivery import FailureRow, LatencyRow
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
 from perflab.store.tables import bucket_middle, count_buckets
@@ -17,7 +17,6 @@ from perflab.vocabulary.text import request_name
 MOST_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
 MOST_NAMES, FURTHER_NAMES = 100_000, "(further names)"
 
-Row = tuple[Any, ...]
 # What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
 # status (0 without one), user class.
 Key = tuple[int, str, str, str, int, str]
@@ -32,7 +31,7 @@ class Counts:
     """
 
     def __init__(self) -> None:
-        self.behind_ms: list[float] = []
+        self.overheads_ms: list[float] = []
         """Client minus wire of the requests that were handed over last, where there is a wire time."""
         self.total = self.unstamped = self.untimed = 0
         """Finished requests, successful ones without a wire time, and ones without a latency, that were handed over."""
@@ -76,21 +75,17 @@ class Counts:
         key = (second, method, name, outcome, status, self._messages.of(message), user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
-    def take_latency(self) -> list[Row]:
-        """Return what came since the last call, a tuple for all that is alike but for its latency.
-
-        It holds second, method, name, outcome, measure, latencies in ms (None for one that is lacking), status, user
-        class, and how many there are of each of the latencies.
-        """
-        self.behind_ms = []
-        rows: list[Row] = []
+    def take_latency(self) -> list[LatencyRow]:
+        """Return what came since the last call."""
+        self.overheads_ms = []
+        rows: list[LatencyRow] = []
         cells = self.cells.copy()
         self.cells.clear()
         for key, cell in cells.items():
             self.total += len(cell[0])
             self.unstamped += len(cell[-1])
             if len(cell[0]) == len(cell[1]):
-                self.behind_ms += map(sub, cell[0], cell[1])
+                self.overheads_ms += map(sub, cell[0], cell[1])
             for measure, latencies in zip(MEASURES, cell, strict=True):
                 if latencies:
                     rows.append(self._row(key, measure, latencies))
@@ -104,22 +99,22 @@ class Counts:
             rows.append(self._row(key, CLIENT, waited))
         return rows
 
-    def take_failures(self) -> list[Row]:
-        """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
+    def take_failures(self) -> list[FailureRow]:
+        """Return the failures since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, self._name(method), self._name(name), outcome, status, message, user_class, count)
+            FailureRow(second, self._name(method), self._name(name), outcome, status, message, user_class, count)
             for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
-    def _row(self, key: Key, measure: str, latencies: list[float]) -> Row:
+    def _row(self, key: Key, measure: str, latencies: list[float]) -> LatencyRow:
         buckets = count_buckets(latencies)
         return self._with(key, measure, [bucket_middle(bucket) for bucket in buckets], list(buckets.values()))
 
-    def _with(self, key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
+    def _with(self, key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> LatencyRow:
         second, method, name, outcome, status, user_class = key
         front = (second, self._name(method), self._name(name), outcome, measure)
-        return (*front, latencies_ms, str(status or ""), user_class, counts)
+        return LatencyRow(*front, latencies_ms, str(status or ""), user_class, counts)
 
     def _name(self, text: str) -> str:
         """Return a method or name as it is written down."""

@@ -8,42 +8,80 @@ comes twice, or after one that got lost, changes nothing (go-back-N).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
-from perflab.record.counts import Row
+from perflab.store.recorder_protocol import Totals
 
 # A batch a second: a master that has said nothing for a minute is none of perflab's.
 MOST_UNHEARD = 60
 
 
-@dataclass(slots=True)
-class Batch:
-    """What a source has since its last batch; the totals are over its whole run so far.
+# Between the name of a user's class and the side that the user belongs to, in the rows of a duet. Hardly a class of
+# Python has it in its name.
+MARK = "@"
 
-    `finished` are the requests that its events told of, `locust_finished` those that Locust itself counted there,
-    whatever was reset `stats_resets` times. `untimed` ones have no latency, the start of `misdated` ones can't be one.
-    `faults` are exceptions in the recorder itself, `first_fault` the first of them.
+
+class LatencyRow(NamedTuple):
+    """Requests that are alike but for their latency: `counts` has how many there are of each of `latencies_ms`.
+
+    A latency is None where the requests have none. `status` is that of HTTP, empty without one.
     """
 
-    latency: list[Row] = field(default_factory=list)
-    failures: list[Row] = field(default_factory=list)
-    generator: list[Row] = field(default_factory=list)
-    finished: int = 0
-    locust_finished: int = 0
-    unanswered: int = 0
-    unstamped: int = 0
-    untimed: int = 0
-    misdated: int = 0
-    stats_resets: int = 0
-    task_exceptions: int = 0
-    clock_step_ms: float = 0.0
-    strayed: int = 0
-    exceptions: dict[str, int] = field(default_factory=dict)
-    """Outside of requests and tasks, by text; told with the last batch."""
-    faults: int = 0
-    first_fault: str = ""
+    second: int
+    method: str
+    name: str
+    outcome: str
+    measure: str
+    latencies_ms: Sequence[float | None]
+    status: str
+    user_class: str
+    counts: Sequence[int]
+
+
+class FailureRow(NamedTuple):
+    """Failed requests that are alike."""
+
+    second: int
+    method: str
+    name: str
+    outcome: str
+    status: str
+    message: str
+    user_class: str
+    requests: int
+
+
+class HealthRow(NamedTuple):
+    """A second of the generator: the columns of ``generator.csv`` but for the source."""
+
+    second: int
+    users: int
+    in_flight: int
+    cpu_percent: float
+    lag_ms: float
+    rss_mb: float
+    users_wanted: int
+    lag_p50_ms: float
+    lag_p90_ms: float
+    client_overhead_p50_ms: float
+    client_overhead_p99_ms: float
+    lost_s: float
+    client_waits_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a source has recorded since its last batch, and the totals of its whole run so far.
+
+    Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
+    """
+
+    latency: Sequence[LatencyRow] = ()
+    failures: Sequence[FailureRow] = ()
+    generator: Sequence[HealthRow] = ()
+    totals: Totals = field(default_factory=Totals)
     last: bool = False
 
 
@@ -58,12 +96,26 @@ class Parcel:
 
     def to_message(self) -> dict[str, Any]:
         """Return the parcel as Locust's messages carry it."""
-        return {"source": self.source, "pid": self.pid, "number": self.number, "batch": asdict(self.batch)}
+        batch = {each.name: getattr(self.batch, each.name) for each in fields(Batch)}
+        batch["totals"] = dict(self.batch.totals)
+        return {"source": self.source, "pid": self.pid, "number": self.number, "batch": batch}
 
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Parcel:
         """Return the parcel that a message carries."""
-        return cls(data["source"], data["pid"], data["number"], Batch(**data["batch"]))
+        batch = data["batch"]
+        return cls(
+            data["source"],
+            data["pid"],
+            data["number"],
+            Batch(
+                latency=[LatencyRow._make(row) for row in batch["latency"]],
+                failures=[FailureRow._make(row) for row in batch["failures"]],
+                generator=[HealthRow._make(row) for row in batch["generator"]],
+                totals=Totals.model_construct(**batch["totals"]),
+                last=batch["last"],
+            ),
+        )
 
 
 class Outbox:
@@ -102,7 +154,7 @@ class Outbox:
     def strip(self, number: int) -> None:
         """Take the rows out of a batch that can't be sent and would hold up all others. Its totals remain."""
         parcel = self._waiting[number]
-        self._waiting[number] = replace(parcel, batch=replace(parcel.batch, latency=[], failures=[], generator=[]))
+        self._waiting[number] = replace(parcel, batch=Batch(totals=parcel.batch.totals, last=parcel.batch.last))
 
     def acknowledge(self, number: int) -> None:
         """Forget everything up to batch `number`, which is 0 where nothing was taken yet but somebody listens."""

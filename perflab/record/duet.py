@@ -14,9 +14,9 @@ from gevent import getcurrent
 from locust import events
 from locust.user.users import User
 
+from perflab.record.delivery import MARK
 from perflab.record.listening import listen_first
-from perflab.record.sides import MARK
-from perflab.store.handover import Side
+from perflab.store.recorder_protocol import Side
 from perflab.vocabulary.text import one_line
 
 
@@ -28,7 +28,7 @@ class Duet:
         self._sides = sides
         self._first = first
         self._users: Counter[tuple[int, str]] = Counter()
-        self.strayed = 0
+        self.misrouted = 0
 
     def install(self) -> None:
         """Split the users that are made from now on."""
@@ -40,8 +40,8 @@ class Duet:
         """Return the side of the next user of a class: the one with fewer of the class, then of all users."""
 
         def crowd(side: int) -> tuple[int, int, int]:
-            of_side = sum(count for (one, _), count in self._users.items() if one == side)
-            return self._users[side, user_class], of_side, (side - self._first) % len(self._sides)
+            users = sum(count for (of_side, _), count in self._users.items() if of_side == side)
+            return self._users[side, user_class], users, (side - self._first) % len(self._sides)
 
         chosen = min(range(len(self._sides)), key=crowd)
         self._users[chosen, user_class] += 1
@@ -58,11 +58,11 @@ class Duet:
 
         return made
 
-    def _on_request(self, url: object = None, **_further: Any) -> None:
+    def _on_request(self, url: object = None, **_: Any) -> None:
         tag = str(getattr(getcurrent(), "perflab_user_class", ""))
-        _, marked, side = tag.partition(MARK)
+        marked, side = tag.partition(MARK)[1:]
         if marked and isinstance(url, str) and not _is_under(self._sides[int(side)].host, url):
-            self.strayed += any(_is_under(other.host, url) for other in self._sides)
+            self.misrouted += any(_is_under(other.host, url) for other in self._sides)
 
 
 def _is_under(host: str, url: str) -> bool:

@@ -18,10 +18,9 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perflab.record.delivery import Parcel
+from perflab.record.delivery import MARK, Parcel
 from perflab.record.known import Known
 from perflab.record.outcome import UNANSWERED
-from perflab.record.sides import MARK
 from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
@@ -78,18 +77,18 @@ class LoadTest(Collector):
         by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
         judged: dict[Labels, dict[float, int]] = defaultdict(dict)
         stamped: dict[Labels, int] = defaultdict(int)
-        for _, method, name, outcome, measure, latencies, _, user_class, counts in parcel.batch.latency:
-            if measure == CONNECT:
+        for row in parcel.batch.latency:
+            if row.measure == CONNECT:
                 continue
             # Which side a duet's user belongs to is left to chance, round by round.
-            labels: Labels = (str(method), self._names.of(str(name)), str(user_class).partition(MARK)[0], str(outcome))
-            into = (by_client if measure == CLIENT else judged)[labels]
-            for latency_ms, count in zip(latencies, counts, strict=True):
+            labels: Labels = (row.method, self._names.of(row.name), row.user_class.partition(MARK)[0], row.outcome)
+            into = (by_client if row.measure == CLIENT else judged)[labels]
+            for latency_ms, count in zip(row.latencies_ms, row.counts, strict=True):
                 if latency_ms is None:
                     self._requests[labels] += count
                 else:
                     into[latency_ms] = into.get(latency_ms, 0) + count
-            stamped[labels] += sum(counts) if measure == WIRE else 0
+            stamped[labels] += sum(row.counts) if row.measure == WIRE else 0
         for labels, latencies in by_client.items():
             requests = sum(latencies.values())
             self._requests[labels] += requests
@@ -100,14 +99,14 @@ class LoadTest(Collector):
                 # An unanswered request was only waited for so long: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:
-            _, users, in_flight, cpu, _, rss, wanted, lag, *_ = parcel.batch.generator[-1]
+            health = parcel.batch.generator[-1]
             self._health[parcel.source] = {
-                "users": _float(users),
-                "users_wanted": _float(wanted),
-                "generator_in_flight": _float(in_flight),
-                "generator_cpu_ratio": _float(cpu) / 100,
-                "generator_lag_seconds": _float(lag) / 1000,
-                "generator_memory_bytes": _float(rss) * 1e6,
+                "users": health.users,
+                "users_wanted": health.users_wanted,
+                "generator_in_flight": health.in_flight,
+                "generator_cpu_ratio": health.cpu_percent / 100,
+                "generator_lag_seconds": health.lag_p50_ms / 1000,
+                "generator_memory_bytes": health.rss_mb * 1e6,
             }
 
     def collect(self) -> Iterator[Metric]:
@@ -180,7 +179,3 @@ class Exporter:
                 gevent.sleep(_POLL_S)
                 return
             gevent.sleep(_POLL_S)
-
-
-def _float(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ class LoopLag:
 
 
 class Lost(NamedTuple):
-    """What a second cost the users, in user-seconds; `behind_ms` is client minus wire, ascending, a sample of many.
+    """What a second cost the users, in user-seconds; `overheads_ms` is client minus wire, ascending, a sample of many.
 
     `to_generator_s` is how long they waited for the event loop, `to_client_s` how long their client itself let them
     wait inside of requests: retries, back-off, hooks, limits of a pool.
@@ -54,7 +54,7 @@ class Lost(NamedTuple):
 
     to_generator_s: float
     to_client_s: float
-    behind_ms: list[float]
+    overheads_ms: list[float]
 
 
 class LostTime:
@@ -71,11 +71,11 @@ class LostTime:
         self.sleeps_late_s: list[float] = []
         """By how much each user woke up late from its think time; emptied by `take`."""
 
-    def take(self, behind_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
+    def take(self, overheads_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
         """Return what was lost since the last call; `use` is what the process used meanwhile.
 
-        Of the requests that have ended since then, `behind_ms` is client minus wire, and `unstamped` is how many have
-        no wire time; `lags_ms` are the probes' delays.
+        Of the requests that have ended since then, `overheads_ms` is client minus wire, and `unstamped` is how many
+        have no wire time; `lags_ms` are the probes' delays.
         """
         prompt_s = PROMPT_S * max(0.0, 1 - (use.cpu_s + use.queued_s) / (BUSY_CORE * use.elapsed_s))
         within_ns, sleeps_s = _emptied(self._woken_late_ns), _emptied(self.sleeps_late_s)
@@ -83,9 +83,9 @@ class LostTime:
         late = _beyond(within_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, timely_s)
         # Without a wire time the loop's lag is the best that is known of the generator's share.
         late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
-        waited = sum(behind_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
-        many = len(behind_ms) > MOST_DIFFERENCES
-        shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
+        waited = sum(overheads_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
+        many = len(overheads_ms) > MOST_DIFFERENCES
+        shown = sorted(random.sample(overheads_ms, MOST_DIFFERENCES) if many else overheads_ms)
         return Lost(late, max(0.0, waited), shown)
 
 

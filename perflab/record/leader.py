@@ -24,8 +24,8 @@ from perflab.record.source import Source
 from perflab.record.suite import describe_suite, own_hosts
 from perflab.record.ticking import Ticking
 from perflab.record.writer import open_writer
-from perflab.store.handover import Order
 from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import RunConfiguration, Totals
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -39,17 +39,22 @@ class Leader(Ticking):
     """The process that knows the plan: it writes the tables, opens and closes the steady window, ends the run."""
 
     def __init__(
-        self, environment: Environment, order: Order, exporter: Exporter | None, outside: OutsideExceptions
+        self,
+        environment: Environment,
+        configuration: RunConfiguration,
+        exporter: Exporter | None,
+        outside: OutsideExceptions,
     ) -> None:
         super().__init__(environment, Faults(), watched=True)
-        self._order = order
-        self._writer = open_writer(order, self._faults)
-        self._answer = self._writer.answer
+        self._configuration = configuration
+        self._writer = open_writer(configuration, self._faults)
+        self._state = self._writer.state
         self._exporter = exporter
         self._write = self._faults.guard(self._writer.take)
         self._export = self._faults.guard(exporter.take) if exporter is not None else None
         self._inbox = Inbox(self._take)
         self._outside = outside
+        self._exceptions: dict[str, int] = {}
         self._hosts = own_hosts(environment)
 
     def start(self) -> None:
@@ -60,8 +65,8 @@ class Leader(Ticking):
         # After all others, whose exceptions are of the run too.
         listen_last(listen.quit, self._faults.guard(self._on_quit))
         if self._environment.shape_class is not None:
-            self._answer.error = "the locustfile defines a LoadTestShape, which would override the planned users"
-            self._write_answer()
+            self._state.error = "the locustfile defines a LoadTestShape, which would override the planned users"
+            self._write_state()
             raise SystemExit(1)
         gevent.spawn(self._tick_for_ever)
 
@@ -70,72 +75,78 @@ class Leader(Ticking):
         if self._export is not None:
             self._export(parcel)
 
-    def _write_answer(self) -> None:
-        self._answer.faults, self._answer.first_fault = self._faults.count, self._faults.first
-        self._writer.write_answer()
+    def _write_state(self) -> None:
+        self._state.writer = self._totals()
+        self._writer.write_state()
+
+    def _totals(self) -> Totals:
+        """Return what this process has counted beside its sources."""
+        return Totals.model_construct(
+            exceptions=self._exceptions, recorder_faults=self._faults.count, recorder_fault=self._faults.first
+        )
 
     @property
     def _until(self) -> float | None:
         """The planned end in epoch seconds, once it is known."""
-        answer = self._answer
-        if answer.start is None or answer.window_end is None:
+        state = self._state
+        if state.start is None or state.window_end is None:
             return None
-        return answer.start + answer.window_end
+        return state.start + state.window_end
 
     def _on_test_start(self, **_: Any) -> None:
-        if self._answer.start is None:
+        if self._state.start is None:
             # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
-            self._answer.start = int(time.time())
-            self._answer.suite = describe_suite(self._environment) | {"hosts": self._hosts}
-            self._write_answer()
+            self._state.start = int(time.time())
+            self._state.suite = describe_suite(self._environment) | {"hosts": self._hosts}
+            self._write_state()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
-        self._answer.users_reached = max(self._answer.users_reached, self._runner.user_count)
-        if user_count >= self._order.users and self._answer.window_end is None and self._answer.start is not None:
-            gevent.spawn(self._faults.guard(self._open_window), self._answer.start)
+        self._state.users_reached = max(self._state.users_reached, self._runner.user_count)
+        if user_count >= self._configuration.users and self._state.window_end is None and self._state.start is not None:
+            gevent.spawn(self._faults.guard(self._open_window), self._state.start)
 
     def _open_window(self, start: int) -> None:
         latest = time.monotonic() + LAST_USER_S
-        while self._runner.user_count < self._order.users and time.monotonic() < latest:
+        while self._runner.user_count < self._configuration.users and time.monotonic() < latest:
             gevent.sleep(POLL_S)
-        answer = self._answer
-        answer.users_reached = self._runner.user_count
+        state = self._state
+        state.users_reached = self._runner.user_count
         # Whole seconds, because a sample knows only the second in which its request began.
-        answer.window_start = math.ceil(time.time() - start + self._order.settle_s)
-        answer.window_end = answer.window_start + math.ceil(self._order.duration_s)
+        state.window_start = math.ceil(time.time() - start + self._configuration.settle_s)
+        state.window_end = state.window_start + math.ceil(self._configuration.duration_s)
         # First of all: what is written on a full disk may fail, and the run must end all the same.
-        gevent.spawn_later(start + answer.window_end - time.time(), self._faults.guard(self._end_run))
-        self._write_answer()
+        gevent.spawn_later(start + state.window_end - time.time(), self._faults.guard(self._end_run))
+        self._write_state()
 
     def _end_run(self) -> None:
         self._faults.guard(end_think_times)()
-        self._answer.window_over = True
+        self._state.window_over = True
         # Users that died or stopped on the way are not replaced: the load was not the planned one.
-        self._answer.users_reached = min(self._answer.users_reached, self._runner.user_count)
+        self._state.users_reached = min(self._state.users_reached, self._runner.user_count)
         self._runner.quit()
 
     def _on_quit(self, **_: Any) -> None:
-        self._answer.end = time.time()
-        self._answer.locust_total = self._environment.stats.total.num_requests
-        self._answer.exceptions = self._outside.finish()
-        self._answer.locust_exceptions = self._outside.of_locust
-        self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
-        self._write_answer()
+        self._state.end = time.time()
+        self._state.locust_total = self._environment.stats.total.num_requests
+        self._exceptions = self._outside.finish()
+        self._state.locust_exceptions = self._outside.of_locust
+        self._state.own_exit_code = _exit_code(self._environment.process_exit_code)
+        self._write_state()
         self._write_report()
         if self._exporter is not None:
             self._exporter.wait_for_last_scrape()
 
     def _write_report(self) -> None:
         """Write Locust's own report, of which perflab uses nothing; without it the run is as good."""
-        path = RunDir(Path(self._order.run_dir)).locust_html
+        path = RunDir(Path(self._configuration.run_dir)).locust_html
         try:
             with naming(path):
                 path.write_text(get_html_report(self._environment, show_download_link=False), encoding="utf-8")
         except Exception as error:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-            self._answer.locust_exceptions[f"{type(error).__name__}: {message_of(error)}"] = 1
-            self._faults.guard(self._write_answer)()
+            self._state.locust_exceptions[f"{type(error).__name__}: {message_of(error)}"] = 1
+            self._faults.guard(self._write_state)()
 
 
 class Alone(Leader):
@@ -144,12 +155,12 @@ class Alone(Leader):
     def __init__(
         self,
         environment: Environment,
-        order: Order,
+        configuration: RunConfiguration,
         exporter: Exporter | None,
         outside: OutsideExceptions,
         source: Source,
     ) -> None:
-        super().__init__(environment, order, exporter, outside)
+        super().__init__(environment, configuration, exporter, outside)
         self._source = source
         self._outbox = Outbox(self._deliver, "local", os.getpid())
         self._ended = False
@@ -161,7 +172,7 @@ class Alone(Leader):
 
     def _tick(self, second: int) -> None:
         # The process may stay for a while after its last batch, until somebody has fetched its figures.
-        if self._answer.start is not None and not self._ended:
+        if self._state.start is not None and not self._ended:
             self._source.note_health(second)
             self._put(self._source.take_batch(until=self._until))
 
@@ -171,12 +182,12 @@ class Alone(Leader):
 
     def _finish(self) -> None:
         self._ended = True
-        if self._answer.start is not None:
+        if self._state.start is not None:
             self._put(self._source.take_batch(until=self._until, last=True))
 
     def _put(self, batch: Batch) -> None:
         self._outbox.put(batch)
-        self._write_answer()
+        self._write_state()
 
     def _deliver(self, parcel: Parcel) -> None:
         self._outbox.acknowledge(self._inbox.receive(parcel))

@@ -15,7 +15,7 @@ from perflab.record.leader import Leader
 from perflab.record.outside import OutsideExceptions
 from perflab.record.tally import LocustTally
 from perflab.record.ticking import ROWS, STOP, TAKEN
-from perflab.store.handover import Order, SourceAccount
+from perflab.store.recorder_protocol import RunConfiguration, SourceState, Totals
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -35,12 +35,12 @@ class Master(Leader):
     def __init__(
         self,
         environment: Environment,
-        order: Order,
+        configuration: RunConfiguration,
         exporter: Exporter | None,
         outside: OutsideExceptions,
         tally: LocustTally,
     ) -> None:
-        super().__init__(environment, order, exporter, outside)
+        super().__init__(environment, configuration, exporter, outside)
         self._tally = tally
         self._missing_since: dict[str, float] = {}
 
@@ -60,29 +60,29 @@ class Master(Leader):
             self._tell(node.id, TAKEN, {"number": 0})
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
-        if self._answer.start is not None:
+        if self._state.start is not None:
             self._expect(client_id)
 
     def _expect(self, node_id: str) -> None:
         """A worker that never delivers anything must be missed, too."""
-        self._answer.sources.setdefault(self._name(node_id), SourceAccount())
+        self._state.sources.setdefault(self._name(node_id), SourceState())
 
     def _name(self, node_id: str) -> str:
         return f"worker-{self._runner.get_worker_index(node_id)}"
 
     def _tick(self, second: int) -> None:  # noqa: ARG002 - the master makes no requests that could be told of
-        if self._answer.start is not None:
+        if self._state.start is not None:
             self._note_missing()
-            self._write_answer()
+            self._write_state()
 
-    def _write_answer(self) -> None:
-        self._answer.stats_resets = self._tally.resets
-        super()._write_answer()
+    def _totals(self) -> Totals:
+        # It makes no requests itself: its statistics are made of its workers' reports.
+        return super()._totals().model_copy(update={"stats_resets": self._tally.resets})
 
     def _note_missing(self) -> None:
         present = {self._name(node.id) for node in self._runner.clients.all if node.state != STATE_MISSING}
         now = time.monotonic()
-        for name in self._answer.sources:
+        for name in self._state.sources:
             if name in present:
                 self._missing_since.pop(name, None)
             else:
@@ -90,7 +90,7 @@ class Master(Leader):
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
         # What comes before the start stays unacknowledged, and comes again.
-        if self._answer.start is not None:
+        if self._state.start is not None:
             number = self._inbox.receive(Parcel.from_message(msg.data))
             self._tell(msg.node_id, TAKEN, {"number": number})
 
@@ -98,9 +98,9 @@ class Master(Leader):
         """Wait until every worker has let its requests come back and has handed over its last rows."""
         # Nobody is to get new users now, not even a worker that comes back.
         self._runner._users_dispatcher = None
-        draining = self._environment.stop_timeout if self._answer.window_over else 0.0
-        until = self._until if self._answer.window_over else time.time()
-        latest = time.monotonic() + draining + (HAND_OVER_S if self._answer.window_over else CUT_SHORT_S)
+        draining = self._environment.stop_timeout if self._state.window_over else 0.0
+        until = self._until if self._state.window_over else time.time()
+        latest = time.monotonic() + draining + (HAND_OVER_S if self._state.window_over else CUT_SHORT_S)
         ask_at = 0.0
         while self._still_expected() and time.monotonic() < latest:
             if time.monotonic() >= ask_at:
@@ -114,8 +114,8 @@ class Master(Leader):
     def _still_expected(self) -> bool:
         now = time.monotonic()
         return any(
-            not account.complete and now - self._missing_since.get(name, now) < MISSING_S
-            for name, account in self._answer.sources.items()
+            not source.complete and now - self._missing_since.get(name, now) < MISSING_S
+            for name, source in self._state.sources.items()
         )
 
     def _tell(self, node_id: str, kind: str, data: dict[str, Any]) -> None:

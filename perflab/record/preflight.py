@@ -20,7 +20,7 @@ import locust.main
 from locust import argument_parser
 from locust.user.task import filter_tasks_by_tags
 
-from perflab.store.handover import PREFLIGHT_MARK, Preflight
+from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 
 _program: Any = locust.main
 

@@ -10,8 +10,8 @@ from gevent import getcurrent
 from locust.env import Environment
 
 from perflab.record.clients import InFlight, current_user_class
-from perflab.record.counts import Counts, Row
-from perflab.record.delivery import Batch
+from perflab.record.counts import Counts
+from perflab.record.delivery import Batch, HealthRow, LatencyRow
 from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
 from perflab.record.faults import Faults
@@ -19,6 +19,7 @@ from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, qua
 from perflab.record.listening import listen_first
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.tally import LocustTally
+from perflab.store.recorder_protocol import Totals
 
 # A latency beyond this (eleven days) is none: a clock's reading, say.
 LONGEST_MS = 1e9
@@ -53,14 +54,14 @@ class Source:
         self._lag = LoopLag()
         self._use = ProcessUse()
         self._clock = ClockWatch()
-        self._health: list[Row] = []
+        self._health: list[HealthRow] = []
         self._noted_second: int | None = None
         self._noted_users = 0
         self._unanswered = 0
         self._misdated = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
-        self._latency: list[Row] = []
+        self._latency: list[LatencyRow] = []
         self._earliest = time.time() - CLOCK_SLACK_S
 
     def listen(self) -> None:
@@ -83,7 +84,7 @@ class Source:
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, use, self._counts.unstamped - unstamped, lags)
+        lost = self._lost.take(self._counts.overheads_ms, use, self._counts.unstamped - unstamped, lags)
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         since = second - 1 if self._noted_second is None else self._noted_second
         # No more of them than the steady clock knows of: the clock of the day may have been set.
@@ -92,48 +93,51 @@ class Source:
             # Nobody could come or go meanwhile; by now the run may be over, and all of them gone.
             users = max(users, self._noted_users)
         self._noted_second, self._noted_users = second, users
-        figures = (
-            f"{use.cpu_percent:.1f}",
-            f"{lags[-1]:.2f}",
-            f"{use.rss_mb:.1f}",
-            wanted,
-            f"{quantile(lags, 0.5):.2f}",
-            f"{quantile(lags, 0.9):.2f}",
-            f"{quantile(lost.behind_ms, 0.5):.2f}",
-            f"{quantile(lost.behind_ms, 0.99):.2f}",
-            f"{lost.to_generator_s / seconds:.4f}",
-            f"{lost.to_client_s / seconds:.4f}",
+        row = HealthRow(
+            second=second,
+            users=users,
+            in_flight=len(self._in_flight),
+            cpu_percent=round(use.cpu_percent, 1),
+            lag_ms=round(lags[-1], 2),
+            rss_mb=round(use.rss_mb, 1),
+            users_wanted=wanted,
+            lag_p50_ms=round(quantile(lags, 0.5), 2),
+            lag_p90_ms=round(quantile(lags, 0.9), 2),
+            client_overhead_p50_ms=round(quantile(lost.overheads_ms, 0.5), 2),
+            client_overhead_p99_ms=round(quantile(lost.overheads_ms, 0.99), 2),
+            lost_s=round(lost.to_generator_s / seconds, 4),
+            client_waits_s=round(lost.to_client_s / seconds, 4),
         )
-        for each in range(second - seconds + 1, second + 1):
-            self._health.append((each, users, len(self._in_flight), *figures))
+        self._health += [row._replace(second=each) for each in range(second - seconds + 1, second + 1)]
 
-    def take_batch(self, *, until: float | None = None, last: bool = False) -> Batch:
+    def take_batch(
+        self, *, until: float | None = None, last: bool = False, exceptions: dict[str, int] | None = None
+    ) -> Batch:
         """Return everything since the last batch.
 
         `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
-        if it began before. With `last`, what is still under way is given up.
+        if it began before. With `last`, what is still under way is given up. `exceptions` are those outside of requests
+        and tasks, by text, where they are known by then.
         """
         self._try_to_note_cut_off(until, last)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
-        return Batch(
-            latency=latency,
-            failures=self._counts.take_failures(),
-            generator=health,
-            finished=self._counts.total,
+        totals = Totals.model_construct(
+            requests_finished=self._counts.total,
             locust_finished=self._tally.requests,
             stats_resets=self._tally.resets,
             unanswered=self._unanswered,
             unstamped=self._counts.unstamped,
             untimed=self._counts.untimed,
             misdated=self._misdated,
+            misrouted=self._duet.misrouted if self._duet is not None else 0,
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
-            strayed=self._duet.strayed if self._duet is not None else 0,
-            faults=self.faults.count,
-            first_fault=self.faults.first,
-            last=last,
+            exceptions=exceptions or {},
+            recorder_faults=self.faults.count,
+            recorder_fault=self.faults.first,
         )
+        return Batch(latency, self._counts.take_failures(), health, totals, last)
 
     def _note_cut_off(self, until: float | None, last: bool) -> None:
         for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):

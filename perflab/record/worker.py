@@ -16,17 +16,21 @@ from perflab.record.listening import listen_last
 from perflab.record.outside import OutsideExceptions
 from perflab.record.source import Source
 from perflab.record.ticking import ROWS, STOP, TAKEN, Ticking
-from perflab.store.handover import Order
+from perflab.store.recorder_protocol import RunConfiguration
 
 
 class Worker(Ticking):
     """Delivers what its process records to the master."""
 
     def __init__(
-        self, environment: Environment, source: Source, order: Order | None, outside: OutsideExceptions
+        self,
+        environment: Environment,
+        source: Source,
+        configuration: RunConfiguration | None,
+        outside: OutsideExceptions,
     ) -> None:
         # A worker that somebody started by hand may outlive the shell that it was started from.
-        super().__init__(environment, source.faults, watched=order is not None)
+        super().__init__(environment, source.faults, watched=configuration is not None)
         self._source = source
         self._outside = outside
         self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
@@ -72,9 +76,8 @@ class Worker(Ticking):
         # A worker that never got a user says so, too: the master waits for all of them.
         if not self._ended:
             self._ended = True
-            batch = self._source.take_batch(until=self._until, last=True)
-            batch.exceptions = self._outside.finish()
-            self._outbox.put(batch)
+            exceptions = self._outside.finish()
+            self._outbox.put(self._source.take_batch(until=self._until, last=True, exceptions=exceptions))
 
     def _send(self, parcel: Parcel) -> None:
         if not self._deliver(parcel):

@@ -1,16 +1,14 @@
-"""``calibration.json``: what the load generator can offer on a machine, and the ramps that show it."""
+"""``calibration.json``: how much load the load generator can make on a machine, and the ramps that show it."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from perflab.errors import StoreError
 from perflab.fields import Amount, Count, Moment, Name, Positive, Rate, Record
-from perflab.store.manifest import read_manifest, write_manifest
-
-SCHEMA_VERSION = 1
+from perflab.store.manifest import Manifest, read_manifest, write_manifest
 
 Client = Literal["HttpUser", "FastHttpUser"]
 
@@ -29,7 +27,7 @@ class Step(Record):
     second: Count
     users: Amount
     requests_per_s: Amount
-    offered: Amount
+    achieved_load: Amount
     generator_cores: Amount
     server_cores: Amount
     other_cores: Amount
@@ -42,7 +40,7 @@ class Step(Record):
 
 
 class Ceiling(Record):
-    """The highest load that one client in a number of processes offered with every limit kept; 0 users for none.
+    """The highest load that one client in a number of processes achieved with every limit kept; 0 users for none.
 
     `at_least` says that the generator itself was not at its limit yet, `limited_by` what ended the search.
     `other_cores` is how many cores all other processes used meanwhile (median).
@@ -58,10 +56,10 @@ class Ceiling(Record):
     steps: tuple[Step, ...] = ()
 
 
-class Calibration(Record):
+class Calibration(Manifest):
     """``calibration.json``. Users make a request every `cycle_s` seconds on average."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 2
     created: Moment
     machine: Machine
     versions: dict[Name, Name]
@@ -69,6 +67,13 @@ class Calibration(Record):
     seconds: Amount
     """How long all of it took."""
     ceilings: tuple[Ceiling, ...]
+
+    @classmethod
+    def upgrade(cls, document: dict[str, Any]) -> None:
+        """Version 1 called the achieved load `offered`."""
+        for ceiling in document["ceilings"]:
+            for step in ceiling["steps"]:
+                step["achieved_load"] = step.pop("offered")
 
     def differences(self, machine: Machine, versions: dict[str, str]) -> list[str]:
         """Return why it does not hold for a machine with these versions, one phrase each; none if it does."""

@@ -17,26 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from perflab.errors import naming
-from perflab.store.handover import remove_answer
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
+from perflab.store.recorder_protocol import remove_state
 
 Purpose = Literal["report", "kernel", "results", "checkout", "calibration"]
 
 _FOLDER = re.compile(rf"\.(?:{'|'.join(get_args(Purpose))})-\w+")
 _BESIDE = re.compile(r"\.[\w-]+\.(?:json|html|xml|md|svg)\.(\d+)")
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old or the new one; raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with naming(path):
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager
@@ -83,7 +70,7 @@ def _clear(folder: Path) -> None:
                 elif RUN_NAME.fullmatch(entry.name):
                     _clear(path)
                     with contextlib.suppress(OSError):
-                        remove_answer(path)
+                        remove_state(path)
             elif (beside := _BESIDE.fullmatch(entry.name)) and not _lives(int(beside[1])):
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -17,11 +17,12 @@ from perflab.errors import naming
 from perflab.vocabulary.text import MOST_OF_A_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
-# Files of earlier versions lack those at the end.
+# Files of earlier versions lack those at the end, and have other names for some.
 GENERATOR_ADDED = ("client_waits_s",)
+GENERATOR_RENAMED = {"behind_p50_ms": "client_overhead_p50_ms", "behind_p99_ms": "client_overhead_p99_ms"}
 GENERATOR_COLUMNS = (
     *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
-    *("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s"),
+    *("lag_p50_ms", "lag_p90_ms", "client_overhead_p50_ms", "client_overhead_p99_ms", "lost_s"),
     *GENERATOR_ADDED,
 )
 RESPONSE_COLUMNS = ("second", "source", "method", "name", "user_class", "outcome", "status", "count")

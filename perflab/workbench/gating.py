@@ -10,7 +10,7 @@ from typing import Any
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
-from perflab.store.baseline import read_baseline, write_baseline
+from perflab.store.manifest import read_baseline, write_baseline
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
 from perflab.workbench.sweeps import open_sweep, runs_folder

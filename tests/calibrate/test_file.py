@@ -30,7 +30,7 @@ def ceiling(client: Client, processes: int, users: int, *, at_least: bool = Fals
             second=2 * number,
             users=users * number / 4,
             requests_per_s=users * number / 8,
-            offered=0.99 if number <= 4 else 0.8,
+            achieved_load=0.99 if number <= 4 else 0.8,
             generator_cores=0.5,
             server_cores=0.2,
             other_cores=0.1,
@@ -49,7 +49,7 @@ def ceiling(client: Client, processes: int, users: int, *, at_least: bool = Fals
         users=users,
         requests_per_s=users / 2,
         at_least=at_least,
-        limited_by=None if at_least else "offered load",
+        limited_by=None if at_least else "achieved load",
         other_cores=0.1,
         steps=steps,
     )
@@ -87,7 +87,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     [
         ("", "is damaged"),
         ('{"schema_version": 1}', "is damaged"),
-        ('{"schema_version": 99}', "has schema_version 99, this perflab reads 1"),
+        ('{"schema_version": 2}', "is damaged"),
+        ('{"schema_version": 99}', "has schema_version 99, this perflab reads 2"),
         ("\udcff", "can't be read"),
     ],
 )
@@ -100,6 +101,14 @@ def test_a_damaged_file(tmp_path: Path, text: str, words: str) -> None:
     assert warning.startswith("warning: the calibration is not used: ")
     assert words in warning
     assert "\n" not in warning
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    path = calibration_file(tmp_path)
+    write_calibration(path, CALIBRATION)
+    text = path.read_text(encoding="utf-8").replace("achieved_load", "offered")
+    path.write_text(text.replace('"schema_version": 2', '"schema_version": 1'), encoding="utf-8")
+    assert read_calibration(path) == CALIBRATION
 
 
 def test_no_file_no_word(tmp_path: Path) -> None:

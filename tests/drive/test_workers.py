@@ -70,7 +70,7 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
     assert (len(sweep.runs), losses(sweep)) == (1, [])
     evidence = sweep.run_manifests[0].evidence
     assert sorted(evidence.sources) == [f"worker-{number}" for number in range(4)]
-    assert all(source.recorded == source.finished > 0 for source in evidence.sources.values())
+    assert all(source.requests_recorded == source.requests_finished > 0 for source in evidence.sources.values())
     assert sorted(source.pid for source in evidence.sources.values()) == sorted(p.pid for p in processes)
     assert evidence.unstamped == 0
     users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["running_users"].sum()

@@ -10,13 +10,13 @@ import pytest
 SETUP = """
 from types import SimpleNamespace
 from perflab.record import duet
-from perflab.store.handover import Side
+from perflab.store.recorder_protocol import Side
 
 def strays(own, other, url):
-    split = duet.Duet([Side("a", own), Side("b", other)])
+    split = duet.Duet([Side(run_dir="a", host=own), Side(run_dir="b", host=other)])
     duet.getcurrent = lambda: SimpleNamespace(perflab_user_class="User@0")
     split._on_request(url=url)
-    return split.strayed
+    return split.misrouted
 """
 
 
@@ -27,7 +27,7 @@ def shown(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "url", "strayed"),
+    ("own", "other", "url", "misrouted"),
     [
         ("http://a:80", "http://a:8000", "http://a:80/x", 0),
         ("http://a:80", "http://a:8000", "http://a:8000/x", 1),
@@ -37,8 +37,8 @@ def shown(code: str) -> str:
         ("http://a", "http://b", "http://elsewhere/x", 0),
     ],
 )
-def test_a_request_strays_only_to_the_other_host_itself(own: str, other: str, url: str, strayed: int) -> None:
-    assert shown(f"print(strays({own!r}, {other!r}, {url!r}))") == str(strayed)
+def test_a_request_is_misrouted_only_to_the_other_host_itself(own: str, other: str, url: str, misrouted: int) -> None:
+    assert shown(f"print(strays({own!r}, {other!r}, {url!r}))") == str(misrouted)
 
 
 def test_each_class_is_split_evenly_and_so_are_all_users() -> None:
@@ -48,7 +48,7 @@ for seed in range(200):
     sizes = [random.Random(seed + at).randrange(1, 30) for at in range(4)]
     users = [name for name, size in zip("ABCD", sizes) for _ in range(size)]
     random.Random(seed).shuffle(users)
-    split = duet.Duet([Side("a", "http://a"), Side("b", "http://b")])
+    split = duet.Duet([Side(run_dir="a", host="http://a"), Side(run_dir="b", host="http://b")])
     sides = [(split.choose(user), user) for user in users]
     for name, size in zip("ABCD", sizes):
         assert abs(2 * sum(side == (0, name) for side in sides) - size) <= 1, (seed, name)

@@ -19,7 +19,7 @@ from perflab.drive.target import free_port
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
 from perflab.record.exporter import MOST_NAMES, LoadTest
-from perflab.store.handover import read_answer
+from perflab.store.recorder_protocol import read_state
 from tests.whole import losses
 
 Sample = tuple[str, dict[str, str], float]
@@ -133,8 +133,8 @@ class Scraper:
 
     def _run_has_ended(self) -> bool:
         # The recorder's own word: the process still waits for whoever watches it.
-        answers = [read_answer(file.parent) for file in self._runs_dir.rglob(".recorder.json")]
-        return any(answer is not None and answer.end is not None for answer in answers)
+        states = [read_state(file.parent) for file in self._runs_dir.rglob(".recorder.json")]
+        return any(state is not None and state.end is not None for state in states)
 
     def close(self) -> None:
         self._over.set()

@@ -37,8 +37,8 @@ print(json.dumps(recorder.take_batch().generator))
 """
 
 
-def taken(lost: LostTime, behind_ms: list[float], use: Use = IDLE, unstamped: int = 0) -> Lost:
-    return lost.take(behind_ms, use, unstamped, LAGS)
+def taken(lost: LostTime, overheads_ms: list[float], use: Use = IDLE, unstamped: int = 0) -> Lost:
+    return lost.take(overheads_ms, use, unstamped, LAGS)
 
 
 class Clocks:
@@ -85,7 +85,7 @@ def test_real_clocks_do_not_step() -> None:
 
 
 def test_the_sample_of_client_minus_wire_is_bounded() -> None:
-    behind = taken(LostTime([]), [number % 10 for number in range(10 * MOST_DIFFERENCES)]).behind_ms
+    behind = taken(LostTime([]), [number % 10 for number in range(10 * MOST_DIFFERENCES)]).overheads_ms
     assert len(behind) == MOST_DIFFERENCES
     assert behind == sorted(behind)
     # A sample of all of them, not of the first.

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 
 from perflab.analyse.samples import LATENCY, RESPONSES, read_table
-from perflab.record.delivery import Batch, Parcel
+from perflab.record.delivery import Batch, LatencyRow, Parcel
 from perflab.record.faults import Faults
 from perflab.record.writer import RunWriter
 from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import create_tables
 
 
 def parcel(number: int) -> Parcel:
-    rows = [(number, "GET", f"/{at}" * 20, "ok", "client", [1.5], "200", "User", [1]) for at in range(100)]
-    return Parcel("local", 1, number, Batch(latency=list(rows), finished=100 * number, locust_finished=100 * number))
+    rows = [LatencyRow(number, "GET", f"/{at}" * 20, "ok", "client", [1.5], "200", "User", [1]) for at in range(100)]
+    return Parcel("local", 1, number, Batch(latency=rows, totals=Totals(requests_finished=100 * number)))
 
 
 def test_what_could_not_be_written_comes_later_and_whole(tmp_path: Path) -> None:
     run, faults = RunDir(tmp_path), Faults()
     create_tables(tmp_path, managed=False)
     writer = RunWriter(tmp_path, faults)
-    writer.answer.start = 0
+    writer.state.start = 0
     writer.take(parcel(1))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -40,8 +41,8 @@ def test_what_could_not_be_written_comes_later_and_whole(tmp_path: Path) -> None
         reading = read_table(path, table)
         assert not reading.torn
         assert reading.frame.groupby("second")["count"].sum().to_dict() == {1: 100, 2: 100, 3: 100}
-    account = writer.answer.sources["local"]
-    assert account.recorded == account.finished == 300
+    totals = writer.state.sources["local"].totals
+    assert totals.requests_recorded == totals.requests_finished == 300
 
 
 def test_a_disk_that_stays_full_costs_rows_that_are_missed_and_no_memory(
@@ -50,7 +51,7 @@ def test_a_disk_that_stays_full_costs_rows_that_are_missed_and_no_memory(
     run, faults = RunDir(tmp_path), Faults()
     create_tables(tmp_path, managed=False)
     writer = RunWriter(tmp_path, faults)
-    writer.answer.start = 0
+    writer.state.start = 0
     writer.take(parcel(1))
     monkeypatch.setattr("perflab.store.tables.MOST_UNWRITTEN", 1000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -67,4 +68,4 @@ def test_a_disk_that_stays_full_costs_rows_that_are_missed_and_no_memory(
     # What waited was more than is kept, so nothing came on top of it.
     assert reading.frame.groupby("second")["count"].sum().to_dict() == {1: 100, 2: 100, 6: 100}
     assert faults.count >= 3
-    assert writer.answer.sources["local"].recorded == 600
+    assert writer.state.sources["local"].totals.requests_recorded == 600

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perflab.errors import StoreError
-from perflab.store.baseline import baseline_file, read_baseline, write_baseline
+from perflab.store.manifest import baseline_file, read_baseline, write_baseline
 
 
 def test_the_baseline_is_stored_whole(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from perflab.plan.objectives import DEFAULT, Group, Objective, Objectives
 from perflab.plan.plan import Plan
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, HealthRow, Parcel
-from perflab.record.faults import Faults
 from perflab.record.outcome import classify, message_of, name_of
+from perflab.record.role import Faults
 from perflab.record.writer import RunWriter
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml

@@ -1,33 +1,31 @@
-"""Users, followed: requests of Locust's two HTTP clients under way, and who wakes up late."""
+"""Locust's two HTTP clients: their requests are followed, and go only where load is allowed to go."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import gevent
-import gevent.hub
-import gevent.time
 from gevent import getcurrent
 from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import StopUser
-from locust.user.task import TaskSet
-from locust.user.users import User
+from locust.contrib.fasthttp import FastHttpSession, LocustUserAgent
+from locust.env import Environment
+from requests import RequestException
+from urllib3.util import parse_url
 
-from perflab.record.duet import user_tag
+from perflab.plan.hosts import allowed_hosts, is_loopback
 from perflab.record.exchange import Exchange
 from perflab.record.outcome import name_of
+from perflab.record.users import current_user_class
 from perflab.vocabulary.redact import redact_values
 
 # Names repeat, unless somebody lets every request have its own.
 _redacted = lru_cache(maxsize=1024)(redact_values)
-
-
-MOST_GENERATIONS = 8
 
 
 class CutOff(NamedTuple):
@@ -62,7 +60,7 @@ class InFlight:
         """
         cut_off, self._cut_off = self._cut_off, []
         if give_up:
-            cut_off += [_told(exchange) for exchange in self._exchanges if exchange.under_way is not None]
+            cut_off += [_cut_off(exchange) for exchange in self._exchanges if exchange.under_way is not None]
         return cut_off
 
     def _followed(self, request: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,7 +89,7 @@ class InFlight:
             try:
                 return request(session, method, url, name, *args, **kwargs)
             except gevent.GreenletExit:
-                self._cut_off.append(_told(exchange))
+                self._cut_off.append(_cut_off(exchange))
                 raise
             finally:
                 exchange.under_way = None
@@ -111,72 +109,58 @@ class InFlight:
         return exchange
 
 
-def _told(exchange: Exchange) -> CutOff:
+def _cut_off(exchange: Exchange) -> CutOff:
     method, name = exchange.under_way or ("", "")
     return CutOff(exchange.opened / 1e9, name_of(method), name_of(name), exchange.user_class)
 
 
-def current_user_class() -> str:
-    """Return the class whose user makes the requests of this greenlet, as `user_tag` tells it; empty if unknown."""
-    greenlet: Any = getcurrent()
-    try:
-        known: str = greenlet.perflab_user_class
-    except AttributeError:
-        known = greenlet.perflab_user_class = _user_class(greenlet)
-    return known
+class NotAllowedError(RequestException, ConnectionError):
+    """A request that was not made: load may not go to its host. Both of Locust's clients count it as failed."""
 
 
-def _user_class(greenlet: Any) -> str:
-    # A user may share its work out to greenlets of its own, and those to others.
-    for _ in range(MOST_GENERATIONS):
-        # Locust itself relies on it: the first argument of a user's greenlet is the user.
-        arguments = getattr(greenlet, "args", ())
-        if arguments and isinstance(arguments[0], User):
-            return user_tag(arguments[0])
-        parent = getattr(greenlet, "spawning_greenlet", None)
-        greenlet = parent() if parent is not None else None
-        if greenlet is None:
-            break
-    return ""
+class AllowedHosts:
+    """The hosts that the requests of an environment's users may go to, by name or by name and port."""
 
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._named = allowed_hosts(os.environ)
+        self._known: set[str] = set()
 
-def end_think_times() -> None:
-    """Have every user stop, from now on, rather than begin another task, which is no part of the run.
+    def install(self) -> None:
+        """Look at every request of Locust's two clients from now on, each step of a redirect by itself."""
+        HttpSession.send = self._sending(HttpSession.send)  # type: ignore[method-assign]
+        LocustUserAgent._urlopen = self._opening(LocustUserAgent._urlopen)  # type: ignore[method-assign]
 
-    Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
-    service has served it, and nobody has counted it. A user stops where it would begin its task, and not while it still
-    waits for it: Locust would take it for a sleeper, and kill it in what its `on_stop` asks of the service.
-    """
+    def check(self, name: str, port: int | None) -> None:
+        """Raise NotAllowedError if a request may not go to a host, named as the client understands its URL."""
+        name = name.strip("[]").lower()
+        # A worker learns from its master where its users go.
+        target = urlsplit(self._environment.host or "").hostname
+        if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
+            raise NotAllowedError(
+                f"{name!r} is neither this machine nor the target, and is not allowed: name it with --allow-host "
+                f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
+            )
 
-    def stop(_: TaskSet) -> None:
-        raise StopUser
+    def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(send)
+        def sending(session: Any, request: Any, **how: Any) -> Any:
+            # A prepared request's URL has always a path.
+            origin = request.url.split("/", 3)[2]
+            if origin not in self._known:
+                url = parse_url(request.url)
+                self.check(url.host or "", url.port)
+                self._known.add(origin)
+            return send(session, request, **how)
 
-    TaskSet.execute_next_task = stop  # type: ignore[method-assign]
+        return sending
 
+    def _opening(self, urlopen: Callable[..., Any]) -> Callable[..., Any]:
+        def opening(agent: Any, request: Any) -> Any:
+            origin = request.url_split.netloc
+            if origin not in self._known:
+                self.check(request.url_split.host, request.url_split.port)
+                self._known.add(origin)
+            return urlopen(agent, request)
 
-def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:
-    """Note how late each user wakes up from whatever it sleeps for, from now on.
-
-    What it slept for within a request (a back-off, a hook) goes to `within_ns`, and its think times, wherever its tasks
-    have them, to `between_s`. Only users sleep for the load: perflab's own probes and Locust's runners are left out.
-    """
-    clock, sleep = time.perf_counter, gevent.sleep
-
-    @wraps(sleep)
-    def timed(seconds: float = 0, ref: bool = True) -> None:
-        asked = clock()
-        sleep(seconds, ref)
-        late_s = clock() - asked - max(0.0, float(seconds))
-        if not current_user_class():
-            return
-        exchange: Exchange | None = getattr(getcurrent(), "perflab_exchange", None)
-        if exchange is None or exchange.idle or exchange.returned:
-            between_s.append(late_s)
-        else:
-            within_ns.append(int(late_s * 1e9))
-
-    modules: tuple[Any, ...] = (gevent, gevent.hub, gevent.time, time)
-    for module in modules:
-        # Locust has made gevent's the standard library's; where somebody keeps it from that, a sleep there blocks all.
-        if module.sleep is sleep:
-            module.sleep = timed
+        return opening

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from operator import sub
 
 from perflab.record.delivery import FailureRow, LatencyRow
-from perflab.record.known import Known
-from perflab.record.outcome import UNANSWERED
+from perflab.record.outcome import UNANSWERED, BoundedTexts
 from perflab.store.tables import bucket_middle, count_buckets
 from perflab.vocabulary.measure import CLIENT, MEASURES
 from perflab.vocabulary.text import request_name
 
 # A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
 # each request a name of its own.
-MOST_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
-MOST_NAMES, FURTHER_NAMES = 100_000, "(further names)"
+MAX_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
+MAX_NAMES, FURTHER_NAMES = 100_000, "(further names)"
 
 # What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
 # status (0 without one), user class.
@@ -43,8 +42,8 @@ class Counts:
         self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
-        self._messages = Known(MOST_MESSAGES, FURTHER_MESSAGES)
-        self._names = Known(MOST_NAMES, FURTHER_NAMES)
+        self._messages = BoundedTexts(MAX_MESSAGES, FURTHER_MESSAGES)
+        self._names = BoundedTexts(MAX_NAMES, FURTHER_NAMES)
 
     def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
         """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
@@ -71,8 +70,8 @@ class Counts:
     def add_failure(
         self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
     ) -> None:
-        """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
-        key = (second, method, name, outcome, status, self._messages.of(message), user_class)
+        """Count one failure by its message; beyond `MAX_MESSAGES` different ones they share a text."""
+        key = (second, method, name, outcome, status, self._messages.bound(message), user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[LatencyRow]:
@@ -118,4 +117,4 @@ class Counts:
 
     def _name(self, text: str) -> str:
         """Return a method or name as it is written down."""
-        return self._names.of(request_name(text))
+        return self._names.bound(request_name(text))

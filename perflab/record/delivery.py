@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from perflab.store.recorder_protocol import Totals
 
 # A batch a second: a master that has said nothing for a minute is none of perflab's.
-MOST_UNHEARD = 60
+MAX_UNHEARD = 60
 
 
 # Between the name of a user's class and the side that the user belongs to, in the rows of a duet. Hardly a class of
@@ -142,7 +142,7 @@ class Outbox:
         Where nothing was ever acknowledged, nobody listens: what waits is then given up before it fills the memory, and
         whoever listens later gets what comes from now on.
         """
-        if not self._heard and len(self._waiting) >= MOST_UNHEARD:
+        if not self._heard and len(self._waiting) >= MAX_UNHEARD:
             self._waiting.clear()
             self._number = 0
         self._number += 1

@@ -18,9 +18,9 @@ SAME_MOMENT_NS = 2_000
 # A start that is reckoned back from the event comes late by what the client does between its clock and the event.
 RECKONED_NS = 1_000_000
 # A greenlet that never tells Locust of its traffic must not fill the memory.
-MOST_PARTS = 64
+MAX_PARTS = 64
 # Requests whose event waits for the end of a `with` block, one within the other.
-MOST_NESTED = 8
+MAX_NESTED = 8
 
 
 class Exchange:
@@ -49,7 +49,7 @@ class Exchange:
     def follow(self, last: Exchange) -> None:
         """Come after another exchange of the greenlet, which may still wait for its event at the end of a `with`."""
         outer = last if last.returned and not last.idle else last.outer
-        if outer is not None and outer.depth < MOST_NESTED:
+        if outer is not None and outer.depth < MAX_NESTED:
             self.outer, self.depth = outer, outer.depth + 1
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class Exchange:
             took = self.arrived - self.sent
         if self.parts is None:
             self.parts = []
-        elif len(self.parts) >= MOST_PARTS:
+        elif len(self.parts) >= MAX_PARTS:
             del self.parts[0]
         self.parts.append((self.sent, took, connecting))
         self.sent = self.arrived = 0

@@ -19,14 +19,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from perflab.record.delivery import MARK, Parcel
-from perflab.record.known import Known
-from perflab.record.outcome import UNANSWERED
+from perflab.record.outcome import UNANSWERED, BoundedTexts
 from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
 
 # Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Each is some twenty time series, at every scrape.
-MOST_NAMES, FURTHER_NAMES = 500, "(further names)"
+MAX_NAMES, FURTHER_NAMES = 500, "(further names)"
 LABELS = ("method", "name", "user_class", "outcome")
 # A scraper asks every 5 to 15 seconds: so long the final counts are kept for one that has asked before.
 LAST_SCRAPE_S = 15.0
@@ -70,7 +69,7 @@ class LoadTest(Collector):
         self._requests: dict[Labels, int] = defaultdict(int)
         self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
         self._health: dict[str, dict[str, float]] = {}
-        self._names = Known(MOST_NAMES, FURTHER_NAMES)
+        self._names = BoundedTexts(MAX_NAMES, FURTHER_NAMES)
 
     def take(self, parcel: Parcel) -> None:
         """Add a parcel's requests, and keep its source's latest state."""
@@ -81,7 +80,7 @@ class LoadTest(Collector):
             if row.measure == CONNECT:
                 continue
             # Which side a duet's user belongs to is left to chance, round by round.
-            labels: Labels = (row.method, self._names.of(row.name), row.user_class.partition(MARK)[0], row.outcome)
+            labels: Labels = (row.method, self._names.bound(row.name), row.user_class.partition(MARK)[0], row.outcome)
             into = (by_client if row.measure == CLIENT else judged)[labels]
             for latency_ms, count in zip(row.latencies_ms, row.counts, strict=True):
                 if latency_ms is None:

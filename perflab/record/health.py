@@ -22,7 +22,7 @@ TIMER_S = 0.001
 PROMPT_S = 0.005
 BUSY_CORE = 0.5
 # Differences of a second that its percentiles are read from; of more a random sample stands for all.
-MOST_DIFFERENCES = 500
+MAX_DIFFERENCES = 500
 
 
 class LoopLag:
@@ -84,8 +84,8 @@ class LostTime:
         # Without a wire time the loop's lag is the best that is known of the generator's share.
         late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
         waited = sum(overheads_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
-        many = len(overheads_ms) > MOST_DIFFERENCES
-        shown = sorted(random.sample(overheads_ms, MOST_DIFFERENCES) if many else overheads_ms)
+        many = len(overheads_ms) > MAX_DIFFERENCES
+        shown = sorted(random.sample(overheads_ms, MAX_DIFFERENCES) if many else overheads_ms)
         return Lost(late, max(0.0, waited), shown)
 
 

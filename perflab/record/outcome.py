@@ -1,4 +1,4 @@
-"""What became of a request, in one short word, and a failure's message without anything secret in it."""
+"""What became of a request in one short word, and texts from a locustfile or a target as they may be recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from perflab.vocabulary.text import discreet, one_line
 UNANSWERED = "unanswered"
 # More of a name is of no use, and would fill the memory. It is longer than what is looked at, so that it is known to be
 # cut where half a secret may be its end.
-LONGEST_NAME = LOOKED_AT + 1
+MAX_NAME = LOOKED_AT + 1
 
 _BY_TYPE = (
     # The names cover Locust's two clients: built-in exceptions, requests, urllib3, geventhttpclient, gevent.
@@ -74,7 +74,7 @@ def message_of(exception: object) -> str:
 
 def name_of(value: object) -> str:
     """Return a request's method or name as text."""
-    return text_of(value)[:LONGEST_NAME]
+    return text_of(value)[:MAX_NAME]
 
 
 def text_of(value: object) -> str:
@@ -99,18 +99,35 @@ def _names(exception: object) -> list[str]:
 
 def _causes(exception: object) -> list[object]:
     """Return an exception and what lies under it: clients wrap the socket's own error several times."""
-    found: list[object] = []
-    todo = [exception]
-    while todo and len(found) < 20:
-        error = todo.pop(0)
-        if error is None or any(error is seen for seen in found):
+    causes: list[object] = []
+    pending = [exception]
+    while pending and len(causes) < 20:
+        error = pending.pop(0)
+        if error is None or any(error is seen for seen in causes):
             continue
-        found.append(error)
+        causes.append(error)
         if isinstance(error, BaseException):
             inner = [getattr(error, "reason", None), getattr(error, "original", None), *error.args]
-            todo += [
+            pending += [
                 error.__cause__,
                 error.__context__,
                 *(item for item in inner if isinstance(item, BaseException)),
             ]
-    return found
+    return causes
+
+
+class BoundedTexts:
+    """The first `limit` different texts, which somebody else may make up without end; all others become `overflow`."""
+
+    def __init__(self, limit: int, overflow: str) -> None:
+        self._limit = limit
+        self._overflow = overflow
+        self._seen: set[str] = set()
+
+    def bound(self, text: str) -> str:
+        """Return `text` if it is one of the first, or may become one, else `overflow`."""
+        if text not in self._seen:
+            if len(self._seen) >= self._limit:
+                return self._overflow
+            self._seen.add(text)
+        return text

@@ -10,17 +10,15 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import discretion, garbage, names, pool, protocols, wire
-from perflab.record.allowed import AllowedHosts
-from perflab.record.clients import InFlight, watch_sleepers
-from perflab.record.duet import Duet
+from perflab.record import tuning, wire
+from perflab.record.clients import AllowedHosts, InFlight
+from perflab.record.coordinator import Master, Standalone
+from perflab.record.exceptions import OutsideExceptions
 from perflab.record.health import LostTime
-from perflab.record.leader import Alone
-from perflab.record.master import Master
-from perflab.record.outside import OutsideExceptions
+from perflab.record.locust_statistics import LocustTally, redact_statistics
 from perflab.record.source import Source
-from perflab.record.tally import LocustTally
-from perflab.record.worker import Worker
+from perflab.record.users import Duet, watch_sleepers
+from perflab.record.worker import Observer, Worker
 from perflab.store.recorder_protocol import RunConfiguration
 
 if TYPE_CHECKING:
@@ -39,13 +37,10 @@ def install() -> None:
         return
     _installed = True
     wire.install()
-    names.install(wire.woken_late_ns)
-    pool.install(wire.woken_late_ns)
-    garbage.install()
-    protocols.install()
+    tuning.install(wire.woken_late_ns)
     if RunConfiguration.from_environment() is not None or _is_worker():
         # What plain Locust keeps for whoever has started it is none of ours; what a worker tells perflab's master is.
-        discretion.install()
+        redact_statistics()
     outside = OutsideExceptions()
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
@@ -70,7 +65,7 @@ def install() -> None:
         tally = LocustTally(environment)
         tally.install()
         if not is_master:
-            garbage.spare_users(environment)
+            tuning.spare_users(environment)
         source = None if is_master else Source(environment, in_flight, lost, tally, duet)
         if source is not None and isinstance(runner, WorkerRunner):
             Worker(environment, source, configuration, outside).start()
@@ -80,12 +75,10 @@ def install() -> None:
             role = (
                 Master(environment, configuration, exporter, outside, tally)
                 if source is None
-                else Alone(environment, configuration, exporter, outside, source)
+                else Standalone(environment, configuration, exporter, outside, source)
             )
             role.start()
         elif exporter is not None:
-            from perflab.record.observer import Observer
-
             Observer(environment, exporter, source).start()
         else:
             raise SystemExit("perflab's recorder writes only for perflab: start the run with perflab sweep or run")

@@ -9,20 +9,19 @@ from typing import Any
 from gevent import getcurrent
 from locust.env import Environment
 
-from perflab.record.clients import InFlight, current_user_class
+from perflab.record.clients import InFlight
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, HealthRow, LatencyRow
-from perflab.record.duet import Duet
 from perflab.record.exchange import take_exchange
-from perflab.record.faults import Faults
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
-from perflab.record.listening import listen_first
+from perflab.record.locust_statistics import LocustTally
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
-from perflab.record.tally import LocustTally
+from perflab.record.role import Faults, listen_first
+from perflab.record.users import Duet, current_user_class
 from perflab.store.recorder_protocol import Totals
 
 # A latency beyond this (eleven days) is none: a clock's reading, say.
-LONGEST_MS = 1e9
+MAX_LATENCY_MS = 1e9
 # A client's clock is the clock of the day, which may be set a little; nothing begins before the recorder, or after now.
 CLOCK_SLACK_S = 1.0
 NO_ANSWER = "no answer until the run was over"
@@ -173,7 +172,7 @@ class Source:
                 and exchange.outer is None
                 and exception is None
                 and type(response_time) is float
-                and 0.0 < wire_ms <= response_time + 1.0 <= LONGEST_MS
+                and 0.0 < wire_ms <= response_time + 1.0 <= MAX_LATENCY_MS
             ):
                 second, status = exchange.opened // 1_000_000_000, response.status_code
                 cell = self._cells[second, request_type, name, "ok", status, exchange.user_class]
@@ -229,7 +228,7 @@ class Source:
 def as_latency(response_time: object) -> float | None:
     """Return an event's response time in ms, None if it has none that can be one."""
     latency_ms = as_number(response_time)
-    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < LONGEST_MS else None
+    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < MAX_LATENCY_MS else None
 
 
 def as_number(value: object) -> float | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from perflab.record.delivery import MARK, FailureRow, LatencyRow, Parcel
-from perflab.record.faults import Faults
 from perflab.record.outcome import UNANSWERED
+from perflab.record.role import Faults
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import RunConfiguration, RunState, SourceState, Totals, write_state
 from perflab.store.tables import TableWriter, csv_text

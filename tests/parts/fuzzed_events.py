@@ -30,8 +30,8 @@ from perflab.record.delivery import Parcel
 from perflab.record.exchange import Exchange
 from perflab.record.exporter import LoadTest
 from perflab.record.health import LostTime
+from perflab.record.locust_statistics import LocustTally
 from perflab.record.source import Source
-from perflab.record.tally import LocustTally
 from perflab.record.writer import RunWriter
 from perflab.store.layout import RunDir
 from perflab.store.tables import create_tables

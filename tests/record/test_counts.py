@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES, MOST_MESSAGES, Counts, Key
+from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES, MAX_MESSAGES, Counts, Key
 from perflab.record.delivery import LatencyRow
 from perflab.store.tables import bucket_middle, bucket_of
 
@@ -36,7 +36,7 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
     for number in range(5000):
         counts.add_failure(0, "GET", "/a", "http_500", "500", f"trace {number}")
     rows = counts.take_failures()
-    assert len(rows) == MOST_MESSAGES + 1
+    assert len(rows) == MAX_MESSAGES + 1
     assert sum(row.requests for row in rows) == 5000
     assert FURTHER_MESSAGES in {row.message for row in rows}
 
@@ -49,7 +49,7 @@ def test_names_are_written_on_one_line() -> None:
 
 
 def test_names_beyond_a_limit_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perflab.record.counts.MOST_NAMES", 10)
+    monkeypatch.setattr("perflab.record.counts.MAX_NAMES", 10)
     counts = Counts()
     for number in range(50):
         counts.note(of(0, name=f"/{number}"), 1.0, (0.5, None))

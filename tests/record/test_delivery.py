@@ -7,7 +7,7 @@ import random
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from perflab.record.delivery import MOST_UNHEARD, Batch, FailureRow, HealthRow, Inbox, LatencyRow, Outbox, Parcel
+from perflab.record.delivery import MAX_UNHEARD, Batch, FailureRow, HealthRow, Inbox, LatencyRow, Outbox, Parcel
 from perflab.store.recorder_protocol import Totals
 
 
@@ -63,14 +63,14 @@ def test_what_waits_is_given_up_only_where_nobody_listens(heard: bool) -> None:
     outbox = Outbox(send, "worker-0", 1, patience_s=-1)
     if heard:
         outbox.acknowledge(0)
-    most = MOST_UNHEARD + 10
+    most = MAX_UNHEARD + 10
     for number in range(1, most + 1):
         outbox.put(batch(number))
     listening = True
     outbox.repeat()
     outbox.put(batch(most + 1))
     assert outbox.empty
-    assert landed == list(range(1 if heard else MOST_UNHEARD + 1, most + 2))
+    assert landed == list(range(1 if heard else MAX_UNHEARD + 1, most + 2))
 
 
 def test_nothing_is_sent_again_before_its_time() -> None:

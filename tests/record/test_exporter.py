@@ -18,7 +18,7 @@ import perflab
 from perflab.drive.target import free_port
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
-from perflab.record.exporter import MOST_NAMES, LoadTest
+from perflab.record.exporter import MAX_NAMES, LoadTest
 from perflab.store.recorder_protocol import read_state
 from tests.whole import losses
 
@@ -76,7 +76,7 @@ def test_names_without_end_do_not_make_a_scrape_without_end() -> None:
     load_test = LoadTest(sweep_id="", run="")
     load_test.take(parcel(1, counts))
     counted = [labels for sample, labels, _ in exported(load_test) if sample.endswith("requests_total")]
-    assert len(counted) == MOST_NAMES + 1
+    assert len(counted) == MAX_NAMES + 1
     assert sum(value for sample, _, value in exported(load_test) if sample.endswith("requests_total")) == 2000
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from perflab.analyse.health import health
-from perflab.record.health import BUSY_CORE, MOST_DIFFERENCES, ClockWatch, Lost, LostTime, Use, mean_wait_ms, quantile
+from perflab.record.health import BUSY_CORE, MAX_DIFFERENCES, ClockWatch, Lost, LostTime, Use, mean_wait_ms, quantile
 from perflab.store.tables import GENERATOR_COLUMNS
 
 MS = 1_000_000
@@ -85,8 +85,8 @@ def test_real_clocks_do_not_step() -> None:
 
 
 def test_the_sample_of_client_minus_wire_is_bounded() -> None:
-    behind = taken(LostTime([]), [number % 10 for number in range(10 * MOST_DIFFERENCES)]).overheads_ms
-    assert len(behind) == MOST_DIFFERENCES
+    behind = taken(LostTime([]), [number % 10 for number in range(10 * MAX_DIFFERENCES)]).overheads_ms
+    assert len(behind) == MAX_DIFFERENCES
     assert behind == sorted(behind)
     # A sample of all of them, not of the first.
     assert 3 <= quantile(behind, 0.5) <= 6

@@ -18,14 +18,14 @@ PARTS = Path(__file__).parents[1] / "parts"
 
 FAULTY = """
 from locust import FastHttpUser, constant, task
-from perflab.record import leader, writer
+from perflab.record import coordinator, writer
 from perflab.record.exporter import LoadTest
 from perflab.record.health import ProcessUse
 
 def failing(*_):
     raise RuntimeError("on purpose")
 
-ProcessUse.take = LoadTest.take = leader.end_think_times = failing
+ProcessUse.take = LoadTest.take = coordinator.end_think_times = failing
 
 write, full = writer.write_state, []
 def write_unless_full(folder, state):

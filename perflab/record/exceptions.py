@@ -32,11 +32,11 @@ from perflab.record.outcome import message_of
 from perflab.vocabulary.text import one_line
 
 # A listener of each request may fail in a new way each time.
-MOST_TEXTS = 20
+MAX_TEXTS = 20
 FURTHER_TEXTS = "further exceptions"
 UNKNOWN = "an exception that is in locust.log"
 # Each is kept with all that its frames hold.
-MOST_PENDING = 100
+MAX_PENDING = 100
 
 _STATISTICS = StatsCSVFileWriter.stats_writer.__code__.co_filename
 # Compiled modules, gevent's for one, give no path.
@@ -105,7 +105,7 @@ class OutsideExceptions(logging.Handler):
             # What ends a greenlet or the process on purpose is no Exception.
             if isinstance(error, Exception) and not issubclass(kind, hub.NOT_ERROR) and not _is_awaited(context, trace):
                 self._pending.append((kind, error, error.__traceback__))
-                if len(self._pending) > MOST_PENDING:
+                if len(self._pending) > MAX_PENDING:
                     self._settle()
             return handle_error(hub, context, kind, error, trace)
 
@@ -134,7 +134,7 @@ class OutsideExceptions(logging.Handler):
             text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})"
         of_locust = not own and any(frame.filename == _STATISTICS for frame in frames)
         counts = self.of_locust if of_locust else self.seen
-        if text not in counts and len(counts) >= MOST_TEXTS:
+        if text not in counts and len(counts) >= MAX_TEXTS:
             text = FURTHER_TEXTS
         counts[text] = counts.get(text, 0) + 1
 

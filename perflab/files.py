@@ -14,6 +14,8 @@ from perflab.errors import naming
 
 # Documents that people or perflab write have some kilobytes, and with many user classes some hundred.
 MAX_DOCUMENT_BYTES = 16_000_000
+OWN_PREFIX = ".perflab-"
+"""Begins the names of what exists only while something is made: nobody else gives names like these."""
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -41,7 +43,7 @@ def read_text(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> str:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a kill at any moment leaves the old or the new one; raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f"{OWN_PREFIX}{path.name}.{os.getpid()}")
     try:
         with naming(path):
             beside.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -13,6 +13,7 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,8 @@ def main(task: str, options: list[str]) -> None:
     else:
         # The recorder comes last, so that it finds the locustfile's own listeners and users.
         _program.get_locustfiles_locally = _with_recorder
+        # Where no file has users, Locust looks in all of them for tests of pytest's.
+        _program.load_locustfile_pytest = _with_tests(_program.load_locustfile_pytest)
         _program.main()
 
 
@@ -60,6 +63,10 @@ def _leave_alone(_: Any) -> None:
 
 def _with_recorder(options: Any) -> list[str]:
     return [options.locustfile, str(_RECORDER)]
+
+
+def _with_tests(load: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    return lambda path: {} if path == str(_RECORDER) else load(path)
 
 
 def _check() -> None:
@@ -76,9 +83,11 @@ def _check() -> None:
 
 def _preflight() -> Preflight:
     try:
-        users = _program.merge_locustfiles_content([sys.argv[2]])[0]
+        users, _, _, shape = _program.merge_locustfiles_content([sys.argv[2]])
     except Exception as error:
         return Preflight(error=_described(error))
+    if shape is not None:
+        return Preflight(error=f"its load shape {type(shape).__name__} would override the planned users: leave it out")
     try:
         options = _options(sys.argv[3:])
         chosen = options.get("user_classes") or [*users]

@@ -15,7 +15,7 @@ from gevent import getcurrent
 from locust import events
 from locust.exception import StopUser
 from locust.user.task import TaskSet
-from locust.user.users import User
+from locust.user.users import PytestUser, User
 
 from perflab.record.delivery import MARK
 from perflab.record.exchange import Exchange
@@ -123,6 +123,14 @@ def end_think_times() -> None:
         raise StopUser
 
     TaskSet.execute_next_task = stop  # type: ignore[method-assign]
+
+    def end(_: Any) -> None:
+        raise gevent.GreenletExit
+
+    # Who runs pytest's tests has no tasks, and is deaf to Locust's stop.
+    for user in PytestUser.__subclasses__():
+        for test in user.functions:
+            test.obj = end
 
 
 def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
+from perflab.files import OWN_PREFIX
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
 from perflab.store.recorder_protocol import remove_state
 
-Purpose = Literal["report", "kernel", "results", "checkout", "calibration"]
+Purpose = Literal["run", "report", "kernel", "results", "checkout", "calibration"]
 
-_FOLDER = re.compile(rf"\.(?:{'|'.join(get_args(Purpose))})-\w+")
-_BESIDE = re.compile(r"\.[\w-]+\.(?:json|html|xml|md|svg)\.(\d+)")
+_FOLDER = re.compile(rf"{re.escape(OWN_PREFIX)}(?:{'|'.join(get_args(Purpose))})-\w+")
+_BESIDE = re.compile(rf"{re.escape(OWN_PREFIX)}[\w-]+\.\w+\.(\d+)")
 
 
 @contextlib.contextmanager
@@ -43,7 +44,7 @@ def hold(folder: Path) -> Iterator[None]:
 def scratch_folder(purpose: Purpose, within: Path | None = None) -> Iterator[Path]:
     """Yield a new folder in `within`, by default in the system's temporary one; it is removed at the block's end."""
     place = _own_place() if within is None else within
-    with hold(place), tempfile.TemporaryDirectory(prefix=f".{purpose}-", dir=place) as folder:
+    with hold(place), tempfile.TemporaryDirectory(prefix=f"{OWN_PREFIX}{purpose}-", dir=place) as folder:
         yield Path(folder)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from perflab.errors import PerflabError
 from perflab.progress.console import PlainConsole
+from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
 
 PLAIN_WIDTH = 140
@@ -44,6 +45,7 @@ def failure_reported(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         if not isinstance(error, PerflabError | OSError):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                say(line)
         text = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"perflab: no {what}: {text}\n")
+        say(f"perflab: no {what}: {text}")

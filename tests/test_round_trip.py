@@ -166,7 +166,6 @@ def objectives_of(pattern: str) -> Objectives:
     parcels=st.lists(st.tuples(TEXTS, st.lists(REQUESTS, max_size=12), st.lists(HEALTH, max_size=4)), max_size=3),
     exceptions=EXCEPTIONS,
     suite=st.one_of(st.none(), st.dictionaries(TEXTS, USERS, max_size=3)),
-    error=st.one_of(st.none(), TEXTS),
     pattern=st.one_of(st.none(), TEXTS.filter(lambda text: text.isprintable() and len(text) < 500)),
 )
 def test_whatever_is_recorded_is_read(
@@ -174,7 +173,6 @@ def test_whatever_is_recorded_is_read(
     parcels: list[tuple[str, list[Request], list[tuple[Any, ...]]]],
     exceptions: dict[str, int],
     suite: dict[str, Any] | None,
-    error: str | None,
     pattern: str | None,
 ) -> None:
     plan = Plan(host=None, launch="serve {port}", locustfile=Path("/x.py"), users=(5,), duration_s=SECONDS)
@@ -188,7 +186,7 @@ def test_whatever_is_recorded_is_read(
         writer.state.start, writer.state.users_reached = START, 5
         writer.state.window_start, writer.state.window_end = 1, SECONDS
         writer.state.window_over, writer.state.end = True, START + SECONDS
-        writer.state.writer, writer.state.error = Totals.model_construct(exceptions=exceptions), error
+        writer.state.writer = Totals.model_construct(exceptions=exceptions)
         writer.state.suite = None if suite is None else {"locustfile": "", "users": suite, "hosts": {}}
         for number, (source, requests, health) in enumerate(parcels):
             writer.take(Parcel(f"{number}{source}", number, 1, batch_of(requests, health)))

@@ -1,4 +1,4 @@
-"""A child process under guard: perflab can stop it, and it can't outlive perflab."""
+"""A child process under guard: perflab can stop it, it can't outlive perflab, and what all of it uses is measured."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from perflab.drive import guard
 
@@ -102,3 +106,49 @@ class Child:
 def _exit_code(code: int | None) -> int | None:
     # Negative only where a guard itself was killed.
     return code if code is None or code >= 0 else 128 - code
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """CPU in per cent of one core, resident memory in MB."""
+
+    cpu_percent: float
+    rss_mb: float
+
+
+class ProcessTree:
+    """Measures all descendants of a guard between two questions, but for the guards, which are a group of their own."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = pid
+        self._cpu: dict[tuple[int, float], float] = {}
+        self._at = time.monotonic()
+        self.take()
+
+    def take(self) -> Use:
+        """Return the use since the last call; the CPU time of a process that has ended in between is not seen."""
+        now = time.monotonic()
+        seen, rss = {}, 0
+        for process in self._processes():
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    seen[process.pid, process.create_time()] = times.user + times.system
+                    # Shared memory of a database's processes would count once for each of them.
+                    memory = process.memory_info()
+                    rss += memory.rss - getattr(memory, "shared", 0)
+            except psutil.Error:
+                continue
+        spent = sum(cpu - self._cpu.get(key, 0.0) for key, cpu in seen.items())
+        elapsed = max(now - self._at, 1e-9)
+        self._cpu, self._at = seen, now
+        return Use(100 * spent / elapsed, rss / 1e6)
+
+    def _processes(self) -> list[psutil.Process]:
+        processes = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self._root).children(recursive=True):
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getpgid(process.pid) != self._root:
+                        processes.append(process)
+        return processes

@@ -6,13 +6,14 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
+
+from perflab.drive.git import git_commit
+from perflab.store.manifest import Environment
 
 # What stands in the plan already, what only says where results go, and what may be a secret.
 _ELSEWHERE = re.compile(
@@ -22,6 +23,16 @@ _ELSEWHERE = re.compile(
 _NUMBER = re.compile(r"[\d.,:+-]{1,40}")
 
 PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pandas", "scipy")
+
+
+def fingerprint(environment: Mapping[str, str], root: Path) -> Environment:
+    """Return what a result depends on besides its plan; `root` is the folder whose git commit is recorded."""
+    return {
+        **machine(),
+        "versions": versions(),
+        "variables": variables(environment),
+        "git_commit": git_commit(root),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -35,7 +46,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Environment:
     """Return the machine's description; no host name, no user name."""
     return {
         "system": f"{platform.system()} {platform.release()}",
@@ -56,21 +67,6 @@ def variables(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(environment.items())
         if name.startswith("LOAD_TEST_") and not _ELSEWHERE.search(name)
     }
-
-
-def git_commit(folder: Path) -> str | None:
-    """Return the commit of the checkout at `folder`, with ``+changes`` where files differ; None outside of one."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{commit}+changes" if changed else commit
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True)
-    return done.stdout.strip()
 
 
 def _processor() -> str:

@@ -31,7 +31,7 @@ CHECK_TIMEOUT_S = 60
 WORKERS_WAIT_S = 120
 CHECK_GRACE_S = 1.0
 # What was found comes last, after all that a locustfile prints: it may be any amount.
-LONGEST_CHECK = 4_000_000
+MAX_CHECK_BYTES = 4_000_000
 # Those of Locust's options, and by Locust's custom of the options that a locustfile adds.
 _VARIABLES = "LOCUST_"
 
@@ -103,7 +103,7 @@ def check_locustfile(
 
         def finish() -> None:
             code = check.wait(CHECK_TIMEOUT_S)
-            found = _read_check(locustfile, code, end_of(output.fileno(), LONGEST_CHECK))
+            found = _read_check(locustfile, code, end_of(output.fileno(), MAX_CHECK_BYTES))
             if found.error:
                 raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(found.error)}")
             if found.wrong_option:

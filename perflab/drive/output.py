@@ -11,26 +11,26 @@ from pathlib import Path
 from perflab.vocabulary.redact import LineByLine, beginning
 from perflab.vocabulary.text import discreet
 
-LONGEST = 300
+MAX_SHOWN = 300
 # More than a person reads; what prints more would fill the disk.
-MOST_BYTES = 10_000_000
+MAX_LOG_BYTES = 10_000_000
 _END = 64 * 1024
 _PIECE = 1024 * 1024
 # In characters. A piece has more, so no line is ever put together from several.
-LONGEST_LINE = 100_000
+MAX_LINE = 100_000
 
 
 def shown(line: str) -> str:
-    """Return a line for a message: without secrets, and at most `LONGEST` characters of it."""
-    return discreet(line.strip(), LONGEST)
+    """Return a line for a message: without secrets, and at most `MAX_SHOWN` characters of it."""
+    return discreet(line.strip(), MAX_SHOWN)
 
 
-def end_of(fd: int, most: int = _END) -> str:
-    """Return the last `most` bytes of a file that a child may still write to, from the beginning of a line on."""
+def end_of(fd: int, max_bytes: int = _END) -> str:
+    """Return the last `max_bytes` bytes of a file that a child may still write to, from the beginning of a line on."""
     size = os.fstat(fd).st_size
     # pread, because the child shares the file's position and goes on writing at it.
-    text = os.pread(fd, most, max(0, size - most)).decode("utf-8", "replace")
-    return text.partition("\n")[2] if size > most else text
+    text = os.pread(fd, max_bytes, max(0, size - max_bytes)).decode("utf-8", "replace")
+    return text.partition("\n")[2] if size > max_bytes else text
 
 
 def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
@@ -44,7 +44,7 @@ def last_line(fd: int, without: re.Pattern[str] | None = None) -> str:
     return next(map(shown, telling), "")
 
 
-class DiscreetLog:
+class RedactedLog:
     """A child's output on its way into its log: line by line, without secrets, and so much of it.
 
     The child writes to a file without a name, which is gone with the last who has it open: whatever ends perflab, what
@@ -68,9 +68,9 @@ class DiscreetLog:
         """Write the lines that are whole by now, with `last` what has been begun too."""
         try:
             while not self._full and (data := self._read(last=last)) is not None:
-                self._log.write("".join(map(self._discreet, data.decode("utf-8", "replace").splitlines(keepends=True))))
-                if self._position > MOST_BYTES:
-                    self._log.write(f"(perflab: what was printed beyond {MOST_BYTES // 10**6} MB is left out)\n")
+                self._log.write("".join(map(self._redacted, data.decode("utf-8", "replace").splitlines(keepends=True))))
+                if self._position > MAX_LOG_BYTES:
+                    self._log.write(f"(perflab: what was printed beyond {MAX_LOG_BYTES // 10**6} MB is left out)\n")
                     self._full = True
             self._log.flush()
         except OSError:
@@ -104,6 +104,6 @@ class DiscreetLog:
         self._position += end
         return data[begin:end]
 
-    def _discreet(self, line: str) -> str:
+    def _redacted(self, line: str) -> str:
         text = line.rstrip("\r\n")
-        return self._lines.redact(beginning(text, LONGEST_LINE)) + line[len(text) :]
+        return self._lines.redact(beginning(text, MAX_LINE)) + line[len(text) :]

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from perflab.drive.child import Child
+from perflab.drive.child import Child, ProcessTree
+from perflab.drive.events import Watcher
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
-from perflab.drive.output import DiscreetLog, last_line
-from perflab.drive.sampling import ProcessTree
+from perflab.drive.output import RedactedLog, last_line
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.fields import first_problem
@@ -35,8 +35,6 @@ LAST_SECONDS = 2.0
 # What Locust's master says when too few workers have come.
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
-
-Watcher = Callable[[RunTail, RunState | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def execute_run(
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
-    log = DiscreetLog(run.locust_log)
+    log = RedactedLog(run.locust_log)
     locust = Child(
         run_command(plan, manifest.users, first.target.host, run),
         environment=child_environment,
@@ -116,7 +114,7 @@ def _begin(lane: Lane) -> None:
     create_tables(lane.run.path, managed=lane.target.child is not None)
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: RedactedLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
     # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
@@ -175,14 +173,14 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) ->
     """
     run, manifest = lane.run, lane.manifest
     state = read_state(run.path) or RunState()
-    error = state.error
+    error = None
     # Whoever has interrupted a run doesn't wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
     silent = state.window_end is not None and find_silence(seen, state.window_end) is not None
     lost = silent or (asked and lane.target.lost)
-    if status == "complete" and (error or state.end is None or not state.window_over):
+    if status == "complete" and (state.end is None or not state.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
+        error = f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
     window = None
     if state.window_start is not None and state.window_end is not None:
         window = {"start": state.window_start, "end": state.window_end}

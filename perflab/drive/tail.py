@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
-from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
+from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, quantile
 from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE, goes_by_wire
 
 
@@ -109,16 +109,6 @@ class RunTail:
         """Return a second's latencies by the clock of the run so far."""
         by_wire = goes_by_wire(self._stamped, self._answered)
         return second.by_wire if by_wire else second.by_client
-
-
-def quantile(counts: Mapping[float, int], q: float) -> float | None:
-    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
-    wanted, cumulative = q * sum(counts.values()), 0
-    for value in sorted(counts):
-        cumulative += counts[value]
-        if cumulative >= wanted:
-            return value
-    return None
 
 
 class TableTail:

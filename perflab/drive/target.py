@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from perflab.drive.asking import ask, within
 from perflab.drive.child import Child
+from perflab.drive.http import ask, within
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
 from perflab.plan.hosts import allowed_hosts
@@ -30,7 +30,7 @@ REACH_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 2.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
-MOST_OUTPUT_BYTES = 10_000_000
+MAX_OUTPUT_BYTES = 10_000_000
 # A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
 NOT_YET_S = 1.0
 # In the place of a status: the target answers, but not in HTTP.
@@ -52,7 +52,7 @@ class Target:
 
     def forget_output(self) -> None:
         """Keep what a target prints while it is loaded from filling the disk: nobody reads it once it is ready."""
-        if self.output is not None and os.fstat(self.output).st_size > MOST_OUTPUT_BYTES:
+        if self.output is not None and os.fstat(self.output).st_size > MAX_OUTPUT_BYTES:
             os.ftruncate(self.output, 0)
 
     @property

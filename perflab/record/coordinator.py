@@ -16,7 +16,7 @@ from locust.html import get_html_report
 from locust.runners import STATE_MISSING
 
 from perflab.errors import naming
-from perflab.record.delivery import Batch, Inbox, Outbox, Parcel
+from perflab.record.delivery import Inbox, Parcel
 from perflab.record.exceptions import OutsideExceptions
 from perflab.record.locust_statistics import LocustTally
 from perflab.record.outcome import message_of
@@ -59,7 +59,6 @@ class Coordinator(Role):
         self._exporter = exporter
         self._write = self._faults.guard(self._writer.take)
         self._export = self._faults.guard(exporter.take) if exporter is not None else None
-        self._inbox = Inbox(self._take)
         self._outside = outside
         self._exceptions: dict[str, int] = {}
         self._hosts = own_hosts(environment)
@@ -71,10 +70,6 @@ class Coordinator(Role):
         self._listen(listen.spawning_complete, self._on_spawning_complete)
         # After all others, whose exceptions are of the run too.
         listen_last(listen.quit, self._faults.guard(self._on_quit))
-        if self._environment.shape_class is not None:
-            self._state.error = "the locustfile defines a LoadTestShape, which would override the planned users"
-            self._write_state()
-            raise SystemExit(1)
         gevent.spawn(self._tick_for_ever)
 
     def _take(self, parcel: Parcel) -> None:
@@ -169,7 +164,6 @@ class Standalone(Coordinator):
     ) -> None:
         super().__init__(environment, configuration, exporter, outside)
         self._source = source
-        self._outbox = Outbox(self._deliver, "local", os.getpid())
         self._ended = False
 
     def start(self) -> None:
@@ -181,7 +175,7 @@ class Standalone(Coordinator):
         # The process may stay for a while after its last batch, until somebody has fetched its figures.
         if self._state.start is not None and not self._ended:
             self._source.note_health(second)
-            self._put(self._source.take_batch(until=self._until))
+            self._hand_over()
 
     def _on_quit(self, **_: Any) -> None:
         self._faults.guard(self._finish)()
@@ -190,14 +184,11 @@ class Standalone(Coordinator):
     def _finish(self) -> None:
         self._ended = True
         if self._state.start is not None:
-            self._put(self._source.take_batch(until=self._until, last=True))
+            self._hand_over(last=True)
 
-    def _put(self, batch: Batch) -> None:
-        self._outbox.put(batch)
+    def _hand_over(self, *, last: bool = False) -> None:
+        self._take(Parcel("local", os.getpid(), 1, self._source.take_batch(until=self._until, last=last)))
         self._write_state()
-
-    def _deliver(self, parcel: Parcel) -> None:
-        self._outbox.acknowledge(self._inbox.receive(parcel))
 
 
 class Master(Coordinator):
@@ -213,6 +204,7 @@ class Master(Coordinator):
     ) -> None:
         super().__init__(environment, configuration, exporter, outside)
         self._tally = tally
+        self._inbox = Inbox(self._take)
         self._missing_since: dict[str, float] = {}
 
     def start(self) -> None:

@@ -46,7 +46,7 @@ class LoopLag:
 
 
 class Lost(NamedTuple):
-    """What a second cost the users, in user-seconds; `overheads_ms` is client minus wire, ascending, a sample of many.
+    """What a second cost the users, in user-seconds; `overheads_ms` is client minus wire, of many a sample.
 
     `to_generator_s` is how long they waited for the event loop, `to_client_s` how long their client itself let them
     wait inside of requests: retries, back-off, hooks, limits of a pool.
@@ -85,8 +85,7 @@ class LostTime:
         late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
         waited = sum(overheads_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
         many = len(overheads_ms) > MAX_DIFFERENCES
-        shown = sorted(random.sample(overheads_ms, MAX_DIFFERENCES) if many else overheads_ms)
-        return Lost(late, max(0.0, waited), shown)
+        return Lost(late, max(0.0, waited), random.sample(overheads_ms, MAX_DIFFERENCES) if many else overheads_ms)
 
 
 def _emptied(values: list[T]) -> list[T]:
@@ -177,8 +176,3 @@ class ClockWatch:
             if best < self._CLOSE_NS:
                 break
         return apart
-
-
-def quantile(ascending: Sequence[float], q: float) -> float:
-    """Return the smallest value that at least the share `q` does not exceed; 0 of nothing."""
-    return ascending[min(len(ascending) - 1, int(q * len(ascending)))] if ascending else 0.0

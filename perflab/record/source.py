@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from typing import Any
 
 from gevent import getcurrent
@@ -13,12 +14,13 @@ from perflab.record.clients import InFlight
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, HealthRow, LatencyRow
 from perflab.record.exchange import take_exchange
-from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse
 from perflab.record.locust_statistics import LocustTally
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.role import Faults, listen_first
 from perflab.record.users import Duet, current_user_class
 from perflab.store.recorder_protocol import Totals
+from perflab.store.tables import quantile
 
 # A latency beyond this (eleven days) is none: a clock's reading, say.
 MAX_LATENCY_MS = 1e9
@@ -92,6 +94,7 @@ class Source:
             # Nobody could come or go meanwhile; by now the run may be over, and all of them gone.
             users = max(users, self._noted_users)
         self._noted_second, self._noted_users = second, users
+        lag, overhead = Counter(lags), Counter(lost.overheads_ms)
         row = HealthRow(
             second=second,
             users=users,
@@ -100,10 +103,10 @@ class Source:
             lag_ms=round(lags[-1], 2),
             rss_mb=round(use.rss_mb, 1),
             users_wanted=wanted,
-            lag_p50_ms=round(quantile(lags, 0.5), 2),
-            lag_p90_ms=round(quantile(lags, 0.9), 2),
-            client_overhead_p50_ms=round(quantile(lost.overheads_ms, 0.5), 2),
-            client_overhead_p99_ms=round(quantile(lost.overheads_ms, 0.99), 2),
+            lag_p50_ms=round(quantile(lag, 0.5) or 0.0, 2),
+            lag_p90_ms=round(quantile(lag, 0.9) or 0.0, 2),
+            client_overhead_p50_ms=round(quantile(overhead, 0.5) or 0.0, 2),
+            client_overhead_p99_ms=round(quantile(overhead, 0.99) or 0.0, 2),
             lost_s=round(lost.to_generator_s / seconds, 4),
             client_waits_s=round(lost.to_client_s / seconds, 4),
         )

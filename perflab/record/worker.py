@@ -107,7 +107,6 @@ class Observer(Role):
         self._take = self._faults.guard(exporter.take)
         self._inbox = Inbox(self._take)
         self._begun = False
-        self._number = 0
 
     def start(self) -> None:
         """Listen to this environment's events, or to its workers, from now on."""
@@ -134,8 +133,7 @@ class Observer(Role):
         self._exporter.wait_for_last_scrape()
 
     def _hand_over(self, source: Source) -> None:
-        self._number += 1
-        self._take(Parcel("local", os.getpid(), self._number, source.take_batch()))
+        self._take(Parcel("local", os.getpid(), 1, source.take_batch()))
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
         number = self._inbox.receive(Parcel.from_message(msg.data))

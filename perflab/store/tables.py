@@ -7,7 +7,7 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import truediv
@@ -69,6 +69,16 @@ def count_buckets(latencies_ms: Sequence[float]) -> dict[int, int]:
 def bucket_middle(bucket: int) -> float:
     """Return the latency in ms that stands for a bucket, within ±0.5 % of every value in it."""
     return float(f"{_GAMMA**bucket * _MIDDLE:.6g}")
+
+
+def quantile(counts: Mapping[float, int], q: float) -> float | None:
+    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
+    wanted, cumulative = q * sum(counts.values()), 0
+    for value in sorted(counts):
+        cumulative += counts[value]
+        if cumulative >= wanted:
+            return value
+    return None
 
 
 def create_table(path: Path, columns: Sequence[str]) -> None:

@@ -1,11 +1,11 @@
-"""A git ref's files in a folder of their own, to start a target from."""
+"""What git knows of a project: its commit, and the files of a ref in a folder of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,9 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
         # With an index of its own, and not as a worktree: a kill leaves nothing behind in the repository.
         own = {"GIT_DIR": str(repository), "GIT_WORK_TREE": str(files), "GIT_INDEX_FILE": str(place / "index")}
         try:
-            _git(files, *_LEAVING_NOTHING, "read-tree", "-u", "--reset", "--no-recurse-submodules", commit, **own)
+            _git(
+                files, *_LEAVING_NOTHING, "read-tree", "-u", "--reset", "--no-recurse-submodules", commit, variables=own
+            )
         except subprocess.CalledProcessError as error:
             why = " ".join(error.stderr.decode("utf-8", "replace").split())
             raise UsageError(f"git ref {ref!r} can't be checked out: {why}") from None
@@ -57,13 +59,23 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
         yield Checkout(folder, commit)
 
 
-def _line(folder: Path, *words: str) -> str:
+def git_commit(folder: Path) -> str | None:
+    """Return the commit of the checkout at `folder`, with ``+changes`` where files differ; None outside of one."""
+    try:
+        commit = _line(folder, "rev-parse", "HEAD", timeout_s=5)
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", timeout_s=5)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changed else commit
+
+
+def _line(folder: Path, *words: str, timeout_s: float | None = None) -> str:
     # A folder's name may end with a blank.
-    return os.fsdecode(_git(folder, *words)).removesuffix("\n")
+    return os.fsdecode(_git(folder, *words, timeout_s=timeout_s)).removesuffix("\n")
 
 
-def _git(folder: Path, *words: str, **further: str) -> bytes:
+def _git(folder: Path, *words: str, timeout_s: float | None = None, variables: Mapping[str, str] = {}) -> bytes:
     # In a hook git sets variables that would point it to another repository, or to its index.
     kept = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, capture_output=True, check=True, env={**kept, **further}).stdout
+    return subprocess.run(command, capture_output=True, check=True, env={**kept, **variables}, timeout=timeout_s).stdout

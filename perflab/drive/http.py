@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 T = TypeVar("T")
 
 # An answer may have no end. What its beginning takes tells how fast it comes.
-MOST_BYTES = 1_000_000
+MAX_ANSWER_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Question:
             connected = time.perf_counter()
             self._connection.request("GET", self._path)
             response = self._connection.getresponse()
-            response.read(MOST_BYTES)
+            response.read(MAX_ANSWER_BYTES)
             return HostAnswer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
         finally:
             self._connection.close()

@@ -25,7 +25,7 @@ def warn_of(plan: Plan, runs_dir: Path) -> str | None:
     if found is None:
         return None
     if differences := found.differences(this_machine(), these_versions()):
-        return f"warning: {str(path)!r} is not used: {'; '.join(differences)}; perflab calibrate writes it anew"
+        return f"warning: {str(path)!r} is not used: {'; '.join(differences)}; run perflab calibrate again"
     return beyond_ceilings(found, max(plan.users), plan.processes)
 
 

@@ -24,7 +24,7 @@ class SweepStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """Locust has been started for one run; `number` counts from 1 to `runs`."""
+    """Locust is being started for a run, the `number`-th (from 1 on) of `runs`."""
 
     run: RunDir
     users: int
@@ -35,7 +35,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run in progress, once a second. Times in seconds: `run_s` is the run's length, `left_s` the whole sweep's."""
+    """A run in progress, once a second; `run_s` is the run's length, `left_s` the time to the sweep's end."""
 
     run: RunDir
     users_wanted: int
@@ -65,7 +65,7 @@ Watcher = Callable[[RunTail, RunState | None], None]
 
 
 def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
-    """Return what tells `listen` how far a run has come; `later_s` is what comes after it, in seconds."""
+    """Return a watcher that reports a run's progress to `listen`; the sweep goes on for `later_s` after it."""
 
     def watch(tail: RunTail, state: RunState | None) -> None:
         start = state.start if state else None

@@ -1,4 +1,4 @@
-"""What a result depends on besides the plan: machine, versions, state of the code."""
+"""What a result depends on besides the plan: machine, versions, variables, state of the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 from perflab.drive.git import git_commit
 from perflab.store.manifest import Environment
 
-# What stands in the plan already, what only says where results go, and what may be a secret.
+# Variables that are part of the plan, that only say where results go, or that may be secret.
 _ELSEWHERE = re.compile(
     r"HOST|LAUNCH|HEALTH|LOCUSTFILE|LOCUST_OPTIONS|USERS(?:_MIN|_MAX)?$|SPAWN_RATE|DURATION|REPEATS|SEED$|PROCESSES|EXPECT_WORKERS|MASTER_BIND|"
     r"SETTLE|TIMEOUT|_DIR$|_ID$|PROMETHEUS|LABEL|LOG|PASSWORD|SECRET|TOKEN|KEY|URL|DSN|COOKIE|CREDENTIAL"
@@ -36,18 +36,18 @@ def fingerprint(environment: Mapping[str, str], root: Path) -> Environment:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that make and judge the figures."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that produce and judge the figures."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine() -> Environment:
-    """Return the machine's description; no host name, no user name."""
+    """Return a description of the machine, without host name or user name."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
@@ -58,9 +58,9 @@ def machine() -> Environment:
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that shape the load, other than those that are options of a plan.
+    """Return the variables that shape the load, except those that are options of the plan.
 
-    What may be a secret is left out by its name; of other texts than numbers nothing but a digest is told.
+    Variables whose name suggests a secret are left out; values other than numbers are given as digests.
     """
     return {
         name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(os.fsencode(value)).hexdigest()[:8]}"

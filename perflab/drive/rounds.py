@@ -1,4 +1,4 @@
-"""An A/B comparison: rounds in which both targets are loaded, side by side or in turns."""
+"""An A/B comparison: rounds in which both targets are loaded, side by side or in turn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GoOn = Callable[[AbDir, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two: the plan that its targets are started by, from which folder, and its code's commit."""
+    """The baseline or the candidate: the plan and folder from which its targets are started, and its commit."""
 
     plan: Plan
     folder: Path
@@ -49,10 +49,10 @@ def run_ab(
 ) -> AbDir:
     """Make rounds as long as `go_on` wants another one, and return the comparison's folder.
 
-    `go_on` is asked before each round, with the number of those that there are. Nothing is left under `runs_dir` unless
-    a first round could start. Raises UsageError, LocustfileError and TargetError; a round that an exception cuts short
-    stays on disk as interrupted, and `resumed` goes on after it. A target that is lost, and not started anew for each
-    round, ends the comparison: it has failed, unless it had come to a look before.
+    `go_on` is called before each round with the number of rounds so far. Nothing is left under `runs_dir` unless a
+    first round could start. Raises UsageError, LocustfileError and TargetError; a round cut short by an exception stays
+    on disk as interrupted, and `resumed` continues after it. A lost target that isn't restarted for each round ends the
+    comparison, which has failed unless there was a look before.
     """
     check_ports(ab.plan, environment)
     with (
@@ -78,7 +78,7 @@ def run_ab(
                     begun(place)
                 lost = _make_round(ab, place, sides, loaded, number, environment, listen)
             if lost and not (ab.restart and all(side.plan.launch for side in sides)):
-                # What comes after it would be measured against nothing.
+                # There is nothing left to measure against.
                 manifest = read_manifest(place.manifest, AbManifest)
                 if not manifest.rounds:
                     write_manifest(place.manifest, manifest.model_copy(update={"status": "failed"}))
@@ -103,7 +103,7 @@ def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
 
 @contextlib.contextmanager
 def _open_targets(sides: Sequence[_Side], environment: Mapping[str, str], number: int) -> Iterator[list[Target]]:
-    """Start both targets at the same time; in odd rounds the candidate is the first."""
+    """Start both targets at the same time; in odd rounds the candidate goes first."""
     order = list(range(len(sides)))[:: -1 if number % 2 else 1]
     with contextlib.ExitStack() as stack:
         ready = {at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order}
@@ -119,7 +119,7 @@ def _begin(
     environment: Mapping[str, str],
     root: Path,
 ) -> AbDir:
-    # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
+    # Git may take seconds, and a Ctrl-C in them must not leave a folder without a manifest.
     about = fingerprint(environment, root)
     place = create_ab(runs_dir, ab.plan.label)
     for name, sweep, side, target in zip(SIDES, place.sides, sides, targets, strict=True):
@@ -140,7 +140,7 @@ def _begin(
 
 
 def _without_secrets(ab: AbPlan) -> AbPlan:
-    """Return the plan as it may be written down."""
+    """Return the plan as it may be written to a file."""
     sides = {
         name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
         for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
@@ -157,17 +157,17 @@ def _make_round(
     environment: Mapping[str, str],
     listen: Listener,
 ) -> bool:
-    """Load both sides at all levels, up to one at which a target is lost; return whether one is."""
+    """Load both sides at all levels, up to one at which a target is lost; return whether one was."""
     plan = ab.plan
     lost = False
-    # A round that can't be used is made again.
+    # A round that can't be used is repeated.
     runs = max(ab.looks[-1], number) * len(plan.users)
     for current, users in enumerate(plan.users, start=(number - 1) * len(plan.users) + 1):
         lanes = [
             lane_of(sweep, users, number, side.plan, target, side.commit)
             for sweep, side, target in zip(place.sides, sides, targets, strict=True)
         ]
-        # Which side comes first is left to chance, or it would be part of the difference.
+        # In random order, or else the order would be part of the difference.
         random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
         later_s = max(0, runs - current) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
         for together in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
@@ -181,7 +181,7 @@ def _make_round(
 
 
 def _count_rounds(sweep: SweepDir, number: int) -> None:
-    """Let a side's manifest, as that of a sweep, tell of the rounds that there are."""
+    """Update a side's manifest, which is that of a sweep, with the number of rounds so far."""
     manifest = read_manifest(sweep.manifest, SweepManifest)
     plan = manifest.plan.model_copy(update={"repeats": number})
     write_manifest(sweep.manifest, manifest.model_copy(update={"plan": plan, "status": "complete"}))

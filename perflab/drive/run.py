@@ -1,6 +1,6 @@
-"""One run: Locust at one user count, watched until its end, and what it leaves in ``run.json``.
+"""A run: Locust at one user count, watched until its end and summarised in ``run.json``.
 
-In a duet one Locust makes two runs at once, each against a target of its own.
+In a duet one Locust makes two runs at once, each against its own target.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
-# A source tells of a second when it is over, and is asked for the rest at the window's end: it may lack the last ones.
+# A source reports a second when it is over, and may not have reported the last ones when the window ends.
 LAST_SECONDS = 2.0
-# What Locust's master says when too few workers have come.
+# What Locust's master logs when too few workers have connected.
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A run to be made: its folder, its manifest at the beginning, its target, and its plan with the secrets in it."""
+    """A run to be made: its folder, its initial manifest, its target, and its plan with secrets."""
 
     run: RunDir
     manifest: RunManifest
@@ -53,14 +53,14 @@ def execute_run(
     watch: Watcher,
     limits_ms: Iterable[float] = (),
 ) -> list[RunManifest]:
-    """Run Locust once and return the final manifest of each lane, which is on disk too.
+    """Run Locust once and return the final manifest of each lane, which is also written to disk.
 
-    With two lanes, half of the users load each of their targets; Locust's own files lie with the first run, and the
-    plan is the first one's. Both lanes get the same seed and the same run id, so that their users do the same.
-    `limits_ms` are the latencies that objectives allow, for the exporter's buckets.
+    With two lanes, half of the users load each of the targets; Locust's own files are in the folder of the first run,
+    whose plan applies. Both lanes get the same seed and run id, so that their users do the same. `limits_ms` are the
+    latency limits of the objectives, for the exporter's buckets.
 
     `watch` is called about once a second. On any exception, Ctrl-C included, Locust is stopped, the run is kept as
-    interrupted, and the exception goes on.
+    interrupted, and the exception is passed on.
     """
     first = lanes[0]
     run, manifest, plan = first.run, first.manifest, first.plan
@@ -105,7 +105,7 @@ def execute_run(
 
 
 def _begin(lane: Lane) -> None:
-    """Make a run's folder, with its manifest from its first moment on: no sweep with a run without one can be read."""
+    """Make a run's folder, complete with its manifest: a sweep that has a run without one can't be read."""
     with scratch_folder("run", lane.run.path.parent) as place:
         begun = RunDir(place / lane.run.name)
         begun.path.mkdir()
@@ -117,7 +117,7 @@ def _begin(lane: Lane) -> None:
 def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: RedactedLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
-    # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
+    # Locust ends by itself after --run-time and --stop-timeout; after that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
     latest_end = (
         time.monotonic() + waiting + 3 * plan.run_time_s(manifest.users) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
@@ -167,14 +167,14 @@ class _TargetRecorder:
 
 
 def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) -> RunManifest:
-    """Fold the run's state into the manifest and write it; Locust's log lies in the run `logged`.
+    """Merge the run's state into the manifest and write it; Locust's log is in the folder of the run `logged`.
 
-    `seen` is what came of its requests, second by second.
+    `seen` are the outcomes of its requests by second.
     """
     run, manifest = lane.run, lane.manifest
     state = read_state(run.path) or RunState()
     error = None
-    # Whoever has interrupted a run doesn't wait for a host that may be gone.
+    # Whoever interrupts a run should not have to wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
     silent = state.window_end is not None and find_silence(seen, state.window_end) is not None
     lost = silent or (asked and lane.target.lost)
@@ -190,7 +190,7 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) ->
         recorded = {"window": window, "evidence": _evidence(state, code, lost, error), "suite": state.suite}
         manifest = RunManifest(**(dict(manifest) | changes | recorded))
     except ValidationError as invalid:
-        # Nobody could read it again.
+        # It couldn't be read again.
         error = f"what the recorder reported of the run is impossible: {first_problem(invalid)}"
         changes |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
         manifest = RunManifest(**(dict(manifest) | changes))
@@ -216,7 +216,7 @@ def _evidence(state: RunState, code: int, target_lost: bool, error: str | None) 
 def _source_evidence(source: SourceState, state: RunState) -> SourceEvidence:
     reported_s = 0 if source.last_second is None else source.last_second + 1
     missing_s = 0.0 if state.window_end is None else max(0.0, state.window_end - reported_s)
-    # One that goes in good order while the others stay takes its users' requests with it, too.
+    # A source that leaves in good order before the others takes its users' requests with it, too.
     left = state.window_over and source.last_second is not None and missing_s > LAST_SECONDS
     lost = not source.complete or left
     return SourceEvidence(**dict(source.totals), pid=source.pid, lost=lost, missing_s=missing_s if lost else 0.0)
@@ -225,10 +225,10 @@ def _source_evidence(source: SourceState, state: RunState) -> SourceEvidence:
 def _why(run: RunDir, manifest: RunManifest, state: RunState) -> str:
     plan = manifest.plan
     if plan.expect_workers and state.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
-        return f"fewer than {plan.expect_workers} workers came to {plan.master_bind} within {WORKERS_WAIT_S} s"
+        return f"fewer than {plan.expect_workers} workers connected to {plan.master_bind} within {WORKERS_WAIT_S} s"
     if state.end is None:
         with run.locust_log.open("rb") as log:
-            # How far it had come is no reason why it ended.
+            # How far it had come doesn't say why it ended.
             return last_line(log.fileno(), without=_PROGRESS) or "its log doesn't say why"
-    # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
+    # It ended in good order: somebody stopped it, perhaps the locustfile, or it never had all of its users.
     return f"{state.users_reached} of {manifest.users} users had been running"

@@ -18,7 +18,7 @@ from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import Environment, RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.scratch import hold
 
-# Starting Locust, draining requests and writing Locust's own files take about this long beside the plan.
+# Starting Locust, waiting for last requests and writing Locust's own files take about this long beside the plan.
 OVERHEAD_PER_RUN_S = 4.0
 
 
@@ -34,7 +34,7 @@ def run_sweep(
     """Run the plan and return the sweep's folder. Nothing is left under `runs_dir` unless a first run could start.
 
     `root` is the project's folder, whose git commit is recorded. Raises UsageError, LocustfileError and TargetError
-    before anything is written; a KeyboardInterrupt goes on after the current run has been kept as interrupted.
+    before anything is written; a KeyboardInterrupt is passed on once the current run has been kept as interrupted.
     """
     check_ports(plan, environment)
     with (
@@ -43,7 +43,7 @@ def run_sweep(
         contextlib.ExitStack() as held,
     ):
         finish_check()
-        # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
+        # Git may take seconds, and a Ctrl-C in them must not leave a folder without a manifest.
         about = fingerprint(environment, root)
         sweep = create_sweep(runs_dir, plan.label)
         held.enter_context(hold(sweep.path))
@@ -51,7 +51,7 @@ def run_sweep(
         write_manifest(sweep.manifest, manifest)
         listen(SweepStarted(sweep, plan, target.host))
         limits_ms = sorted({limit.limit for limit in objectives.limits if limit.percentile is not None})
-        # Rounds over all levels rather than all repeats of a level: slow drifts of the machine then hit all levels.
+        # All levels in turn rather than all repeats of a level, so that slow drifts of the machine affect all levels.
         runs = [(users, repeat) for repeat in range(1, plan.repeats + 1) for users in plan.users]
         for number, (users, repeat) in enumerate(runs, start=1):
             lane = lane_of(sweep, users, repeat, plan, target, about["git_commit"])
@@ -67,7 +67,7 @@ def run_sweep(
 def sweep_manifest(
     sweep: SweepDir, label: str, plan: Plan, objectives: Objectives, target: Target, about: Environment
 ) -> SweepManifest:
-    """Return the manifest of a sweep that begins now; `about` says where and with what it is made."""
+    """Return the manifest of a sweep that begins now in the environment `about`."""
     return SweepManifest(
         id=sweep.id,
         label=label,
@@ -80,7 +80,7 @@ def sweep_manifest(
 
 
 def lane_of(sweep: SweepDir, users: int, repeat: int, plan: Plan, target: Target, commit: str | None) -> Lane:
-    """Return a run of a sweep that is to be made; `commit` is that of the code that it is made with."""
+    """Return a run of a sweep that is to be made from the code of `commit`."""
     manifest = RunManifest(
         sweep_id=sweep.id,
         users=users,
@@ -102,12 +102,12 @@ def make_run(
     listen: Listener,
     limits_ms: Iterable[float] = (),
 ) -> list[RunManifest]:
-    """Run Locust once as `execute_run` does, and report it: the `number`-th of `runs`, `later_s` before the end."""
+    """Execute a run, the `number`-th of `runs`, and report it to `listen`; the sweep goes on for `later_s` after it."""
     first = lanes[0]
     listen(RunStarted(first.run, first.manifest.users, first.manifest.repeat, number, runs))
     watcher = progress_watcher(first.run, first.plan, first.manifest.users, later_s, listen)
     done = execute_run(lanes, environment, watcher, limits_ms)
-    # Of several the worse one, with the requests of all.
+    # Of several runs the worse one is reported, with the requests of all.
     worse = min(done, key=lambda manifest: manifest.status == "complete")
     requests = sum(manifest.evidence.requests_recorded for manifest in done)
     evidence = worse.evidence.model_copy(update={"requests_recorded": requests})

@@ -1,4 +1,4 @@
-"""Locust's two HTTP clients: their requests are followed, and go only where load is allowed to go."""
+"""Locust's two HTTP clients: which requests are in flight, and where requests may go."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from perflab.record.outcome import name_of
 from perflab.record.users import current_user_class
 from perflab.vocabulary.redact import redact_values
 
-# Names repeat, unless somebody lets every request have its own.
+# Names repeat, unless a locustfile gives every request its own.
 _redacted = lru_cache(maxsize=1024)(redact_values)
 
 
 class CutOff(NamedTuple):
-    """A request that was cut off: no event tells of it. It began at `began`, in epoch seconds."""
+    """A request that was cut off, for which Locust fires no event; `began` is in epoch seconds."""
 
     began: float
     method: str
@@ -40,10 +40,10 @@ class CutOff(NamedTuple):
 
 
 class InFlight:
-    """The requests that Locust's clients have begun and not ended, and those that were cut off."""
+    """The requests of Locust's clients that are in flight, and those that were cut off."""
 
     def __init__(self) -> None:
-        # One for each user's greenlet, not one a request; it goes with its greenlet.
+        # One exchange per user greenlet, not per request; it goes away with its greenlet.
         self._exchanges: WeakSet[Exchange] = WeakSet()
         self._cut_off: list[CutOff] = []
 
@@ -56,10 +56,7 @@ class InFlight:
             session.request = self._followed(session.request)  # type: ignore[method-assign]
 
     def take_cut_off(self, *, give_up: bool = False) -> list[CutOff]:
-        """Return the requests that Locust has cut off since the last call.
-
-        With `give_up` those that still wait are cut off too.
-        """
+        """Return the requests that Locust has cut off since the last call, with `give_up` those in flight as well."""
         cut_off, self._cut_off = self._cut_off, []
         if give_up:
             cut_off += [_cut_off(exchange) for exchange in self._exchanges if exchange.under_way is not None]
@@ -74,7 +71,7 @@ class InFlight:
         ) -> Any:
             called = name or session.request_name or url
             if isinstance(called, str) and ("?" in called or "@" in called) and (clean := _redacted(called)) != called:
-                # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
+                # Without a name the URL is the name, in Locust's own files too, and it may contain a token.
                 name = called = clean
             greenlet: Any = getcurrent()
             try:
@@ -102,7 +99,7 @@ class InFlight:
         return followed
 
     def _new(self, greenlet: Any, last: Exchange | None) -> Exchange:
-        """Return the exchange of a request for whose greenlet there is none, or whose last one is not done with."""
+        """Return a new exchange for a greenlet that has none yet, or whose last one is still in use."""
         exchange = greenlet.perflab_exchange = Exchange()
         exchange.user_class = current_user_class()
         if last is not None:
@@ -117,34 +114,38 @@ def _cut_off(exchange: Exchange) -> CutOff:
 
 
 class NotAllowedError(RequestException, ConnectionError):
-    """A request that was not made: load may not go to its host. Both of Locust's clients count it as failed."""
+    """A request that was not sent, because its host is not allowed. Both of Locust's clients count it as failed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        # Locust's fast client takes whatever an error has under this name for an answer.
+        # Locust's fast client takes whatever an error has under this name for a response.
         del self.response
 
 
 class AllowedHosts:
-    """The hosts that the requests of an environment's users may go to, by name or by name and port."""
+    """The hosts to which an environment's users may send requests: this machine, the target, and those allowed by name.
+
+    A redirect, or a URL built by the locustfile, may lead anywhere. Such a request fails before anything is sent.
+    Other connections of a locustfile, to a database for instance, are not checked.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._named = allowed_hosts(os.environ)
-        self._known: set[str] = set()
+        self._checked: set[str] = set()
 
     def install(self) -> None:
-        """Look at every request of Locust's two clients from now on, each step of a redirect by itself."""
+        """Check every request of Locust's two clients from now on, and each step of a redirect."""
         HttpSession.send = self._sending(HttpSession.send)  # type: ignore[method-assign]
         LocustUserAgent._urlopen = self._opening(LocustUserAgent._urlopen)  # type: ignore[method-assign]
 
     def check(self, name: str, port: int | None) -> None:
-        """Raise NotAllowedError if a request may not go to a host, named as the client understands its URL."""
+        """Raise NotAllowedError if requests may not go to a host, named as the client parses its URL."""
         name = name.strip("[]").lower()
-        # A worker learns from its master where its users go.
+        # A worker learns the target's host from its master.
         target = urlsplit(self._environment.host or "").hostname
         if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
-            # As any request does: a user that makes one after the other would let nobody else have a turn.
+            # As any request does: otherwise a user that makes one after the other would block the event loop.
             gevent.sleep(0)
             raise NotAllowedError(
                 f"{name!r} is neither this machine nor the target, and is not allowed: name it with --allow-host "
@@ -154,16 +155,16 @@ class AllowedHosts:
     def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
-            # A redirect may lead to what names no host, mailto: for one; requests has its own answer to that.
+            # A redirect may lead to a URL without a host, such as mailto:; requests refuses it by itself.
             parts = request.url.split("/", 3)
             origin = parts[2] if len(parts) > 2 else ""
-            if origin and origin not in self._known:
+            if origin and origin not in self._checked:
                 try:
                     url = parse_url(request.url)
                 except LocationParseError as error:
                     raise InvalidURL(error, request=request) from None
                 self.check(url.host or "", url.port)
-                self._known.add(origin)
+                self._checked.add(origin)
             return send(session, request, **how)
 
         return sending
@@ -171,9 +172,9 @@ class AllowedHosts:
     def _opening(self, urlopen: Callable[..., Any]) -> Callable[..., Any]:
         def opening(agent: Any, request: Any) -> Any:
             origin = request.url_split.netloc
-            if origin not in self._known:
+            if origin not in self._checked:
                 self.check(request.url_split.host, request.url_split.port)
-                self._known.add(origin)
+                self._checked.add(origin)
             return urlopen(agent, request)
 
         return opening

@@ -1,4 +1,4 @@
-"""The recorder of the process that knows the plan: standalone, or a master with its workers."""
+"""The recorder in the process that knows the plan: a standalone process, or a master with its workers."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from perflab.store.recorder_protocol import RunConfiguration, SourceState, Total
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
 
-# Locust tells that spawning is complete once it has asked for the last user, not once that user runs.
+# Locust reports that spawning is complete once it has requested the last user, not once that user runs.
 LAST_USER_S = 3.0
 POLL_S = 0.1
-# A worker that has stopped still has to hand over its last rows; one that is missing may come back.
+# A worker that has stopped still has to deliver its last rows; one that is missing may come back.
 HAND_OVER_S = 10.0
 MISSING_S = 10.0
 ASK_AGAIN_S = 2.0
-# A run that is cut short is no result: whoever has ended it must not wait for stragglers.
+# A run that is cut short is not a result: whoever ended it should not have to wait for stragglers.
 CUT_SHORT_S = 2.0
 
 
 class Coordinator(Role):
-    """The process that knows the plan: it writes the tables, opens and closes the steady window, ends the run."""
+    """Writes the tables, opens and closes the steady window, and ends the run."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Coordinator(Role):
         listen = self._environment.events
         self._listen(listen.test_start, self._on_test_start)
         self._listen(listen.spawning_complete, self._on_spawning_complete)
-        # After all others, whose exceptions are of the run too.
+        # After all others, whose exceptions belong to the run too.
         listen_last(listen.quit, self._faults.guard(self._on_quit))
         gevent.spawn(self._tick_for_ever)
 
@@ -82,7 +82,7 @@ class Coordinator(Role):
         self._writer.write_state()
 
     def _totals(self) -> Totals:
-        """Return what this process has counted beside its sources."""
+        """Return what this process itself has counted, its sources not included."""
         return Totals.model_construct(
             exceptions=self._exceptions, recorder_faults=self._faults.count, recorder_fault=self._faults.first
         )
@@ -97,7 +97,7 @@ class Coordinator(Role):
 
     def _on_test_start(self, **_: Any) -> None:
         if self._state.start is None:
-            # A whole second of the epoch, so that every source tells the run's seconds without being told its start.
+            # A whole second of the epoch, so that sources can assign seconds without knowing the run's start.
             self._state.start = int(time.time())
             self._state.suite = describe_suite(self._environment) | {"hosts": self._hosts}
             self._write_state()
@@ -116,14 +116,14 @@ class Coordinator(Role):
         # Whole seconds, because a sample knows only the second in which its request began.
         state.window_start = math.ceil(time.time() - start + self._configuration.settle_s)
         state.window_end = state.window_start + math.ceil(self._configuration.duration_s)
-        # First of all: what is written on a full disk may fail, and the run must end all the same.
+        # Before anything is written: on a full disk that may fail, and the run has to end all the same.
         gevent.spawn_later(start + state.window_end - time.time(), self._faults.guard(self._end_run))
         self._write_state()
 
     def _end_run(self) -> None:
         self._faults.guard(end_think_times)()
         self._state.window_over = True
-        # Users that died or stopped on the way are not replaced: the load was not the planned one.
+        # Users that died or stopped early are not replaced, so the load was not the planned one.
         self._state.users_reached = min(self._state.users_reached, self._runner.user_count)
         self._runner.quit()
 
@@ -139,7 +139,7 @@ class Coordinator(Role):
             self._exporter.wait_for_last_scrape()
 
     def _write_report(self) -> None:
-        """Write Locust's own report, of which perflab uses nothing; without it the run is as good."""
+        """Write Locust's own report. perflab doesn't use it, so the run is still good without it."""
         path = RunDir(Path(self._configuration.run_dir)).locust_html
         try:
             with naming(path):
@@ -152,7 +152,7 @@ class Coordinator(Role):
 
 
 class Standalone(Coordinator):
-    """One process that makes the requests and writes their tables."""
+    """A single process that makes the requests and writes the tables."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class Standalone(Coordinator):
         super().start()
 
     def _tick(self, second: int) -> None:
-        # The process may stay for a while after its last batch, until somebody has fetched its figures.
+        # The process may stay alive for a while after its last batch, until its metrics have been scraped.
         if self._state.start is not None and not self._ended:
             self._source.note_health(second)
             self._hand_over()
@@ -192,7 +192,7 @@ class Standalone(Coordinator):
 
 
 class Master(Coordinator):
-    """Writes what its workers deliver, and lets no worker go before it has delivered."""
+    """Writes what its workers deliver, and lets none of them quit before it has delivered everything."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class Master(Coordinator):
         super()._on_test_start()
         for node in self._runner.clients.all:
             self._expect(node.id)
-            # It comes before what makes the worker begin: it keeps all of its batches for somebody who listens.
+            # Sent before the message that starts the worker, so that it knows that somebody listens.
             self._tell(node.id, TAKEN, {"number": 0})
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
@@ -227,19 +227,19 @@ class Master(Coordinator):
             self._expect(client_id)
 
     def _expect(self, node_id: str) -> None:
-        """A worker that never delivers anything must be missed, too."""
+        """Expect batches of a worker, so that one that never delivers anything is missed."""
         self._state.sources.setdefault(self._name(node_id), SourceState())
 
     def _name(self, node_id: str) -> str:
         return f"worker-{self._runner.get_worker_index(node_id)}"
 
-    def _tick(self, second: int) -> None:  # noqa: ARG002 - the master makes no requests that could be told of
+    def _tick(self, second: int) -> None:  # noqa: ARG002 - a master makes no requests of its own
         if self._state.start is not None:
             self._note_missing()
             self._write_state()
 
     def _totals(self) -> Totals:
-        # It makes no requests itself: its statistics are made of its workers' reports.
+        # A master makes no requests: its statistics are the sum of its workers' reports.
         return super()._totals().model_copy(update={"stats_resets": self._tally.resets})
 
     def _note_missing(self) -> None:
@@ -252,14 +252,14 @@ class Master(Coordinator):
                 self._missing_since.setdefault(name, now)
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
-        # What comes before the start stays unacknowledged, and comes again.
+        # What arrives before the start stays unacknowledged, and is sent again.
         if self._state.start is not None:
             number = self._inbox.receive(Parcel.from_message(msg.data))
             self._tell(msg.node_id, TAKEN, {"number": number})
 
     def _on_test_stopping(self, **_: Any) -> None:
-        """Wait until every worker has let its requests come back and has handed over its last rows."""
-        # Nobody is to get new users now, not even a worker that comes back.
+        """Wait until every worker has let its requests finish and has delivered its last rows."""
+        # No worker may get new users now, not even one that comes back.
         self._runner._users_dispatcher = None
         draining = self._environment.stop_timeout if self._state.window_over else 0.0
         until = self._until if self._state.window_over else time.time()
@@ -267,7 +267,7 @@ class Master(Coordinator):
         ask_at = 0.0
         while self._still_expected() and time.monotonic() < latest:
             if time.monotonic() >= ask_at:
-                # Again and again, because a message may be lost with a connection.
+                # Repeatedly, because a message may be lost with its connection.
                 ask_at = time.monotonic() + ASK_AGAIN_S
                 for node in self._runner.clients.all:
                     self._tell(node.id, STOP, {"until": until})
@@ -285,10 +285,10 @@ class Master(Coordinator):
         try:
             self._runner.send_message(kind, data, client_id=node_id)
         except RPCError:
-            # The connection is down: both sides ask again.
+            # The connection is down: both sides send again later.
             return
 
 
 def _exit_code(wanted: object) -> int | None:
-    """Return the exit code that a locustfile has set, None for none; what is no number is 1 to Python."""
+    """Return the exit code that a locustfile has set, None for none; Python takes anything but a number for 1."""
     return wanted if wanted is None or isinstance(wanted, int) else 1

@@ -1,4 +1,4 @@
-"""Requests on their way into ``latency.csv`` and ``failures.csv``: counted in memory, handed over once a second."""
+"""Requests on their way into ``latency.csv`` and ``failures.csv``: counted in memory, delivered once a second."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from perflab.store.tables import bucket_middle, count_buckets
 from perflab.vocabulary.measure import CLIENT, MEASURES
 from perflab.vocabulary.text import request_name
 
-# A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
-# each request a name of its own.
+# Neither a target that fails with a new message each time, nor a locustfile that gives each request its own name, may
+# fill the memory or the disk.
 MAX_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
 MAX_NAMES, FURTHER_NAMES = 100_000, "(further names)"
 
-# What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
-# status (0 without one), user class.
+# What requests share that are counted together: the second in which they began, method, name, outcome, HTTP status (0
+# without one), user class.
 Key = tuple[int, str, str, str, int, str]
 # Latencies in ms, a list a measure.
 Cell = tuple[list[float], list[float], list[float], list[float]]
 
 
 class Counts:
-    """Requests and failures since the last hand-over. Memory is bounded by one second's requests.
+    """Requests and failures since the last delivery. Memory is bounded by one second's requests.
 
     Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
     """
 
     def __init__(self) -> None:
         self.overheads_ms: list[float] = []
-        """Client minus wire of the requests that were handed over last, where there is a wire time."""
+        """Client minus wire time of the requests that were taken last, where there is a wire time."""
         self.total = self.unstamped = self.untimed = 0
-        """Finished requests, successful ones without a wire time, and ones without a latency, that were handed over."""
-        # Latencies are only kept, and all of a second are sorted into buckets in one go: many times faster than to do
-        # it between two requests, and the generator's time is what the service's must not be mistaken for. Lists of
-        # numbers, because what has members is gone through by Python's garbage collector again and again.
+        """Requests taken so far: all finished ones, successful ones without a wire time, those without a latency."""
+        # Latencies are only collected, and sorted into buckets once a second: many times faster than doing it between
+        # two requests, and time that the generator spends looks like the service's. Lists of numbers, because Python's
+        # garbage collector scans anything that has members again and again.
         self.cells: dict[Key, Cell] = {}
-        """What was noted since the last hand-over; the dict stays the same one."""
+        """The requests noted since the last delivery; always the same dict."""
         self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
@@ -60,22 +60,22 @@ class Counts:
             if measured[1] is not None:
                 connect.append(measured[1])
         elif key[3] == "ok":
-            # The client clock stands in, and the row says so.
+            # The client's time is the fallback, and the row says so.
             stand_in.append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
-        """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
+        """Count a request that never came back: all that is known is that it took longer than `waited_ms`."""
         self._unanswered.setdefault((second, method, name, UNANSWERED, 0, user_class), []).append(waited_ms)
 
     def add_failure(
         self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
     ) -> None:
-        """Count one failure by its message; beyond `MAX_MESSAGES` different ones they share a text."""
+        """Count one failure by its message; beyond `MAX_MESSAGES` different ones, all share one text."""
         key = (second, method, name, outcome, status, self._messages.bound(message), user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
     def take_latency(self) -> list[LatencyRow]:
-        """Return what came since the last call."""
+        """Return the requests since the last call."""
         self.overheads_ms = []
         rows: list[LatencyRow] = []
         cells = self.cells.copy()

@@ -1,8 +1,8 @@
-"""Handing rows from the processes that make requests to the one that writes: nothing is lost, nothing lands twice.
+"""Delivery of rows from the processes that make requests to the one that writes: none is lost, none arrives twice.
 
-A source numbers its batches from 1 on and keeps each until it is acknowledged; what is not acknowledged in time is
-sent again. The receiver takes batches strictly in order and acknowledges the last one that it took, so a batch that
-comes twice, or after one that got lost, changes nothing (go-back-N).
+A source numbers its batches from 1 on and keeps each until it is acknowledged; batches that are not acknowledged in
+time are sent again. The receiver takes batches strictly in order and acknowledges the last one that it took, so a
+duplicate, or a batch that follows a lost one, changes nothing (go-back-N).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 
 from perflab.store.recorder_protocol import Totals
 
-# A batch a second: a master that has said nothing for a minute is none of perflab's.
+# One batch per second: a master that hasn't answered for a minute isn't one of perflab's.
 MAX_UNHEARD = 60
 
 
-# Between the name of a user's class and the side that the user belongs to, in the rows of a duet. Hardly a class of
-# Python has it in its name.
+# In the rows of a duet, between the name of the user's class and the user's side. Hardly any Python class has it in its
+# name.
 MARK = "@"
 
 
 class LatencyRow(NamedTuple):
-    """Requests that are alike but for their latency: `counts` has how many there are of each of `latencies_ms`.
+    """Requests that differ only in their latency: `counts` has the number of each of `latencies_ms`.
 
-    A latency is None where the requests have none. `status` is that of HTTP, empty without one.
+    A latency is None if the requests have none; `status` is the HTTP status, empty without one.
     """
 
     second: int
@@ -41,7 +41,7 @@ class LatencyRow(NamedTuple):
 
 
 class FailureRow(NamedTuple):
-    """Failed requests that are alike."""
+    """Failed requests with the same message."""
 
     second: int
     method: str
@@ -54,7 +54,7 @@ class FailureRow(NamedTuple):
 
 
 class HealthRow(NamedTuple):
-    """A second of the generator: the columns of ``generator.csv`` but for the source."""
+    """One second of the generator's health: the columns of ``generator.csv`` except for the source."""
 
     second: int
     users: int
@@ -119,10 +119,10 @@ class Parcel:
 
 
 class Outbox:
-    """The batches of one source that were not acknowledged yet."""
+    """The batches of one source that haven't been acknowledged yet."""
 
     def __init__(self, send: Callable[[Parcel], None], source: str, pid: int, patience_s: float = 2.0) -> None:
-        """`send` may fail silently; what is not acknowledged within `patience_s` is sent again."""
+        """`send` may fail silently; batches that are not acknowledged within `patience_s` are sent again."""
         self._send = send
         self._source, self._pid = source, pid
         self._patience_s = patience_s
@@ -139,8 +139,8 @@ class Outbox:
     def put(self, batch: Batch) -> None:
         """Number a batch and send it.
 
-        Where nothing was ever acknowledged, nobody listens: what waits is then given up before it fills the memory, and
-        whoever listens later gets what comes from now on.
+        If nothing was ever acknowledged, nobody listens: the waiting batches are then dropped before they fill the
+        memory, and whoever listens later gets the batches from then on.
         """
         if not self._heard and len(self._waiting) >= MAX_UNHEARD:
             self._waiting.clear()
@@ -152,12 +152,12 @@ class Outbox:
         self._send(parcel)
 
     def strip(self, number: int) -> None:
-        """Take the rows out of a batch that can't be sent and would hold up all others. Its totals remain."""
+        """Drop the rows of a batch that can't be sent and would block all others; its totals remain."""
         parcel = self._waiting[number]
         self._waiting[number] = replace(parcel, batch=Batch(totals=parcel.batch.totals, last=parcel.batch.last))
 
     def acknowledge(self, number: int) -> None:
-        """Forget everything up to batch `number`, which is 0 where nothing was taken yet but somebody listens."""
+        """Drop all batches up to `number`, which is 0 if none was taken yet but somebody listens."""
         self._heard = True
         taken = [waiting for waiting in self._waiting if waiting <= number]
         for waiting in taken:
@@ -166,7 +166,7 @@ class Outbox:
             self._sent_at = time.monotonic()
 
     def repeat(self) -> None:
-        """Send again, in order, what has waited for too long."""
+        """Send the waiting batches again, in order, if they have waited for too long."""
         if self._waiting and time.monotonic() - self._sent_at > self._patience_s:
             self._sent_at = time.monotonic()
             for parcel in list(self._waiting.values()):
@@ -181,7 +181,7 @@ class Inbox:
         self._last: dict[str, int] = {}
 
     def receive(self, parcel: Parcel) -> int:
-        """Take the parcel if it is the source's next one; return the number of the last one taken."""
+        """Take the parcel if it is the source's next; return the number of the last one taken."""
         last = self._last.get(parcel.source, 0)
         if parcel.number == last + 1:
             self._take(parcel)

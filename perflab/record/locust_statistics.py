@@ -1,8 +1,8 @@
-"""Locust's own statistics: without secrets, of bounded size, and counted however often somebody resets them.
+"""Locust's own statistics: redacted, bounded in size, and counted across resets.
 
-Whatever a locustfile puts into a name or a failure, or raises, goes into Locust's CSV files and its HTML report: a
-request's headers with their token and cookie, as often as not. And Locust writes each name and each kind of failure
-anew every second: with 20 000 of them it does hardly anything else.
+Whatever a locustfile puts into a name or a failure, or raises, ends up in Locust's CSV files and HTML report: often a
+request's headers with token and cookie. And Locust writes every name and every kind of failure again each second: with
+20 000 of them it hardly does anything else.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from perflab.vocabulary.text import request_name
 MAX_NAMES = MAX_ERRORS = MAX_EXCEPTIONS = 1000
 FURTHER_EXCEPTIONS = "(further exceptions)"
 
-# Texts repeat, and a broken target must not cost the generator its time.
+# Texts repeat, and a broken target must not keep the generator busy.
 _redacted = lru_cache(maxsize=1024)(redact)
 
 
 def _brief(text: str) -> str:
-    # An answer's whole body, as often as not; Locust keeps each such text, and writes it into its files.
+    # Often a response's whole body, which Locust would keep and write into its files.
     return _redacted(beginning(text))
 
 
@@ -39,14 +39,14 @@ def _brief_lines(text: str) -> str:
 
 
 def redact_statistics() -> None:
-    """Take secrets out of the names, failures and exceptions that Locust keeps from now on, and bound their number."""
+    """Redact the names, failures and exceptions that Locust keeps from now on, and bound their number."""
     EntriesDict.__missing__ = _listed_entry  # type: ignore[method-assign]
     RequestStats.log_error = _redacting_error(RequestStats.log_error)  # type: ignore[method-assign]
     Runner.log_exception = _redacting_exception(Runner.log_exception)  # type: ignore[method-assign]
 
 
 def _listed_entry(entries: EntriesDict, key: tuple[object, object]) -> StatsEntry:
-    """Return Locust's entry for a name and method that it has none for: a new one, or the one that they share."""
+    """Return Locust's entry for a new name and method: one of its own, or beyond the limit the shared one."""
     name, method = (request_name(name_of(part)) for part in key)
     if (name, method) not in entries and len(entries) >= MAX_NAMES:
         name, method = FURTHER_NAMES, ""
@@ -83,14 +83,11 @@ def _redacting_exception(log_exception: Any) -> Any:
 
 
 class LocustTally:
-    """Counts the requests of Locust's statistics on where those start from zero.
-
-    They do so after a worker's report, and when somebody resets them.
-    """
+    """Counts the requests in Locust's statistics across resets: after each report of a worker, or by a locustfile."""
 
     def __init__(self, environment: Environment) -> None:
         self.resets = 0
-        """How often somebody has thrown requests out of the statistics, a worker's reports not counted."""
+        """How often somebody has dropped requests from the statistics, a worker's reports not counted."""
         self._environment = environment
         self._before = 0
 
@@ -120,7 +117,7 @@ class LocustTally:
             total = self._total
             if total is not None and stats is self._environment.stats and total.num_requests:
                 self.resets += 1
-                # In its own count, so that nothing is counted twice where it is replaced.
+                # Reset by itself first, so that nothing is counted twice if it is replaced.
                 total.reset()
             clear(stats)
 
@@ -128,5 +125,5 @@ class LocustTally:
 
     @property
     def _total(self) -> Any:
-        # An entry is reset when it is made too, at a moment when there may be no statistics yet.
+        # An entry is also reset when it is created, possibly before there are any statistics.
         return getattr(getattr(self._environment, "stats", None), "total", None)

@@ -1,8 +1,8 @@
 """Locust's own program as perflab starts it: ``run`` or ``check``, then Locust's options, the first one ``-f FILE``.
 
-Plain ``locust`` takes options from configuration files too, splits the path of a locustfile at commas, and fills in
-braces in the path of its report. It also puts the working folder and the locustfile's in front of ``sys.path``, where
-they stay; so all that is needed is imported before.
+Plain ``locust`` also takes options from configuration files, splits the path of a locustfile at commas, and expands
+braces in the path of its report. It puts the working folder and the locustfile's at the front of ``sys.path`` and
+leaves them there, so everything that is needed is imported before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 
 _program: Any = locust.main
 _RECORDER = Path(__file__).with_name("perflab_recorder.py")
-# What may follow after perflab's own options. All others of Locust's would change the plan, or who measures it.
+# Locust's options that may follow perflab's own. All others would change the plan, or how it is measured.
 _ALLOWED = {"tags", "exclude_tags", "user_classes"}
 _NOT_THE_LOCUSTFILES = (
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -52,13 +52,13 @@ def main(task: str, options: list[str]) -> None:
     else:
         # The recorder comes last, so that it finds the locustfile's own listeners and users.
         _program.get_locustfiles_locally = _with_recorder
-        # Where no file has users, Locust looks in all of them for tests of pytest's.
+        # If no file has users, Locust looks for pytest's tests in all of them.
         _program.load_locustfile_pytest = _with_tests(_program.load_locustfile_pytest)
         _program.main()
 
 
 def _leave_alone(_: Any) -> None:
-    """Locust fills in {u}, {r} and {t} in the path of its report, which may be part of a folder's name."""
+    """Do nothing: Locust would expand {u}, {r} and {t} in its report's path, and a folder's name may contain them."""
 
 
 def _with_recorder(options: Any) -> list[str]:
@@ -72,10 +72,10 @@ def _with_tests(load: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[s
 def _check() -> None:
     """Print, as JSON behind its mark, a `Preflight` of the ``-f FILE`` and the additional options in ``sys.argv``.
 
-    Inside Locust, because only Locust knows which of a locustfile's classes it takes for users, and which options there
-    are: a locustfile may add its own. The locustfile is imported, and no user is started.
+    This is done inside Locust, because only Locust knows which classes of a locustfile are users, and which options
+    there are: a locustfile may add its own. The locustfile is imported, but no user is started.
     """
-    # The locustfile may close or replace its own.
+    # The locustfile may close or replace stdout.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         preflight = _preflight()
         out.write(f"\n{PREFLIGHT_MARK}{json.dumps(asdict(preflight))}\n")
@@ -100,24 +100,29 @@ def _preflight() -> Preflight:
 
 
 class _WrongOptionError(Exception):
-    """One of the additional options can't be used; its text says why."""
+    """One of the additional options can't be used; the text says why."""
 
 
 class _Parser(argument_parser.LocustArgumentParser):
     """Raises what Locust's own parser would print and exit with."""
 
     def error(self, message: str) -> NoReturn:
-        raise _WrongOptionError(message.splitlines()[0])
+        text = message.splitlines()[0]
+        # An option may be Locust's, or one that the locustfile adds: perflab can't know beforehand which there are.
+        unknown = text.removeprefix("unrecognized arguments: ")
+        raise _WrongOptionError(
+            text if unknown == text else f"neither Locust nor the locustfile has an option {unknown.split()[0]}"
+        )
 
 
 def _options(words: list[str]) -> dict[str, Any]:
-    """Return what `words` set of Locust's own options, by name; raises _WrongOptionError where they may not."""
+    """Return the values of Locust's own options in `words` by name; raises _WrongOptionError for a forbidden one."""
     parser, plain = _program.get_parser(), argument_parser.get_empty_argument_parser()
     argument_parser.setup_parser_arguments(plain)
     own = {action.dest: action for action in plain._actions}
     for action in parser._actions:
         if action.dest in own:
-            # So that what is left are the options that are given.
+            # So that only the options that are given remain.
             action.default = argparse.SUPPRESS
     parser.__class__ = _Parser
     try:
@@ -125,7 +130,10 @@ def _options(words: list[str]) -> dict[str, Any]:
     except SystemExit:
         raise _WrongOptionError("--help and --version start no load") from None
     for name in given.keys() & own.keys() - _ALLOWED:
-        raise _WrongOptionError(f"{own[name].option_strings[-1]} is perflab's to set")
+        raise _WrongOptionError(
+            f"{own[name].option_strings[-1]} is perflab's to set; what may follow -- is --tags, --exclude-tags, "
+            "user classes and the locustfile's own options"
+        )
     return {name: value for name, value in given.items() if name in own}
 
 
@@ -140,7 +148,7 @@ def _check_tags(users: dict[str, Any], options: dict[str, Any]) -> None:
 
 
 def _described(error: Exception) -> str:
-    """Return an error of the locustfile with the file and the line in which it arose, as seen from here."""
+    """Return an error of the locustfile with the file and line that raised it."""
     kind, text = type(error).__name__, str(error)
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:

@@ -1,4 +1,4 @@
-"""Attaching the recorder to a Locust process, in the role that the process has."""
+"""Attaches the recorder to a Locust process, in the role that the process has."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def install() -> None:
     wire.install()
     tuning.install(wire.woken_late_ns)
     if RunConfiguration.from_environment() is not None or _is_worker():
-        # What plain Locust keeps for whoever has started it is none of ours; what a worker tells perflab's master is.
+        # Plain Locust's own files are its user's business, but what a worker reports to perflab's master isn't.
         redact_statistics()
     outside = OutsideExceptions()
     outside.install()
@@ -57,7 +57,7 @@ def install() -> None:
         is_master = isinstance(runner, MasterRunner)
         duet = None
         if configuration is not None and configuration.sides and not is_master:
-            # Workers count from 0, each with users of its own.
+            # Workers are numbered from 0.
             duet = Duet(configuration.sides, first=getattr(runner, "worker_index", 0) % len(configuration.sides))
             duet.install()
         if configuration is not None or isinstance(runner, WorkerRunner):
@@ -110,5 +110,5 @@ def _open_exporter(configuration: RunConfiguration | None) -> Exporter | None:
     try:
         return Exporter(load_test, host, int(port))
     except (OSError, ValueError) as error:
-        # From perflab's side the port was free when the sweep began.
+        # The port was free when the sweep began.
         raise SystemExit(f"{PORT_VARIABLE}={port} can't be listened on at {host}: {error}") from None

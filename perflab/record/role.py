@@ -1,4 +1,4 @@
-"""What every role of the recorder has in common: it listens to Locust without disturbing it, and acts once a second."""
+"""What all roles of the recorder share: they listen to Locust without disturbing it, and act once a second."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ ROWS, TAKEN, STOP = "perflab_rows", "perflab_taken", "perflab_stop"
 
 
 class Faults:
-    """Exceptions in the recorder's own code so far: how many, and what the first of them was.
+    """Exceptions in the recorder's own code so far: how many there were, and the first of them.
 
-    Neither the load test nor the recording of what follows may end because perflab has a defect: they are caught in
-    this one place, and reported with the result.
+    A defect of perflab must end neither the load test nor the recording, so its exceptions are caught here and
+    reported with the result.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Faults:
         self.first = ""
 
     def guard(self, act: Callable[P, T]) -> Callable[P, T | None]:
-        """Return `act` as a function that raises nothing: it returns None where `act` fails."""
+        """Return a function that does the same as `act` but never raises: it returns None if `act` fails."""
 
         @wraps(act)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -59,17 +59,17 @@ class Faults:
 
 
 def listen_first(hook: EventHook, listener: Callable[..., Any]) -> None:
-    """Have `listener` called before all others of an event, those that are added later included.
+    """Have `listener` called before all other listeners of an event, including those added later.
 
-    A listener that raises RescheduleTask, StopUser and the like, as a locustfile's may, ends the event: whoever comes
-    after it is not called.
+    A locustfile's listener may raise RescheduleTask, StopUser and the like, which ends the event: listeners after it
+    are not called.
     """
-    # Locust only appends, and has no other way to be the first.
+    # Locust itself only appends listeners.
     hook._handlers.insert(0, listener)
 
 
 def listen_last(hook: EventHook, listener: Callable[..., Any]) -> None:
-    """Have `listener` called after all others of an event, even where one of them ends the event, or the process."""
+    """Have `listener` called after all other listeners of an event, even if one ends the event or the process."""
     fire: Callable[..., None] = hook.fire
 
     @wraps(fire)
@@ -99,15 +99,15 @@ class Role(ABC):
             due = math.floor(time.time()) + 1
             gevent.sleep(due - time.time())
             if time.time() >= due + 1:
-                # The process was held up for more than a second. Others are to wake up first, and to say how late.
+                # The process was held up for more than a second: let others wake up first and report how late.
                 gevent.sleep(0)
             tick(int(time.time()) - 1)
             if self._watched and os.getppid() != self._parent:
-                # Whoever started this process is gone: nobody waits for the result, and load must not go on.
+                # perflab is gone: nobody waits for the result, and the load must not go on.
                 os._exit(1)
 
     def _listen(self, hook: EventHook, listener: Callable[..., Any]) -> None:
-        """Have `listener` called first of all at an event, and whatever it raises kept from Locust."""
+        """Have `listener` called first at an event, and keep from Locust whatever it raises."""
         listen_first(hook, self._faults.guard(listener))
 
     @abstractmethod

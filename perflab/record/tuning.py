@@ -1,4 +1,4 @@
-"""What Python and the clients' libraries do beside the requests, made cheaper, or counted as the generator's time."""
+"""Work that Python and the clients' libraries do beside the requests: made cheaper, or counted as the generator's."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from urllib3.connection import HTTPConnection
 if TYPE_CHECKING:
     from locust.env import Environment
 
-# As many objects as some hundred requests under way are made of; if all of them were garbage, some MB.
+# The objects of some hundred requests in flight; if all of them were garbage, some MB.
 YOUNG_OBJECTS = 20_000
 
 _poll: Callable[[], Any] = get_original("select", "poll")
 
 
 def install(waited_ns: list[int]) -> None:
-    """Do all of it from now on, but for `spare_users`; what users wait for the generator is added to `waited_ns`."""
+    """Apply everything here but `spare_users`; times that users wait for the generator are added to `waited_ns`."""
     look_up_addresses_at_once(waited_ns)
     keep_connections(waited_ns)
     collect_rarely()
@@ -36,12 +36,10 @@ def install(waited_ns: list[int]) -> None:
 
 
 def keep_connections(waited_ns: list[int]) -> None:
-    """Let the pools of Locust's two clients look at their kept connections by `is_quiet`, where they look at all.
+    """Have the pools of Locust's two clients check by `is_quiet` whether a kept connection is still open.
 
-    Before a client sends a request on a connection that it has kept, it looks whether the server has closed it. To do
-    so geventhttpclient asks `select`, which can't look at descriptors above 1023: with more users than that in a
-    process each of their requests opens a connection of its own, and what is measured is the service's queue of new
-    connections.
+    geventhttpclient checks with `select`, which can't handle descriptors above 1023: with more users than that in a
+    process, each request would open a new connection, and the service's accept queue would be measured.
     """
     fast: Any = ConnectionPool
     plain: Any = HTTPConnection
@@ -52,11 +50,11 @@ def keep_connections(waited_ns: list[int]) -> None:
 
 
 def is_quiet(sock: Any, waited_ns: list[int]) -> bool:
-    """Return whether a connection that waits for no answer is open; what there is to read can only be its end.
+    """Return whether an idle connection is open: if there is anything to read, it can only be the end.
 
-    `select` and `poll` are gevent's in a Locust process: they let all other users go first. So does this, because who
-    goes first decides how many answers each turn of the event loop finds: with few users and a fast service, a
-    generator that takes them one by one needs a quarter more CPU. What the others take is added to `waited_ns`.
+    In a Locust process `select` and `poll` are gevent's, which let all other greenlets run first. So does this, because
+    it lets each turn of the event loop find more responses: with few users and a fast service, a generator that takes
+    them one by one needs a quarter more CPU. The time that the others take is added to `waited_ns`.
     """
     try:
         descriptor = sock.fileno()
@@ -75,10 +73,10 @@ def is_quiet(sock: Any, waited_ns: list[int]) -> bool:
 
 
 def look_up_addresses_at_once(waited_ns: list[int]) -> None:
-    """Look up addresses without a thread, and add what each name waits beyond its look-up to `waited_ns`.
+    """Resolve IP addresses without a thread; for a name, add the time beyond its look-up to `waited_ns`.
 
-    gevent looks up every host in a thread, an address like 127.0.0.1 too. A busy event loop leaves its threads little
-    time: thousands of users that open their connections would wait for seconds, within their requests.
+    gevent resolves every host in a thread, even 127.0.0.1. A busy event loop leaves threads little time, and thousands
+    of users that open their connections would wait for seconds within their requests.
     """
     resolver: Any = Resolver
 
@@ -87,7 +85,7 @@ def look_up_addresses_at_once(waited_ns: list[int]) -> None:
         try:
             return _socket.getaddrinfo(host, port, family, kind, protocol, flags | _socket.AI_NUMERICHOST)
         except _socket.gaierror:
-            # It is a name, or not to be found.
+            # It is a name, or can't be found.
             took = 0
 
         def look_up() -> Any:
@@ -108,11 +106,11 @@ def look_up_addresses_at_once(waited_ns: list[int]) -> None:
 
 
 def collect_rarely() -> None:
-    """Run Python's cycle collector more rarely; what the locustfile has decided for itself stays, if it is rarer still.
+    """Run Python's cycle collector less often, unless the locustfile itself has chosen even less.
 
-    By default a collection is due whenever 700 more objects were made than freed, which a few requests under way are.
-    Each user is some hundred objects, and while the collector looks at all of them, a tenth of a second with some
-    thousand users, nobody gets on.
+    By default it runs whenever 700 more objects have been created than freed, which a few requests in flight are. Each
+    user has some hundred objects; with some thousand users a collection takes a tenth of a second, during which no
+    user can run.
     """
     young, *older = gc.get_threshold()
     if 0 < young < YOUNG_OBJECTS:
@@ -120,15 +118,15 @@ def collect_rarely() -> None:
 
 
 def spare_users(environment: Environment) -> None:
-    """Have the collector leave out what is there when all users of this environment run, for as long as they do."""
+    """Have the collector ignore all objects that exist once all users run, until the test stops."""
     environment.events.spawning_complete.add_listener(_freeze)
-    # Plain Locust may be started and stopped as often as one likes: the users of each test would stay in memory.
+    # Plain Locust's tests may be started and stopped any number of times: their users would stay in memory.
     environment.events.test_stop.add_listener(_release)
 
 
 def _freeze(**_: Any) -> None:
     if gc.isenabled():
-        # Once more now, because garbage would stay too. It takes a while, and the users have yet to settle.
+        # Collect first, because garbage would stay, too. It takes a while, but the users haven't settled yet.
         gc.collect()
         gc.freeze()
 
@@ -138,10 +136,10 @@ def _release(**_: Any) -> None:
 
 
 def remember_protocols() -> None:
-    """Keep what each protocol asks for, as later versions of Python do by themselves.
+    """Cache the members of each protocol, as later versions of Python do by themselves.
 
-    requests tells the kinds of its arguments apart by protocols (`isinstance(value, SupportsItems)`), nine times a
-    request, and Python before 3.12 works out anew each time what the protocol asks for, which takes some 25 µs.
+    requests tells kinds of arguments apart by protocols (`isinstance(value, SupportsItems)`), nine times per request,
+    and Python before 3.12 collects the protocol's members each time, which takes some 25 µs.
     """
     module: Any = typing
     if sys.version_info < (3, 12) and hasattr(module, "_get_protocol_attrs"):

@@ -1,4 +1,4 @@
-"""Locust's users: their side in a duet, their class, when they wake up, and when they stop."""
+"""Locust's users: their side in a duet, their class, how late they wake up, and how they stop."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ MAX_GENERATIONS = 8
 
 
 class Duet:
-    """Two targets loaded at the same moment by one Locust, its users split evenly and alternately between them.
+    """Two targets loaded at the same time by one Locust, whose users are split evenly and alternately between them.
 
-    Each user of this process belongs to a side and keeps to its host, so that whatever disturbs the machine disturbs
-    both sides alike. Requests that went to the other side's host are counted as `misrouted`.
+    Each user belongs to a side and keeps to its host, so that whatever disturbs the machine disturbs both sides alike.
+    Requests that went to the other side's host are counted as `misrouted`.
     """
 
     def __init__(self, sides: Sequence[Side], first: int = 0) -> None:
-        """`first` is the side of the first user, so that a number of workers with a user each are split too."""
+        """`first` is the side of the first user: it differs between workers, so that one user each is split, too."""
         self._sides = sides
         self._first = first
         self._users: Counter[tuple[int, str]] = Counter()
         self.misrouted = 0
 
     def install(self) -> None:
-        """Split the users that are made from now on."""
+        """Split the users that are created from now on."""
         User.__init__ = self._sided(User.__init__)  # type: ignore[method-assign]
         if len({side.host for side in self._sides}) > 1:
             listen_first(events.request, self._on_request)
 
     def choose(self, user_class: str) -> int:
-        """Return the side of the next user of a class: the one with fewer of the class, then of all users."""
+        """Return the side of the next user of a class: the one with fewer users of the class, then of all classes."""
 
         def crowd(side: int) -> tuple[int, int, int]:
             users = sum(count for (of_side, _), count in self._users.items() if of_side == side)
@@ -62,7 +62,7 @@ class Duet:
         def made(user: Any, *args: Any, **kwargs: Any) -> None:
             side = self.choose(type(user).__name__)
             user.perflab_side = side
-            # Before the user's client is made, which asks for it.
+            # Set before the user's client is created, which reads it.
             user.host = self._sides[side].host
             make(user, *args, **kwargs)
 
@@ -76,12 +76,12 @@ class Duet:
 
 
 def _is_under(host: str, url: str) -> bool:
-    """Say whether a request's URL is the host's: http://a:80 is not where http://a:8000/ is."""
+    """Return whether a request's URL belongs to the host: http://a:8000/ doesn't belong to http://a:80."""
     return url == host or url.startswith((f"{host}/", f"{host}?"))
 
 
 def user_tag(user: User) -> str:
-    """Return the name of a user's class, with the user's side behind it in a duet."""
+    """Return the name of a user's class, in a duet followed by the user's side."""
     side = getattr(user, "perflab_side", None)
     name = one_line(type(user).__name__)
     return name if side is None else f"{name}{MARK}{side}"
@@ -91,16 +91,16 @@ def current_user_class() -> str:
     """Return the class, in a duet with the side, of the user that makes this greenlet's requests; empty if unknown."""
     greenlet: Any = getcurrent()
     try:
-        known: str = greenlet.perflab_user_class
+        tag: str = greenlet.perflab_user_class
     except AttributeError:
-        known = greenlet.perflab_user_class = _user_class(greenlet)
-    return known
+        tag = greenlet.perflab_user_class = _user_class(greenlet)
+    return tag
 
 
 def _user_class(greenlet: Any) -> str:
-    # A user may share its work out to greenlets of its own, and those to others.
+    # A user may spawn greenlets of its own, and those others.
     for _ in range(MAX_GENERATIONS):
-        # Locust itself relies on it: the first argument of a user's greenlet is the user.
+        # Locust itself relies on the user being the first argument of its greenlet.
         arguments = getattr(greenlet, "args", ())
         if arguments and isinstance(arguments[0], User):
             return user_tag(arguments[0])
@@ -112,11 +112,11 @@ def _user_class(greenlet: Any) -> str:
 
 
 def end_think_times() -> None:
-    """Have every user stop, from now on, rather than begin another task, which is no part of the run.
+    """From now on, have every user stop instead of beginning another task, which would not be part of the run.
 
-    Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
-    service has served it, and nobody has counted it. A user stops where it would begin its task, and not while it still
-    waits for it: Locust would take it for a sleeper, and kill it in what its `on_stop` asks of the service.
+    When Locust stops, it kills users that sleep; one that wakes up just then would begin a request and be killed in it,
+    so that the service has served a request that nobody counted. A user stops when it would begin its next task, and
+    not while it still waits: Locust would kill it as a sleeper in the middle of the requests of its `on_stop`.
     """
 
     def stop(_: TaskSet) -> None:
@@ -127,17 +127,17 @@ def end_think_times() -> None:
     def end(_: Any) -> None:
         raise gevent.GreenletExit
 
-    # Who runs pytest's tests has no tasks, and is deaf to Locust's stop.
+    # A user that runs pytest's tests has no tasks and ignores Locust's stop.
     for user in PytestUser.__subclasses__():
         for test in user.functions:
             test.obj = end
 
 
 def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:
-    """Note how late each user wakes up from whatever it sleeps for, from now on.
+    """From now on, note how late each user wakes up from each sleep.
 
-    What it slept for within a request (a back-off, a hook) goes to `within_ns`, and its think times, wherever its tasks
-    have them, to `between_s`. Only users sleep for the load: perflab's own probes and Locust's runners are left out.
+    Sleeps within a request (a back-off, a hook) go to `within_ns`, think times, wherever its tasks have them, to
+    `between_s`. Only users count, not perflab's own probes or Locust's runners.
     """
     clock, sleep = time.perf_counter, gevent.sleep
 
@@ -156,6 +156,6 @@ def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:
 
     modules: tuple[Any, ...] = (gevent, gevent.hub, gevent.time, time)
     for module in modules:
-        # Locust has made gevent's the standard library's; where somebody keeps it from that, a sleep there blocks all.
+        # Locust replaces the standard library's by gevent's; where that is prevented, a sleep blocks the whole process.
         if module.sleep is sleep:
             module.sleep = timed

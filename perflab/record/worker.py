@@ -1,4 +1,4 @@
-"""The recorder of the processes that don't know the plan: a worker, and plain Locust that Prometheus watches."""
+"""The recorder in processes that don't know the plan: a worker, and plain Locust that Prometheus watches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Worker(Role):
         configuration: RunConfiguration | None,
         outside: OutsideExceptions,
     ) -> None:
-        # A worker that somebody started by hand may outlive the shell that it was started from.
+        # A worker started by hand may outlive the shell that it was started from.
         super().__init__(environment, source.faults, watched=configuration is not None)
         self._source = source
         self._outside = outside
@@ -63,7 +63,7 @@ class Worker(Role):
         self._outbox.acknowledge(msg.data["number"])
 
     def _on_stop(self, msg: Any, **_: Any) -> None:
-        """The window is over: let requests come back, then hand over what is left."""
+        """Let requests in flight finish, then deliver what is left: the window is over."""
         if not self._stopping:
             self._stopping = True
             self._until = msg.data["until"]
@@ -75,7 +75,7 @@ class Worker(Role):
         self._end()
 
     def _end(self) -> None:
-        # A worker that never got a user says so, too: the master waits for all of them.
+        # A worker that never had a user delivers its last batch, too: the master waits for all of them.
         if not self._ended:
             self._ended = True
             exceptions = self._outside.finish()
@@ -86,18 +86,17 @@ class Worker(Role):
             self._outbox.strip(parcel.number)
 
     def _try_to_deliver(self, parcel: Parcel) -> bool:
-        # While the connection is down, it stays in the outbox and is sent again.
+        # While the connection is down, the parcel stays in the outbox and is sent again later.
         with contextlib.suppress(RPCError):
             self._runner.send_message(ROWS, parcel.to_message())
         return True
 
 
 class Observer(Role):
-    """Plain Locust, started by hand: nothing is written, but Prometheus can watch.
+    """Plain Locust, started by hand: nothing is written, but metrics are exported to Prometheus.
 
-    It feeds the exporter from this process's own requests, or, as a master, from those of its workers.
-
-    Tests may be started and stopped as often as one likes, from the web UI: counts go on.
+    They are those of this process's own requests or, in a master, of its workers'. Tests may be started and stopped
+    any number of times from the web UI: counts continue.
     """
 
     def __init__(self, environment: Environment, exporter: Exporter, source: Source | None) -> None:
@@ -140,5 +139,5 @@ class Observer(Role):
         try:
             self._runner.send_message(TAKEN, {"number": number}, client_id=msg.node_id)
         except RPCError:
-            # The connection is down: the worker sends it again.
+            # The connection is down: the worker sends the batch again.
             return

@@ -1,4 +1,4 @@
-"""The run's tables and the state of every source, in the one process that writes."""
+"""Writes the run's tables and its state, in one process for all sources."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RowT = TypeVar("RowT", LatencyRow, FailureRow)
 
 
 class RunWriter:
-    """Writes parcels into the tables of a run and keeps its `state`."""
+    """Writes parcels into the tables of a run and keeps the run's `state`."""
 
     def __init__(self, run_dir: Path, faults: Faults) -> None:
-        """What fails while a table is written goes to `faults`, and keeps nothing from the other tables."""
+        """A table that can't be written counts as one of the `faults`, and doesn't affect the other tables."""
         self._run = RunDir(run_dir)
         self._faults = faults
         self.state = RunState()
@@ -41,7 +41,7 @@ class RunWriter:
         for row in requests:
             front = (max(0, row.second - start), name, row.method, row.name)
             responses[*front, row.user_class, row.outcome, row.status] += sum(row.counts)
-        # Which class of users has failed is in responses.csv.
+        # failures.csv has no user classes; responses.csv does.
         failures: Counter[tuple[object, ...]] = Counter()
         for failed in batch.failures:
             failures[max(0, failed.second - start), *failed[1:6]] += failed.requests
@@ -62,7 +62,7 @@ class RunWriter:
             self._faults.guard(table.append_text)(text)
 
     def write_state(self) -> None:
-        """Tell perflab how far the run has come."""
+        """Write the run's state, for perflab to read."""
         write_state(self._run.path, self.state)
 
 
@@ -74,9 +74,9 @@ class SplitBySide:
         self._totals: dict[tuple[str, int], Totals] = {}
 
     def split(self, parcel: Parcel) -> list[Parcel]:
-        """Return a parcel for each side.
+        """Return one parcel per side.
 
-        Locust's own totals don't know of sides: what was made and not recorded counts against each of them.
+        Locust's own totals don't know of sides: requests that were made but not recorded count against both.
         """
         batch = parcel.batch
         latency, failures = _split(batch.latency, self._sides), _split(batch.failures, self._sides)
@@ -95,7 +95,7 @@ class SplitBySide:
         return parcels
 
     def _count(self, source: str, side: int, rows: Sequence[LatencyRow]) -> Totals:
-        """Return the totals of a source's side so far, with those of `rows`."""
+        """Return the totals of a source's side so far, including `rows`."""
         requests = [row for row in rows if row.measure == CLIENT]
         added = Totals(
             requests_recorded=_sum(requests),
@@ -108,13 +108,13 @@ class SplitBySide:
 
 
 def _split(rows: Iterable[RowT], sides: int) -> list[list[RowT]]:
-    """Return the rows of each side, the side taken off their user class.
+    """Return the rows of each side, with the side removed from their user class.
 
-    What no user of a side has made can't be told apart and is in none of them, so that it is missed.
+    Requests that weren't made by a user of a side belong to neither, so they will be missed.
     """
     parts: list[list[RowT]] = [[] for _ in range(sides)]
     for row in rows:
-        # A class may be called as it likes: the side is behind the last mark.
+        # A class may have any name: the side follows the last mark.
         user_class, mark, side = row.user_class.rpartition(MARK)
         if mark and side.isdecimal() and int(side) < sides:
             parts[int(side)].append(row._replace(user_class=user_class))
@@ -126,7 +126,7 @@ def _sum(rows: Iterable[LatencyRow]) -> int:
 
 
 class DuetWriter:
-    """Writes each side's part into a run of its own; how far the run has come is the same for all of them."""
+    """Writes each side of a duet into a run of its own."""
 
     def __init__(self, run_dirs: Sequence[Path], faults: Faults) -> None:
         self._writers = [RunWriter(run_dir, faults) for run_dir in run_dirs]
@@ -139,11 +139,11 @@ class DuetWriter:
             writer.take(part)
 
     def write_state(self) -> None:
-        """Tell perflab how far the run has come."""
+        """Write the run's state, for perflab to read."""
         first, *others = self._writers
         first.write_state()
         for writer in others:
-            # What its sources have recorded is its own. A worker that was never heard of has no state there yet.
+            # The side's own sources, with an empty state for a worker that hasn't delivered anything yet.
             own = {name: writer.state.sources.get(name, SourceState()) for name in self.state.sources}
             writer.state = replace(self.state, sources=own)
             writer.write_state()
@@ -157,7 +157,7 @@ def open_writer(configuration: RunConfiguration, faults: Faults) -> RunWriter | 
 
 
 def _latency_lines(rows: Iterable[LatencyRow], start: int, source: str) -> Iterator[str]:
-    """Yield the lines of latency.csv: a status and a class of users have no column there."""
+    """Yield the lines of latency.csv, which has no columns for status and user class."""
     merged: dict[tuple[object, ...], Counter[float | None]] = {}
     for row in rows:
         front = (max(0, row.second - start), source, row.method, row.name, row.outcome, row.measure)
@@ -165,7 +165,7 @@ def _latency_lines(rows: Iterable[LatencyRow], start: int, source: str) -> Itera
         for latency_ms, count in zip(row.latencies_ms, row.counts, strict=True):
             samples[latency_ms] += count
     for common, samples in merged.items():
-        # Made into text once: there are as many lines as buckets, second by second.
+        # Formatted once, because there is a line for each bucket of each second.
         text = csv_text([common])[:-1]
         for latency_ms, count in samples.items():
             yield f"{text},{'' if latency_ms is None else latency_ms},{count}\n"

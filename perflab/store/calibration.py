@@ -14,7 +14,7 @@ Client = Literal["HttpUser", "FastHttpUser"]
 
 
 class Machine(Record):
-    """The machine that a calibration holds for; memory in 10^9 bytes."""
+    """The machine for which a calibration is valid; memory in 10^9 bytes."""
 
     processor: Name
     cores: Positive
@@ -42,8 +42,8 @@ class Step(Record):
 class Ceiling(Record):
     """The highest load that one client in a number of processes achieved with every limit kept; 0 users for none.
 
-    `at_least` says that the generator itself was not at its limit yet, `limited_by` what ended the search.
-    `other_cores` is how many cores all other processes used meanwhile (median).
+    With `at_least` the generator itself had not reached its limit; `limited_by` is what ended the search.
+    `other_cores` is the median of the cores that all other processes used at the same time.
     """
 
     client: Client
@@ -65,7 +65,7 @@ class Calibration(Manifest):
     versions: dict[Name, Name]
     cycle_s: Rate
     seconds: Amount
-    """How long all of it took."""
+    """How long the calibration took."""
     ceilings: tuple[Ceiling, ...]
 
     @classmethod
@@ -76,29 +76,29 @@ class Calibration(Manifest):
                 step["achieved_load"] = step.pop("offered")
 
     def differences(self, machine: Machine, versions: dict[str, str]) -> list[str]:
-        """Return why it does not hold for a machine with these versions, one phrase each; none if it does."""
-        found = []
+        """Return why it isn't valid for a machine with these versions, one phrase each; none if it is."""
+        reasons = []
         if self.machine != machine:
-            found.append(f"it is of another machine ({self.machine.processor}, {self.machine.cores} cores)")
+            reasons.append(f"it was made on another machine ({self.machine.processor}, {self.machine.cores} cores)")
         for package in ("python", "locust"):
             then, now = self.versions.get(package), versions.get(package)
             if then != now:
-                found.append(f"it is of {package} {then}, this is {now}")
-        return found
+                reasons.append(f"it was made with {package} {then}, this is {now}")
+        return reasons
 
 
 def calibration_file(runs_dir: Path) -> Path:
-    """Return where a runs folder's calibration lies."""
+    """Return the path of a runs folder's calibration."""
     return runs_dir / "calibration.json"
 
 
 def calibration_chart(runs_dir: Path) -> Path:
-    """Return where its chart lies."""
+    """Return the path of its chart."""
     return runs_dir / "calibration.svg"
 
 
 def prepare_folder(runs_dir: Path) -> None:
-    """Make the folder, and raise StoreError now if nothing can be written there later."""
+    """Make the folder, and raise StoreError if nothing can be written there."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs_dir):
@@ -116,4 +116,4 @@ def read_calibration(path: Path) -> Calibration | None:
     """Return the calibration, None if there is no file; raises StoreError for one that can't be used."""
     if not path.exists():
         return None
-    return read_manifest(path, Calibration, "perflab calibrate writes it anew")
+    return read_manifest(path, Calibration, "run perflab calibrate again")

@@ -1,4 +1,4 @@
-"""Which file lies where under ``runs/``, and how results are found by a shortened id."""
+"""The folders and files under ``runs/``, and how results are found by a shortened id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDES = ("baseline", "candidate")
 
 
 class _File:
-    """A file of a folder, by its name there."""
+    """A file in a folder, by name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -69,7 +69,7 @@ class RunDir(_Folder):
 
 
 class _ReportedDir(_Folder):
-    """A folder with the results and the report of what lies in it."""
+    """A folder with results and a report."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ class _ReportedDir(_Folder):
 
 
 class ComparisonDir(_ReportedDir):
-    """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
+    """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
 
     __slots__ = ()
 
@@ -257,4 +257,5 @@ def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) ->
     shown = ", ".join(folder.name for folder in (matches or folders)[-3:])
     if matches:
         raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
-    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; the latest are {shown} (perflab list shows all)")
+    there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
+    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)")

@@ -125,14 +125,17 @@ def test_a_file_of_another_machine(tmp_path: Path) -> None:
     other = CALIBRATION.machine.model_copy(update={"processor": "Abacus", "cores": 64})
     write_calibration(calibration_file(tmp_path), CALIBRATION.model_copy(update={"machine": other}))
     warning = str(warn_of(plan(1_000_000), tmp_path))
-    assert "is not used: it is of another machine (Abacus, 64 cores); perflab calibrate" in warning
+    assert "is not used: it was made on another machine (Abacus, 64 cores); run perflab calibrate" in warning
 
 
 def test_a_file_of_another_locust(tmp_path: Path) -> None:
     versions = {**CALIBRATION.versions, "locust": "1.0"}
     write_calibration(calibration_file(tmp_path), CALIBRATION.model_copy(update={"versions": versions}))
     warning = str(warn_of(plan(1_000_000), tmp_path))
-    assert f"is not used: it is of locust 1.0, this is {CALIBRATION.versions['locust']}; perflab calibrate" in warning
+    assert (
+        f"is not used: it was made with locust 1.0, this is {CALIBRATION.versions['locust']}; run perflab calibrate"
+        in warning
+    )
 
 
 @pytest.mark.parametrize("users", [1, 1999, 2000])

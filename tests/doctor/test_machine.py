@@ -141,7 +141,7 @@ def test_cores_with_a_calibration(tmp_path: Path) -> None:
     assert finding.result == "warning"
     assert "; 1000000 users are " in finding.found
     calibration_file(tmp_path).write_text("{")
-    assert "perflab calibrate writes it anew" in check_cores(plan(10), tmp_path).found
+    assert "run perflab calibrate again" in check_cores(plan(10), tmp_path).found
 
 
 def test_versions() -> None:

@@ -129,7 +129,7 @@ def test_a_run_without_its_workers_says_so(tmp_path: Path, monkeypatch: pytest.M
             progress="none",
         )
     assert sweep.verdict == "INVALID"
-    assert f"fewer than 2 workers came to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]
+    assert f"fewer than 2 workers connected to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]
 
 
 def test_workers_cannot_be_both_started_and_expected(tmp_path: Path) -> None:

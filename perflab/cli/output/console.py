@@ -36,6 +36,13 @@ def make_table(*columns: str, numbers: Collection[str]) -> Table:
     return table
 
 
+def between(low: str, high: str) -> str:
+    """Return both bounds, or the one that there is: a missing one is "-"."""
+    if "-" in (low, high):
+        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
+    return f"{low} to {high}"
+
+
 @contextlib.contextmanager
 def failure_reported(what: str) -> Iterator[None]:
     """Let what goes wrong within cost `what` and no more: it is reported on stderr, a defect of perflab's in full."""

@@ -151,7 +151,8 @@ def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]],
             counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
             raise LocustfileError(
                 f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {max_users}, because "
-                f"all of its classes have a fixed_count ({counts}); give --users {max_users} or fewer, or leave one without"
+                f"all of its classes have a fixed_count ({counts}); give --users {max_users} or fewer, "
+                f"or leave one without"
             )
 
 

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import stats
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.summary import Floats
 from perflab.analyse.sweep import Sweep

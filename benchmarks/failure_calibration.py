@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.analyse.comparison.failures import Failures, compare_failures
 from perflab.analyse.comparison.procedure import ERRORS_PART
 from perflab.analyse.intervals import rate_bounds

@@ -50,7 +50,7 @@ class Source:
         self._counts = Counts()
         self._cells = self._counts.cells
         self._note_odd = self.faults.guard(self._note)
-        self._try_to_note_health = self.faults.guard(self._note_health)
+        self.note_health = self.faults.guard(self._note_health)
         self._try_to_note_cut_off = self.faults.guard(self._note_cut_off)
         self._lag = LoopLag()
         self._use = ProcessUse()
@@ -71,14 +71,11 @@ class Source:
         listen_first(listen.request, self._on_request)
         listen_first(listen.user_error, self._on_user_error)
 
-    def note_health(self, second: int) -> None:
+    def _note_health(self, second: int) -> None:
         """Add rows of ``generator.csv`` for the time since the last one, up to epoch second `second`.
 
         There are several if the process was held up for some seconds, each with an equal part of what was lost.
         """
-        self._try_to_note_health(second)
-
-    def _note_health(self, second: int) -> None:
         runner = self._environment.runner
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
         use = self._use.take()

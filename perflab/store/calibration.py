@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from perflab.errors import StoreError
 from perflab.fields import Amount, Count, Moment, Name, Positive, Rate, Record
-from perflab.store.manifest import Manifest, read_manifest, write_manifest
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import Manifest, read_manifest
 
 Client = Literal["HttpUser", "FastHttpUser"]
 
@@ -87,16 +88,6 @@ class Calibration(Manifest):
         return reasons
 
 
-def calibration_file(runs_dir: Path) -> Path:
-    """Return the path of a runs folder's calibration."""
-    return runs_dir / "calibration.json"
-
-
-def calibration_chart(runs_dir: Path) -> Path:
-    """Return the path of its chart."""
-    return runs_dir / "calibration.svg"
-
-
 def prepare_folder(runs_dir: Path) -> None:
     """Make the folder, and raise StoreError if nothing can be written there."""
     try:
@@ -107,13 +98,9 @@ def prepare_folder(runs_dir: Path) -> None:
         raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write the file so that a kill at any moment leaves the old or the new one."""
-    write_manifest(path, calibration)
-
-
-def read_calibration(path: Path) -> Calibration | None:
-    """Return the calibration, None if there is no file; raises StoreError for one that can't be used."""
+def read_calibration(runs_dir: Path) -> Calibration | None:
+    """Return the calibration of a runs folder, None if there is none; raises StoreError for one that can't be used."""
+    path = RunsDir(runs_dir).calibration
     if not path.exists():
         return None
     return read_manifest(path, Calibration, "run perflab calibrate again")

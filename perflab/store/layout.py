@@ -40,6 +40,18 @@ class _Folder:
 FolderT = TypeVar("FolderT", bound=_Folder)
 
 
+class RunsDir(_Folder):
+    """The folder of all results, ``runs/``."""
+
+    __slots__ = ()
+
+    baseline = _File("baseline.json")
+    """Which sweep the others are compared with."""
+    calibration = _File("calibration.json")
+    """How much load this machine can make."""
+    calibration_chart = _File("calibration.svg")
+
+
 class RunDir(_Folder):
     """One run's folder, ``users-0100-r1``."""
 
@@ -99,8 +111,6 @@ class SweepDir(_ReportedDir):
     manifest = _File("sweep.json")
     metrics_json = _File("metrics.json")
     """The figures and the verdict for programs."""
-    target_log = _File("target.log")
-    """What a managed target printed."""
     load_test_log = _File("load_test.log")
     """What happened in the sweep, as JSON lines for log stores."""
 

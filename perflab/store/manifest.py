@@ -28,6 +28,7 @@ from perflab.files import read_text, write_whole
 from perflab.plan.ab import AbPlan
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
+from perflab.store.layout import RunsDir
 from perflab.store.recorder_protocol import Totals
 from perflab.vocabulary.redact import redact_values
 from perflab.vocabulary.verdict import Verdict
@@ -200,22 +201,12 @@ class Baseline(Manifest):
     id: Name
 
 
-def baseline_file(runs_dir: Path) -> Path:
-    """Return where it is stored which sweep is the baseline."""
-    return runs_dir / "baseline.json"
-
-
 def read_baseline(runs_dir: Path) -> str:
     """Return the stored baseline's id; raises StoreError if none is stored, or the file can't be used."""
-    path = baseline_file(runs_dir)
+    path = RunsDir(runs_dir).baseline
     if not path.exists():
         raise StoreError(f"no baseline under {str(runs_dir)!r}: choose one with perflab baseline set ID")
     return read_manifest(path, Baseline).id
-
-
-def write_baseline(runs_dir: Path, sweep_id: str) -> None:
-    """Store which sweep is the baseline, so that a kill at any moment leaves the old or the new one."""
-    write_manifest(baseline_file(runs_dir), Baseline(id=sweep_id))
 
 
 ManifestT = TypeVar("ManifestT", bound=Manifest)

@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.analysis_speed import machine
-from benchmarks.kills_commands import USERS, VICTIMS, Running
-from benchmarks.kills_traces import find_missing, find_torn, read_sweeps
+from benchmarks.figures import machine
+from benchmarks.kills.commands import USERS, VICTIMS, Running
+from benchmarks.kills.traces import find_missing, find_torn, read_sweeps
 from perflab.store.layout import SIDES
 
 # How long a command may take in all, its processes after it, and how long a process stands still that is stopped.

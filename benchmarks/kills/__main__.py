@@ -239,7 +239,9 @@ def print_table(kills: Mapping[Kill, Outcome]) -> None:
 
 def main() -> None:
     """Kill, and print each kill, the table and the violations; the exit code is 1 if there are any."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "benchmarks.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the seed of the first kill")
     parser.add_argument("--only", type=int, nargs="+", metavar="SEED", help="these kills alone")

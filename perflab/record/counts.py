@@ -13,8 +13,8 @@ from perflab.vocabulary.text import request_name
 
 # Neither a target that fails with a new message each time, nor a locustfile that gives each request its own name, may
 # fill the memory or the disk.
-MAX_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
-MAX_NAMES, FURTHER_NAMES = 100_000, "(further names)"
+MAX_MESSAGES, OTHER_MESSAGES = 200, "(other messages)"
+MAX_NAMES, OTHER_NAMES = 100_000, "(other names)"
 
 # What requests share that are counted together: the second in which they began, method, name, outcome, HTTP status (0
 # without one), user class.
@@ -42,8 +42,8 @@ class Counts:
         self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
-        self._messages = BoundedTexts(MAX_MESSAGES, FURTHER_MESSAGES)
-        self._names = BoundedTexts(MAX_NAMES, FURTHER_NAMES)
+        self._messages = BoundedTexts(MAX_MESSAGES, OTHER_MESSAGES)
+        self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
     def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
         """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""

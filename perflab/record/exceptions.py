@@ -33,7 +33,7 @@ from perflab.vocabulary.text import one_line
 
 # A listener may fail in a new way at each request.
 MAX_TEXTS = 20
-FURTHER_TEXTS = "further exceptions"
+OTHER_TEXTS = "other exceptions"
 UNKNOWN = "an exception that is in locust.log"
 # Each is kept with everything that its frames hold.
 MAX_PENDING = 100
@@ -135,7 +135,7 @@ class OutsideExceptions(logging.Handler):
         of_locust = not own and any(frame.filename == _STATISTICS for frame in frames)
         counts = self.of_locust if of_locust else self.seen
         if text not in counts and len(counts) >= MAX_TEXTS:
-            text = FURTHER_TEXTS
+            text = OTHER_TEXTS
         counts[text] = counts.get(text, 0) + 1
 
 

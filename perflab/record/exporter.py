@@ -25,7 +25,7 @@ from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
 # Half a decade apart at the ends, closer where limits of services usually are; in seconds, as is Prometheus' custom.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Each name makes some twenty time series, at every scrape.
-MAX_NAMES, FURTHER_NAMES = 500, "(further names)"
+MAX_NAMES, OTHER_NAMES = 500, "(other names)"
 LABELS = ("method", "name", "user_class", "outcome")
 # The final counts are kept this long for a scraper that has asked before; most ask every 5 to 15 seconds.
 LAST_SCRAPE_S = 15.0
@@ -69,7 +69,7 @@ class LoadTest(Collector):
         self._requests: dict[Labels, int] = defaultdict(int)
         self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
         self._health: dict[str, dict[str, float]] = {}
-        self._names = BoundedTexts(MAX_NAMES, FURTHER_NAMES)
+        self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
     def take(self, parcel: Parcel) -> None:
         """Add a parcel's requests, and keep its source's latest state."""

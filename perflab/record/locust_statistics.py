@@ -15,13 +15,13 @@ from locust.env import Environment
 from locust.runners import Runner
 from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
 
-from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES
+from perflab.record.counts import OTHER_MESSAGES, OTHER_NAMES
 from perflab.record.outcome import BoundedTexts, name_of
 from perflab.vocabulary.redact import LineByLine, beginning, redact
 from perflab.vocabulary.text import request_name
 
 MAX_NAMES = MAX_ERRORS = MAX_EXCEPTIONS = 1000
-FURTHER_EXCEPTIONS = "(further exceptions)"
+OTHER_EXCEPTIONS = "(other exceptions)"
 
 # Texts repeat, and a broken target must not keep the generator busy.
 _redacted = lru_cache(maxsize=1024)(redact)
@@ -49,7 +49,7 @@ def _listed_entry(entries: EntriesDict, key: tuple[object, object]) -> StatsEntr
     """Return Locust's entry for a new name and method: one of its own, or beyond the limit the shared one."""
     name, method = (request_name(name_of(part)) for part in key)
     if (name, method) not in entries and len(entries) >= MAX_NAMES:
-        name, method = FURTHER_NAMES, ""
+        name, method = OTHER_NAMES, ""
     entry = entries.get((name, method))
     if entry is None:
         stats = entries.request_stats
@@ -65,7 +65,7 @@ def _redacting_error(log_error: Any) -> Any:
         entry = stats.entries[name, method]
         text = _brief(StatsError.parse_error(error))
         if not known.bound(f"{entry.method} {entry.name} {text}"):
-            text = FURTHER_MESSAGES
+            text = OTHER_MESSAGES
         log_error(stats, entry.method, entry.name, text)
 
     return log
@@ -77,7 +77,7 @@ def _redacting_exception(log_exception: Any) -> Any:
     @wraps(log_exception)
     def log(runner: Runner, node_id: str, msg: str, formatted_tb: str) -> None:
         trace = known.bound(_brief_lines(formatted_tb))
-        log_exception(runner, node_id, _brief(msg) if trace else FURTHER_EXCEPTIONS, trace or FURTHER_EXCEPTIONS)
+        log_exception(runner, node_id, _brief(msg) if trace else OTHER_EXCEPTIONS, trace or OTHER_EXCEPTIONS)
 
     return log
 

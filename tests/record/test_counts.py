@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES, MAX_MESSAGES, Counts, Key
+from perflab.record.counts import OTHER_MESSAGES, OTHER_NAMES, MAX_MESSAGES, Counts, Key
 from perflab.record.delivery import LatencyRow
 from perflab.store.tables import bucket_middle, bucket_of
 
@@ -38,7 +38,7 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
     rows = counts.take_failures()
     assert len(rows) == MAX_MESSAGES + 1
     assert sum(row.requests for row in rows) == 5000
-    assert FURTHER_MESSAGES in {row.message for row in rows}
+    assert OTHER_MESSAGES in {row.message for row in rows}
 
 
 def test_names_are_written_on_one_line() -> None:
@@ -57,7 +57,7 @@ def test_names_beyond_a_limit_share_one(monkeypatch: pytest.MonkeyPatch) -> None
     rows, failures = counts.take_latency(), counts.take_failures()
     assert len({row.name for row in rows}) == len({row.name for row in failures}) == 10
     assert client(rows) == sum(row.requests for row in failures) == 50
-    assert FURTHER_NAMES in {row.name for row in rows}
+    assert OTHER_NAMES in {row.name for row in rows}
 
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:

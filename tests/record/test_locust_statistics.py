@@ -64,7 +64,7 @@ def test_locusts_own_statistics_keep_no_secret_of_a_name_and_so_many_of_them() -
     assert len(counted) == len(entries) == 11
     assert "hunter2" not in str([entries, errors])
     assert counted["/b?token=…"] == counted["/x"] == (2, 2)
-    assert counted["(further names)"] == (1996, 1996)
+    assert counted["(other names)"] == (1996, 1996)
     assert sum(requests for requests, _ in counted.values()) == total == 2008
     assert sum(count for _, _, count in errors) == 2008
     assert len(errors) == 1000 + 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import OTHER_MESSAGES, OTHER_NAMES, MAX_MESSAGES, Counts, Key
+from perflab.record.counts import MAX_MESSAGES, OTHER_MESSAGES, OTHER_NAMES, Counts, Key
 from perflab.record.delivery import LatencyRow
 from perflab.store.tables import bucket_middle, bucket_of
 

@@ -173,14 +173,14 @@ def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) ->
     """
     run, manifest = lane.run, lane.manifest
     state = read_state(run.path) or RunState()
-    error = None
+    error = state.error
     # Whoever interrupts a run should not have to wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
     silent = state.window_end is not None and find_silence(seen, state.window_end) is not None
     lost = silent or (asked and lane.target.lost)
-    if status == "complete" and (state.end is None or not state.window_over):
+    if status == "complete" and (error or state.end is None or not state.window_over):
         status = "failed"
-        error = f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
     window = None
     if state.window_start is not None and state.window_end is not None:
         window = {"start": state.window_start, "end": state.window_end}

@@ -194,7 +194,9 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         raise TargetError("--host must not carry a user name or password; give credentials to the locustfile instead")
     if parts.query or parts.fragment:
         raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
-    if parts.scheme not in {"http", "https"} or not name:
+    # A URL's parser leaves out line ends and tabs, which those who ask the host may not.
+    odd = " " in host.strip() or not host.strip().isprintable()
+    if parts.scheme not in {"http", "https"} or not name or odd:
         raise TargetError(f"--host {quoted(_without_user(host))} is not a URL; write for example http://localhost:8000")
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(
@@ -246,7 +248,8 @@ def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
-        raise LocustfileError(f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F")
+        why = "is no regular file" if file.exists() else "does not exist"
+        raise LocustfileError(f"locustfile {str(file)!r} {why}: give the path of one with --locustfile F")
     check_path(file.absolute())
     # Not its target if it is a link: Locust looks for modules beside the link.
     return file.absolute()

@@ -127,10 +127,14 @@ class AllowedHosts:
 
     A redirect, or a URL built by the locustfile, may lead anywhere. Such a request fails before anything is sent.
     Other connections of a locustfile, to a database for instance, are not checked.
+
+    A worker that was started `by_hand` learns the target from its master. In other processes perflab has already
+    allowed the target by name: a host that a locustfile sets in the environment is like any other URL of its own.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, *, by_hand: bool) -> None:
         self._environment = environment
+        self._by_hand = by_hand
         self._named = allowed_hosts(os.environ)
         self._checked: set[str] = set()
 
@@ -142,8 +146,7 @@ class AllowedHosts:
     def check(self, name: str, port: int | None) -> None:
         """Raise NotAllowedError if requests may not go to a host, named as the client parses its URL."""
         name = name.strip("[]").lower()
-        # A worker learns the target's host from its master.
-        target = urlsplit(self._environment.host or "").hostname
+        target = urlsplit(self._environment.host or "").hostname if self._by_hand else None
         if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
             # As any request does: otherwise a user that makes one after the other would block the event loop.
             gevent.sleep(0)

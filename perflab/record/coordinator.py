@@ -27,6 +27,8 @@ from perflab.record.users import end_think_times
 from perflab.record.writer import open_writer
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import RunConfiguration, SourceState, Totals
+from perflab.vocabulary.redact import redact
+from perflab.vocabulary.text import one_line
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -133,6 +135,10 @@ class Coordinator(Role):
         self._exceptions = self._outside.finish()
         self._state.locust_exceptions = self._outside.of_locust
         self._state.own_exit_code = _exit_code(self._environment.process_exit_code)
+        options, host = self._environment.parsed_options, self._environment.host or ""
+        if options is not None and host.rstrip("/") != (options.host or "").rstrip("/"):
+            moved = one_line(redact(str(host)))
+            self._state.error = f"the load went to {moved}, since the locustfile has set Locust's host: take that out"
         self._write_state()
         self._write_report()
         if self._exporter is not None:

@@ -61,7 +61,7 @@ def install() -> None:
             duet = Duet(configuration.sides, first=getattr(runner, "worker_index", 0) % len(configuration.sides))
             duet.install()
         if configuration is not None or isinstance(runner, WorkerRunner):
-            AllowedHosts(environment).install()
+            AllowedHosts(environment, by_hand=configuration is None).install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:

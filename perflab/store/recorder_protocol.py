@@ -152,6 +152,8 @@ class RunState:
     """The steady window has been measured to its planned end."""
     end: float | None = None
     """Set by the last write of a process that ended in order."""
+    error: str | None = None
+    """Why the run has failed, if the recorder itself knows it."""
     locust_exceptions: dict[str, int] = field(default_factory=dict)
     """Exceptions of Locust's own statistics and their files."""
     own_exit_code: int | None = None

@@ -1,4 +1,4 @@
-"""What a calibration saw: the load that was offered and the error of p95 as each ramp went up, and the ceilings."""
+"""What a calibration saw: the achieved load and the error of p95 as each ramp went up, and the ceilings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from perflab.store.calibration import Calibration, Ceiling, Step
 
 _COLOURS = {"HttpUser": OKABE_ITO[0], "FastHttpUser": OKABE_ITO[1]}
 # What lies beyond is drawn at the edge: how far a broken measurement is off says nothing.
-_MIN_OFFERED, _MAX_ERROR = 80.0, 3.0
+_MIN_ACHIEVED, _MAX_ERROR = 80.0, 3.0
 # Steps beyond the ceiling that are shown: enough to see it break. Further on the load falls back.
 _BEYOND = 2
 
@@ -39,9 +39,9 @@ def calibration(found: Calibration) -> Chart:
     least = 100 * (1 - MOST_SHORTFALL)
     for one, load, error in zip(ceilings, *panels, strict=True):
         load.set_title(_title(one), loc="left", size=9, color=_COLOURS[one.client], pad=8)
-        _ramp(load, one, lambda step: max(_MIN_OFFERED, 100 * step.offered))
+        _ramp(load, one, lambda step: max(_MIN_ACHIEVED, 100 * step.achieved_load))
         _ramp(error, one, _error_percent)
-        load.set_ylim(_MIN_OFFERED, 101)
+        load.set_ylim(_MIN_ACHIEVED, 101)
         error.set_ylim(-_MAX_ERROR, _MAX_ERROR)
         error.set_xlabel("requests/s")
         for axes in (load, error):
@@ -53,7 +53,7 @@ def calibration(found: Calibration) -> Chart:
         if not at:
             limit_line(load, least, f"at least {least:.0f} %")
             limit_line(error, 1, "within ±1 %")
-            load.set_ylabel("offered load,\n% of the intended")
+            load.set_ylabel("achieved load,\n% of the intended")
             error.set_ylabel("error of p95, %\n(measured against drawn)")
             error.axhline(-1, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
             continue
@@ -61,7 +61,7 @@ def calibration(found: Calibration) -> Chart:
             axes.tick_params(labelleft=False)
         for axes, limit in ((load, least), (error, 1), (error, -1)):
             axes.axhline(limit, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
-    chart.alt = "Dot charts of offered load and error of p95 against requests/s, with their ceilings. " + "; ".join(
+    chart.alt = "Dot charts of achieved load and error of p95 against requests/s, with their ceilings. " + "; ".join(
         _title(one).replace("\n", ": ") for one in ceilings
     )
     return chart

@@ -13,9 +13,8 @@ from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.store import layout
-from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import ComparisonDir, SweepDir
-from perflab.store.manifest import read_manifest
+from perflab.store.layout import AbDir, ComparisonDir, SweepDir, find_ab
+from perflab.store.manifest import AbManifest, read_manifest
 from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
@@ -79,10 +78,10 @@ def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for path in layout.list_ab_folders(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": path.name, "status": "damaged"}
+    for place in layout.list_abs(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": place.id, "status": "damaged"}
         with contextlib.suppress(StoreError):
-            manifest = read_manifest(AbDir(path).manifest, AbManifest)
+            manifest = read_manifest(place.manifest, AbManifest)
             row |= {
                 "created": manifest.created,
                 "design": manifest.ab.design,
@@ -131,7 +130,7 @@ def parse_share(value: float | str, option: str) -> float:
 
 def _means_ab(folder: Path, result_id: str) -> bool:
     # The latest sweep against the latest sweep can't be meant.
-    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_ab_folders(folder)))
+    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:

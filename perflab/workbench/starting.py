@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.files import write_whole
 from perflab.plan.plan import UsersLike
 from perflab.progress import Style
 from perflab.starter import STARTER, find_notebooks
-from perflab.store.scratch import write_whole
 from perflab.workbench.sweeps import sweep
 
 _IGNORED = "runs/"

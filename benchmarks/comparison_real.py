@@ -1,7 +1,7 @@
 """How often a comparison is right on real runs: the reference Platform API against itself, and against a slower one.
 
     python -m benchmarks.comparison_real record FOLDER [--only CASE]    hours; what is there already is not made again
-    python -m benchmarks.comparison_real show FOLDER [--only CASE]      the tables of docs/statistics.md
+    python -m benchmarks.comparison_real show FOLDER [--only CASE]      the tables of docs/explanation/statistics.md
 
 Every case is recorded by what `perflab ab` and `perflab sweep` are made of. A slow-down is put in by the API itself, as
 a factor on the time that it takes for a request of the group; what the network and its HTTP server take comes on top,
@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import stats
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.summary import Floats
 from perflab.analyse.sweep import Sweep
@@ -30,8 +30,7 @@ from perflab.drive.rounds import run_ab
 from perflab.plan.ab import LOOKS, make_ab_plan
 from perflab.plan.objectives import load_objectives
 from perflab.plan.settings import load_environment
-from perflab.store.ab import AbDir
-from perflab.store.layout import list_ab_folders
+from perflab.store.layout import AbDir, list_abs
 
 ROOT = Path(__file__).resolve().parent.parent
 API = "python -m load_tests.platform_api --port {port}"
@@ -295,11 +294,6 @@ def show_found(abs_: list[AbDir], case: Case) -> None:
     alone = sum(verdict == "FAIL" and slower == [group] for verdict, slower, _ in found)
     print(f"  REGRESSION naming {group}: {named} of {len(found)}, and nothing else: {alone}")
     print("  " + ", ".join(f"{verdict} at {look} ({' '.join(slower) or '-'})" for verdict, slower, look in found))
-
-
-def list_abs(folder: Path) -> list[AbDir]:
-    """Return the recorded comparisons of a case."""
-    return [AbDir(path) for path in list_ab_folders(folder)]
 
 
 def main() -> None:

@@ -69,6 +69,9 @@ HOSTILE = (
         "-u a:b ",
         "-u 'a:",
         "a:b@",
+        "auth('",
+        "auth=(a,",
+        "auth (",
     ),
     *(
         "sk-ab-",
@@ -82,6 +85,7 @@ HOSTILE = (
         'a="',
     ),
     *('authorization: a="', "cookie: a='b'", "digest a=", "password ", "://a:b", "://a:b/", "://a:1", "',", "by '"),
+    *("-u=", "-u,", "-ua,", "--user=", "--user=a,", "token=[", "cookie: [a", "token%3d", "%3d"),
     *("eyJa ", "eyJa.", "eyJ-", "-eyJ", "eyJa.a ", "acpst", "pas", "Pass-", "api-", "private-", "a-", "é-"),
 )
 

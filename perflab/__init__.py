@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perflab.analyse.bounds import PercentileBounds, RateBounds, percentile_bounds, rate_bounds
     from perflab.analyse.comparison.compare_runs import compare_runs
+    from perflab.analyse.comparison.sweeps import SweepComparison
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.workbench import ab, compare, list_sweeps, open_sweep, sweep
+    from perflab.workbench import ab, compare, demo, init, list_sweeps, open_sweep, sweep
 
 __all__ = [
     "LocustfileError",
@@ -30,11 +31,14 @@ __all__ = [
     "RateBounds",
     "StoreError",
     "Sweep",
+    "SweepComparison",
     "TargetError",
     "UsageError",
     "ab",
     "compare",
     "compare_runs",
+    "demo",
+    "init",
     "list_sweeps",
     "open_sweep",
     "percentile_bounds",
@@ -46,9 +50,12 @@ _HOMES = {
     "PercentileBounds": "perflab.analyse.bounds",
     "RateBounds": "perflab.analyse.bounds",
     "Sweep": "perflab.analyse.sweep",
+    "SweepComparison": "perflab.analyse.comparison.sweeps",
     "ab": "perflab.workbench",
     "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",
+    "demo": "perflab.workbench",
+    "init": "perflab.workbench",
     "list_sweeps": "perflab.workbench",
     "open_sweep": "perflab.workbench",
     "percentile_bounds": "perflab.analyse.bounds",

@@ -48,6 +48,10 @@ class Sweep:
         self._tables = RunTables(runs, run_manifests, manifest.objectives)
         self._runs = Runs([run.name for run in runs], run_manifests, self._tables, manifest.objectives)
 
+    def __repr__(self) -> str:
+        # No verdict: a REPL shows this without being asked, and a verdict takes reading the tables.
+        return f"<Sweep {self.id}, {self.manifest.status}>"
+
     @classmethod
     def open(cls, sweep_dir: SweepDir, repeats: Container[int] | None = None) -> Sweep:
         """Read a sweep's manifests, with the runs of these `repeats` only if they are given; raises StoreError.
@@ -108,6 +112,11 @@ class Sweep:
     def failures(self) -> pd.DataFrame:
         """Failed requests: run, users, repeat, the columns of failures.csv, steady."""
         return self._tables.frame("failures.csv", self.windows)
+
+    @property
+    def failures_by_outcome(self) -> pd.DataFrame:
+        """Failed requests of whole runs: users, outcome, count."""
+        return self.failures.groupby(["users", "outcome"], observed=True)["count"].sum().reset_index()
 
     @cached_property
     def runs(self) -> pd.DataFrame:

@@ -8,15 +8,20 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
+from perflab.cli import ab, baseline, calibrate, check, compare, demo, doctor, init, report, run, show, sweep
 from perflab.cli import list as list_command
-from perflab.errors import PerflabError
+from perflab.errors import PerflabError, UsageError, naming
 from perflab.vocabulary.text import say
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -28,22 +33,42 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     name="perflab",
-    help="Turns any Locust file into a result you can trust.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("sweep")(sweep.sweep)
-app.command("run")(run.run)
-app.command("list")(list_command.list_)
-app.command("show")(show.show)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("check")(check.check)
-app.add_typer(baseline.baseline, name="baseline")
-app.command("ab")(ab.ab)
-app.command("calibrate")(calibrate.calibrate)
-app.command("doctor")(doctor.doctor)
+# One line each, whole in a terminal of 80 columns; each command's own help says the rest.
+app.command("sweep", short_help="Load the target at several user counts and judge the result.")(sweep.sweep)
+app.command("run", short_help="Load the target at one user count: a sweep of a single level.")(run.run)
+app.command("list", short_help="List recorded sweeps and A/B comparisons, oldest first.")(list_command.list_)
+app.command("show", short_help="Show a recorded sweep's verdicts and figures.")(show.show)
+app.command("report", short_help="Write the report of a recorded sweep or comparison again.")(report.report)
+app.command("compare", short_help="Tell whether a recorded sweep is slower than another.")(compare.compare)
+app.command("check", short_help="Judge a recorded sweep, with --baseline also its change.")(check.check)
+app.command("ab", short_help="Load two targets until it is known whether one is slower.")(ab.ab)
+app.command("calibrate", short_help="Find how much load this machine can offer.")(calibrate.calibrate)
+app.command("init", short_help="Make a folder a perflab project.")(init.init)
+app.command("demo", short_help="Load a small server of known latency: a first report.")(demo.demo)
+app.command("doctor", short_help="Check whether everything is ready for a load test.")(doctor.doctor)
+app.add_typer(
+    baseline.baseline, name="baseline", short_help="Choose or show the sweep that others are checked against."
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"perflab {version('perflab')}", sys.stdout)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turns any Locust file into a result you can trust."""
 
 
 class Terminated(BaseException):
@@ -73,24 +98,30 @@ def run_app(
     `for_locust` is what Locust gets besides.
     """
     for number in _ENDING:
-        signal.signal(number, _end)
+        # Under nohup a run outlives its terminal.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
+        _check_folder()
         command = typer.main.get_command(commands)
         code = command.main(list(arguments), prog_name=program, standalone_mode=False, obj=for_locust)
         sys.stdout.flush()
     except PerflabError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} ({program} --help shows the options)", 2)
+        # The help of the command that was meant; of all commands where none was.
+        context = getattr(error, "ctx", None)
+        shown = context.command_path if context else program
+        return _fail(f"{error.format_message()} ({shown} --help shows what there is)", 2)
     except BrokenPipeError:
-        # What could not be written must not be tried again at Python's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return READER_GONE
     except SystemExit:
         # So do typer and rich answer a broken pipe (perflab list | head -1), with 1, which would say FAIL.
         return READER_GONE
     except OSError as error:
         # A full disk, a folder that may not be written to or has gone.
+        _flush()
         return _fail(str(error), 2)
     except Terminated:
         code = TERMINATED
@@ -111,6 +142,14 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _flush() -> None:
+    """Write what is left for standard output; if it can't be, it must not be tried again at Python's end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end(ending: int, _frame: FrameType | None) -> None:
     # A second Ctrl-C must not cut off the stopping of processes and the writing of manifests, which end by themselves.
     for number in _ENDING:
@@ -125,4 +164,32 @@ def _prepare_streams() -> None:
         if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            kind = _Result if name == "stdout" else _Progress
+            raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
+            buffered = stream.line_buffering
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, "replace", line_buffering=buffered))
+
+
+class _Result(io.FileIO):
+    """Standard output, which an error of it names."""
+
+    def write(self, data: Buffer, /) -> int:
+        with naming(Path("standard output")):
+            return super().write(data)
+
+
+class _Progress(io.FileIO):
+    """Standard error: what can't be written there, on a full disk say, changes no run and no exit code."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working folder can't be used ({error.strerror}): change to one that exists") from None

@@ -19,10 +19,10 @@ def calibrate(processes: Processes = None, runs_dir: options.RunsDir = None, jso
     """Find how much load this machine can offer before its measurements stop being true."""
     from perflab.calibrate import calibrate
     from perflab.cli import output
-    from perflab.store.calibration import calibration_chart
+    from perflab.store.layout import RunsDir
     from perflab.workbench import runs_folder
 
     folder = runs_folder(runs_dir)
     found = calibrate(folder, processes, say=say)
     output.print_calibration(found, as_json=json)
-    say(f"chart: {calibration_chart(folder)}")
+    say(f"chart: {RunsDir(folder).calibration_chart}")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from perflab.doctor.finding import Finding
 from perflab.doctor.variables import Variables
-from perflab.drive.asking import HostAnswer, ask
+from perflab.drive.http import HostAnswer, ask
 from perflab.errors import TargetError
 from perflab.plan.plan import HEALTH, check_host, check_launch
 from perflab.vocabulary.redact import redact

@@ -1,4 +1,4 @@
-"""What a run has recorded so far, read from its growing tables: the figures of the live display."""
+"""The figures of the live display, read from the growing tables of a run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
-from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
+from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, quantile
 from perflab.vocabulary.measure import LatencyCounts, Role, goes_by_wire, role_of
 
 
 @dataclass(frozen=True, slots=True)
 class LivePoint:
-    """One second of a run in progress; p95 is over the second's answered requests, None without any."""
+    """One second of a run in progress; p95 is that of its successful requests, None without any."""
 
     second: int
     requests: int
@@ -34,19 +34,19 @@ class _Second:
 class RunTail:
     """Follows ``latency.csv`` and ``generator.csv`` of one run, or of several that one Locust makes."""
 
-    def __init__(self, run: RunDir, *additional: RunDir) -> None:
-        self._latency = [TableTail(run_dir.latency) for run_dir in (run, *additional)]
-        # They are made by the same users.
+    def __init__(self, run: RunDir, *others: RunDir) -> None:
+        self._latency = [TableTail(each.latency) for each in (run, *others)]
+        # All of them are made by the same users.
         self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
         self.seen: list[dict[tuple[int, str], tuple[float, int]]] = [{} for _ in self._latency]
-        """Of each run, what came of its requests: see `perflab.store.silence.Seen`."""
+        """For each run the outcomes of its requests, see `perflab.store.silence.Seen`."""
         self.requests = 0
         self.failures = 0
 
     def read(self) -> None:
-        """Take in what was appended since the last call."""
+        """Read the rows that were appended since the last call."""
         for table, seen in zip(self._latency, self.seen, strict=True):
             for row in table.rows(LATENCY_COLUMNS):
                 self._take(row, seen)
@@ -90,7 +90,7 @@ class RunTail:
         ]
 
     def recent(self, seconds: int = 5) -> tuple[float, float | None]:
-        """Return (requests/s, p95 in ms) over the last `seconds` whose requests have had time to come back."""
+        """Return (requests/s, p95 in ms) over the last `seconds`, without the second that is still being written."""
         if not self._seconds:
             return 0.0, None
         last = max(self._seconds)
@@ -107,16 +107,6 @@ class RunTail:
         return bool(goes_by_wire(sum(one.stamped for one in succeeded), sum(one.answered for one in succeeded)))
 
 
-def quantile(counts: Mapping[float, int], q: float) -> float | None:
-    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
-    wanted, cumulative = q * sum(counts.values()), 0
-    for value in sorted(counts):
-        cumulative += counts[value]
-        if cumulative >= wanted:
-            return value
-    return None
-
-
 class TableTail:
     """Follows one growing table."""
 
@@ -126,7 +116,7 @@ class TableTail:
         self._header_seen = False
 
     def rows(self, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-        """Return the whole rows that were appended since the last call, by column."""
+        """Return the complete rows that were appended since the last call, by column."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._position)

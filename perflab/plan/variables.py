@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from perflab.files import read_bytes
 from perflab.plan.objectives import Objectives
 
 PREFIX = "LOAD_TEST_"
@@ -61,8 +62,8 @@ def _close(name: str, known: Iterable[str], cutoff: float) -> str:
 def _named_in(folder: Path) -> set[str]:
     found: set[str] = set()
     for file in islice(_python_files(folder), _MOST_FILES):
-        with contextlib.suppress(OSError), file.open("rb") as content:
-            found.update(_NAME.findall(content.read(_MOST_BYTES).decode("utf-8", "replace")))
+        with contextlib.suppress(OSError):
+            found.update(_NAME.findall(read_bytes(file, _MOST_BYTES).decode("utf-8", "replace")))
     return found
 
 

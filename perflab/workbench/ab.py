@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from perflab.analyse.comparison.side import MOST_LEFT_OUT
+from perflab.analyse.comparison.comparability import MAX_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
@@ -15,9 +15,8 @@ from perflab.plan.objectives import choose_objectives
 from perflab.plan.plan import UsersLike
 from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
-from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import SIDES
-from perflab.store.manifest import read_manifest, write_manifest
+from perflab.store.layout import SIDES, AbDir, find_ab
+from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
@@ -147,7 +146,7 @@ class _Judge:
                     self._say(f"round {one} can't be used: {self._valid[one]}")
         rounds = [one for one, why in self._valid.items() if not why]
         spoilt = number - len(rounds)
-        if spoilt > MOST_SPOILT and spoilt > MOST_LEFT_OUT * number:
+        if spoilt > MOST_SPOILT and spoilt > MAX_LEFT_OUT * number:
             self._write(place, status="failed")
             return False
         if len(rounds) not in self._plan.looks:

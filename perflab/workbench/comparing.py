@@ -13,9 +13,8 @@ from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.store import layout
-from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import ComparisonDir, SweepDir
-from perflab.store.manifest import read_manifest
+from perflab.store.layout import AbDir, ComparisonDir, SweepDir, find_ab
+from perflab.store.manifest import AbManifest, read_manifest
 from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
@@ -36,15 +35,15 @@ def compare(
 
     Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
-    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
-    default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``.
+    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be called
+    a REGRESSION, 0.01 by default. Both were set for an A/B comparison when it began. `allow_different` names what may
+    differ between the sweeps although it matters, such as ``machine``.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
         comparison = perflab.compare("20261122T103000Z-before", "latest")
         comparison.verdict, comparison.headline, comparison.slower
-        comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
+        comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
     """
     folder, waived = runs_folder(runs_dir), given.names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
@@ -71,17 +70,18 @@ def compare(
 
 
 def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+    """Return one row per A/B comparison, oldest first.
 
-    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    Columns: id, created, design, rounds (those of its last look), baseline, candidate, status, verdict. One whose
+    manifest can't be read is listed with the status ``damaged``.
     """
     import pandas as pd
 
     rows = []
-    for path in layout.list_ab_folders(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": path.name, "status": "damaged"}
+    for place in layout.list_abs(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": place.id, "status": "damaged"}
         with contextlib.suppress(StoreError):
-            manifest = read_manifest(AbDir(path).manifest, AbManifest)
+            manifest = read_manifest(place.manifest, AbManifest)
             row |= {
                 "created": manifest.created,
                 "design": manifest.ab.design,
@@ -130,7 +130,7 @@ def parse_share(value: float | str, option: str) -> float:
 
 def _means_ab(folder: Path, result_id: str) -> bool:
     # The latest sweep against the latest sweep can't be meant.
-    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_ab_folders(folder)))
+    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:
@@ -149,14 +149,14 @@ def compare_ab(
     for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if share not in (None, set_to):
             raise UsageError(f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
-    spoilt = manifest.status == "failed"
-    if not manifest.rounds and not spoilt:
+    failed = manifest.status == "failed"
+    if not manifest.rounds and not failed:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
             f"go on with perflab ab --resume {ab.id}"
         )
-    # Where too many rounds were spoilt, all of them are told of.
-    return compare_rounds(ab, planned, None if spoilt else manifest.rounds, allow_different)
+    # Where too many rounds were invalid, all of them are reported.
+    return compare_rounds(ab, planned, None if failed else manifest.rounds, allow_different)
 
 
 def compare_rounds(
@@ -182,7 +182,7 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
     if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
         return []
-    from perflab.analyse.comparison.comparable import same_configuration
+    from perflab.analyse.comparison.comparability import same_configuration
 
     ids = {baseline.id, candidate.id}
     found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -163,17 +164,18 @@ def test_several_processes_write_to_the_same_tables(
     assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
 
 
-def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_target: str) -> None:
-    locustfile = tmp_path / "shaped.py"
-    locustfile.write_text(
-        "from locust import FastHttpUser, LoadTestShape, task\n"
-        "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
-        "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
-    )
-    sweep = perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
-    assert sweep.verdict == "INVALID"
-    assert sweep.run_manifests[0].status == "failed"
-    assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
+def test_a_run_that_could_not_begin_leaves_nothing_that_can_not_be_read(
+    tmp_path: Path, small_locustfile: Path, small_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("perflab.drive.run.write_manifest", full)
+    with pytest.raises(OSError, match="No space left"):
+        perflab.sweep(small_target, locustfile=small_locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    sweep = perflab.open_sweep(runs_dir=tmp_path / "runs")
+    assert (sweep.manifest.status, sweep.run_manifests) == ("interrupted", [])
+    assert [path.name for path in sweep.dir.path.iterdir() if path.is_dir()] == []
 
 
 ENDING = """

@@ -46,14 +46,14 @@ def test_each_verdict_has_its_mark(written: Written) -> None:
     success, p95, error = "shop success rate >= 90 %", "shop p95 <= 100 ms", "shop error rate <= 0 %"
     assert list(met) == ["measurement is valid", success, p95, error]
     assert all(met[name].is_passed for name in ("measurement is valid", success, p95))
-    assert met[p95].system_out == "5 ms (5 to 5, 300 requests, 300 effective, client clock)"
+    assert met[p95].system_out == "5 ms (5 to 5 ms, 300 requests, 300 effective, client clock)"
     kind, verdict, message = result(met[error])
     # A skipped case would leave CI green, while perflab exits with 4.
     assert (kind, verdict) == (Failure, "INCONCLUSIVE")
     assert message.startswith("shop error rate at 10 users: 0 % ")
     kind, verdict, message = result(missed[p95])
     assert (kind, verdict) == (Failure, "FAIL")
-    assert message.startswith("shop p95 at 20 users: 500 ms (500 to 500) is above the allowed 100 ms")
+    assert message.startswith("shop p95 at 20 users: 500 ms (500 to 500 ms) is above the allowed 100 ms")
     assert missed["measurement is valid"].is_passed
     assert {result(case)[:2] for case in invalid.values()} == {(Error, "INVALID")}
     assert result(invalid["measurement is valid"])[2] == "users-0030-r1: only 29 of 30 users were running"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from perflab.cli.output.console import make_table, open_console, styled
+from perflab.cli.output.console import between, make_table, open_console, styled
 from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.number import change, signed
+from perflab.vocabulary.verdict import Finding
 
 if TYPE_CHECKING:
     from perflab.analyse.comparison.sweeps import SweepComparison
@@ -19,15 +21,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
 _NUMBERS = {"users", "baseline", "candidate", "change", "bounds"}
-_ROW_STYLES = {
-    "slower": "bold red",
-    "lower": "bold red",
-    "more": "bold red",
-    "faster": "green",
-    "higher": "green",
-    "fewer": "green",
-    "open": "yellow",
-}
+
+_WORDS = {Finding.OPEN: "open: may be worse than the margin", Finding.NO_MORE: "no more failures found"}
 
 
 def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
@@ -58,7 +53,7 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
     )
     differ = comparison.comparability[["what", "kind"]].itertuples(index=False, name=None)
     if named := ", ".join(what if kind == "listed" else f"{what} ({kind})" for what, kind in differ):
-        console.print(f"  in what they differ: {escape(named)}", soft_wrap=True)
+        console.print(f"  they differ in: {escape(named)}", soft_wrap=True)
     for reason in [*comparison.reasons, *(f"note: {note}" for note in comparison.notes)]:
         console.print(f"  {escape(reason)}", soft_wrap=True)
 
@@ -80,11 +75,11 @@ def print_check(check: Check, *, as_json: bool) -> None:
 
 def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
     """Yield the table's rows: each group over all user counts, then level by level latency, throughput and failures."""
-    yield from (_ratio_row("all", row, "latency") for row in comparison.endpoints.itertuples())
-    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_groups.itertuples())
-    yield from (_difference_row("all", row) for row in comparison.error_groups.itertuples())
-    cells, totals = comparison.cells, comparison.total_throughput
-    throughput, errors = comparison.throughput, comparison.errors
+    yield from (_ratio_row("all", row, "latency") for row in comparison.latency_by_group.itertuples())
+    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_by_group.itertuples())
+    yield from (_difference_row("all", row) for row in comparison.failures_by_group.itertuples())
+    cells, totals = comparison.latency, comparison.throughput_by_level
+    throughput, errors = comparison.throughput, comparison.failures
     for users in sorted({*cells["users"], *totals["users"], *throughput["users"], *errors["users"]}):
         latency, total, rates, failed = (
             frame[frame["users"] == users] for frame in (cells, totals, throughput, errors)
@@ -101,14 +96,14 @@ def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
 def _ratio_row(users: str, row: Any, figure: str, unit: str = "") -> Sequence[str]:
     """Return a row whose change is a ratio; without a `unit` it is of several user counts and has but that."""
     figures = (_figure(row.baseline, unit), _figure(row.candidate, unit)) if unit else ("", "")
-    bounds = _between(_percent(row.low), _percent(row.high))
+    bounds = between(_percent(row.low), _percent(row.high))
     return (users, _group(row), figure, *figures, _percent(row.ratio), bounds, _result(row))
 
 
 def _difference_row(users: str, row: Any) -> Sequence[str]:
     difference, low, high = map(_points, (row.candidate_rate - row.baseline_rate, row.low, row.high))
     rates = (_share(row.baseline_rate), _share(row.candidate_rate))
-    return (users, _group(row), "failed", *rates, difference, _between(low, high), _result(row))
+    return (users, _group(row), "failed", *rates, difference, between(low, high), _result(row))
 
 
 def _group(row: Any) -> str:
@@ -117,28 +112,23 @@ def _group(row: Any) -> str:
 
 def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
-    text = str(row.words).removeprefix("not assessable: ") if row.verdict == "not assessable" else str(row.verdict)
-    style = _ROW_STYLES.get(str(row.verdict), "default")
+    finding = Finding(row.verdict)
+    style = finding.verdict.style if finding.marked else "default"
+    text = _WORDS.get(finding, finding.value)
+    if finding is Finding.NOT_ASSESSABLE:
+        text = str(row.evidence)
+    elif finding is Finding.OPEN and math.isnan(row.p_regression):
+        # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
+        text = "open: it takes several runs"
     return f"[{style}]{escape(text)}[/]"
 
 
-def _between(low: str, high: str) -> str:
-    """Return both bounds, or the one that there is."""
-    if "-" in (low, high):
-        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
-    return f"{low} to {high}"
-
-
 def _percent(ratio: float) -> str:
-    from perflab.analyse.comparison.wording import change
-
     return change(ratio) if math.isfinite(ratio) and ratio > 0 else "-"
 
 
 def _points(difference: float) -> str:
     """Return a difference of two shares in percentage points."""
-    from perflab.analyse.comparison.wording import signed
-
     return f"{signed(100 * difference, 2)} pp" if math.isfinite(difference) else "-"
 
 

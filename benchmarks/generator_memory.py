@@ -24,7 +24,7 @@ import perflab
 from benchmarks.analysis_speed import machine
 from perflab.calibrate.server import CERTIFICATE
 from perflab.drive.target import free_port
-from perflab.plan.amounts import parse_users
+from perflab.plan.parse import parse_users
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN_RATE = 50

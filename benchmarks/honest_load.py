@@ -32,7 +32,7 @@ from benchmarks.measurement_truth import GOAL_MS, GOAL_SHARE, percentile
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.validity import MOST_SHORTFALL
 from perflab.calibrate.ramp import CYCLE_S
-from perflab.plan.amounts import parse_users
+from perflab.plan.parse import parse_users
 
 USERS = {"HttpUser": "1000,1500,2000,2300,3000", "FastHttpUser": "2000,3000,4000,4500,5000,6000"}
 PERCENTILES = (50, 95, 99)

@@ -43,7 +43,7 @@ from perflab.chart.style import (
     users_axis,
 )
 from perflab.drive.target import free_port
-from perflab.plan.amounts import parse_users
+from perflab.plan.parse import parse_users
 
 PERCENTILES = (50, 95, 99)
 SPAWN_RATE = 100

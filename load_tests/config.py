@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from perflab.errors import UsageError
-from perflab.plan.amounts import parse_duration
+from perflab.plan.parse import parse_duration
 from perflab.plan.settings import load_environment, project_root
 
 MOST_USERS = 1_000_000

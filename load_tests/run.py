@@ -13,7 +13,7 @@ from load_tests.config import ConfigurationError, load_settings
 from load_tests.report_generator import check_output, generate_reports
 from perflab.cli.app import run_app
 from perflab.errors import UsageError
-from perflab.plan.amounts import level_range
+from perflab.plan.parse import parse_levels
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "run_load_tests.sh"
@@ -63,7 +63,7 @@ def run(
     or no API, 3 INVALID, 4 INCONCLUSIVE.
     """
     from perflab import workbench
-    from perflab.cli.sweep import conclude
+    from perflab.cli.ending import end_sweep
 
     given = Path(output).absolute() if output is not None else None
     # An output is named from where the caller stands; settings and runs are the project's.
@@ -77,7 +77,7 @@ def run(
     users = None
     if users_min is not None or users_max is not None:
         most = settings.users_max if users_max is None else users_max
-        users = level_range(most if users_min is None else users_min, most)
+        users = parse_levels(most if users_min is None else users_min, most)
     launch = None
     if host is None and not settings.host:
         launch = os.environ.get("LOAD_TEST_LAUNCH") or REFERENCE_API
@@ -93,7 +93,7 @@ def run(
         locustfile=Path(__file__).with_name("locustfile.py"),
         label="load-test",
     )
-    code = conclude(result, report=True, as_json=False)
+    code = end_sweep(result, report=True, as_json=False)
     for path in generate_reports(result.dir.path, folder):
         typer.echo(f"  {path}")
     return code

@@ -21,11 +21,11 @@ def warn_of(plan: Plan, runs_dir: Path) -> str | None:
     try:
         found = read_calibration(path)
     except StoreError as error:
-        return f"warning: the calibration is not used: {error}"
+        return f"the calibration is not used: {error}"
     if found is None:
         return None
     if differences := found.differences(this_machine(), these_versions()):
-        return f"warning: {str(path)!r} is not used: {'; '.join(differences)}; perflab calibrate writes it anew"
+        return f"{str(path)!r} is not used: {'; '.join(differences)}; perflab calibrate writes it anew"
     return beyond_ceilings(found, max(plan.users), plan.processes)
 
 
@@ -41,13 +41,13 @@ def beyond_ceilings(found: Calibration, users: int, processes: int) -> str | Non
         return None
     within = [one for one in ceilings if one not in beyond]
     best = beyond[-1]
-    what = f"warning: {users} users are beyond what {best.client} can offer here{_in_processes(best, processes)}"
+    what = f"{users} users are beyond what {best.client} can offer here{_in_processes(best, processes)}"
     if within:
         # The better client can do it.
         return f"{what} ({_load(best, found)}); fine with {within[0].client} ({_load(within[0], found)})"
     others = "".join(f", {one.client} {_users(one)}" for one in beyond[:-1])
     if best.at_least:
-        what = f"warning: {users} users are more than this machine was seen to offer{_in_processes(best, processes)}"
+        what = f"{users} users are more than this machine was seen to offer{_in_processes(best, processes)}"
         return f"{what} ({best.client} {_load(best, found)}{others}): if the result is INVALID, {REMEDY}"
     return f"{what} ({_load(best, found)}{others}), so expect INVALID: {REMEDY}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import os
 import signal
@@ -9,12 +11,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 
 from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
 from perflab.cli import list as list_command
+from perflab.cli.options import CommandT
 from perflab.errors import PerflabError
 from perflab.vocabulary.text import say
 
@@ -33,17 +36,40 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("sweep")(sweep.sweep)
-app.command("run")(run.run)
-app.command("list")(list_command.list_)
-app.command("show")(show.show)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("check")(check.check)
-app.add_typer(baseline.baseline, name="baseline")
-app.command("ab")(ab.ab)
-app.command("calibrate")(calibrate.calibrate)
-app.command("doctor")(doctor.doctor)
+
+
+def _tidying(command: CommandT) -> CommandT:
+    """Have a command that deals with recorded runs begin by removing what killed commands have left there."""
+
+    @functools.wraps(command)
+    def tidying(*arguments: Any, **given: Any) -> Any:
+        if "runs_dir" in given:
+            from perflab.store.scratch import clear_leftovers
+            from perflab.workbench import runs_folder
+
+            # Where there is no telling where they are, the command itself says so.
+            with contextlib.suppress(PerflabError):
+                clear_leftovers(runs_folder(given["runs_dir"]))
+        return command(*arguments, **given)
+
+    return cast(CommandT, tidying)
+
+
+app.command("sweep")(_tidying(sweep.sweep))
+app.command("run")(_tidying(run.run))
+app.command("list")(_tidying(list_command.list_))
+app.command("show")(_tidying(show.show))
+app.command("report")(_tidying(report.report))
+app.command("compare")(_tidying(compare.compare))
+app.command("check")(_tidying(check.check))
+baselines = typer.Typer()
+baselines.callback(invoke_without_command=True)(baseline.without_command)
+baselines.command("set")(_tidying(baseline.set_))
+baselines.command("show")(_tidying(baseline.show))
+app.add_typer(baselines, name="baseline")
+app.command("ab")(_tidying(ab.ab))
+app.command("calibrate")(_tidying(calibrate.calibrate))
+app.command("doctor")(_tidying(doctor.doctor))
 
 
 class Terminated(BaseException):

@@ -54,7 +54,7 @@ def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
     found += sorted(name for name in environment if name.startswith(_VARIABLES))
     if not found:
         return ""
-    return f"warning: not in force: {', '.join(found)}; give what Locust is to get after -- (... -- --tags T)"
+    return f"not in force: {', '.join(found)}; give what Locust is to get after -- (... -- --tags T)"
 
 
 def check_ports(plan: Plan, environment: Mapping[str, str]) -> None:

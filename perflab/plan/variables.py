@@ -11,20 +11,19 @@ from itertools import islice
 from pathlib import Path
 
 from perflab.plan.objectives import Objectives
+from perflab.plan.plan import LEVEL_ENDS, OPTIONS
 
 PREFIX = "LOAD_TEST_"
+# Those that are no options of a plan. The last one is set for the locustfile by each run.
+_OTHERS = ("ALLOWED_HOSTS", "RUNS_DIR", "REPORT_DIR", "DATABASE_URL", "PROMETHEUS_PORT", "PROMETHEUS_HOST", "RUN_ID")
 KNOWN = frozenset(
-    PREFIX + name
-    for name in (
-        *("HOST", "LAUNCH", "HEALTH", "ALLOWED_HOSTS", "LOCUSTFILE", "LOCUST_OPTIONS", "TIMEOUT", "RUNS_DIR"),
-        *("USERS", "USERS_MIN", "USERS_MAX", "SPAWN_RATE", "DURATION_SECONDS", "SETTLE_SECONDS", "REPEATS", "SEED"),
-        *("PROCESSES", "EXPECT_WORKERS", "MASTER_BIND", "PROMETHEUS_PORT", "PROMETHEUS_HOST"),
-        # For the doctor, and set for the locustfile by each run.
-        *("DATABASE_URL", "REPORT_DIR", "RUN_ID"),
-    )
+    [
+        *(option.variable for option in (*OPTIONS.values(), *LEVEL_ENDS.values()) if option.variable is not None),
+        *(PREFIX + name for name in _OTHERS),
+    ]
 )
 # A locustfile's folder may be anything; its settings are not in the thousandth file.
-_MOST_FOLDERS, _MOST_FILES, _MOST_BYTES = 500, 500, 1_000_000
+_MAX_FOLDERS, _MAX_FILES, _MAX_BYTES = 500, 500, 1_000_000
 _FOREIGN = frozenset({"venv", "env", "site-packages", "node_modules", "runs"})
 # DURATION is close to DURATION_SECONDS, and USER very close to USERS.
 _CLOSE, _VERY_CLOSE = 0.65, 0.8
@@ -36,8 +35,8 @@ def unknown_variables(
 ) -> dict[str, str]:
     """Return the ``LOAD_TEST_*`` names of `names` that nobody knows, with the name that may be meant, or "".
 
-    Known are perflab's own, those of `objectives`, and those that stand in a Python file in one of `folders` or
-    below. Where such a file has the bare prefix, names may be put together from it; only what is very close to one
+    Known are perflab's own, those of `objectives`, and those that a Python file in one of `folders` or below names.
+    Where such a file has the bare prefix, names may be put together from it; only what is very close to one
     of perflab's is unknown then.
     """
     limits = objectives.limits if objectives is not None else ()
@@ -53,24 +52,24 @@ def unknown_variables(
 
 
 def _close(name: str, known: Iterable[str], cutoff: float) -> str:
-    ends = [one.removeprefix(PREFIX) for one in known if one.startswith(PREFIX)]
-    found = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(ends), 1, cutoff)
-    return PREFIX + found[0] if found else ""
+    ends = [variable.removeprefix(PREFIX) for variable in known if variable.startswith(PREFIX)]
+    matches = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(ends), 1, cutoff)
+    return PREFIX + matches[0] if matches else ""
 
 
 def _named_in(folder: Path) -> set[str]:
-    found: set[str] = set()
-    for file in islice(_python_files(folder), _MOST_FILES):
+    names: set[str] = set()
+    for file in islice(_python_files(folder), _MAX_FILES):
         with contextlib.suppress(OSError), file.open("rb") as content:
-            found.update(_NAME.findall(content.read(_MOST_BYTES).decode("utf-8", "replace")))
-    return found
+            names.update(_NAME.findall(content.read(_MAX_BYTES).decode("utf-8", "replace")))
+    return names
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
     for at, (place, folders, files) in enumerate(os.walk(folder)):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")) and name not in _FOREIGN)
         yield from (Path(place, name) for name in sorted(files) if name.endswith(".py"))
-        if at >= _MOST_FOLDERS:
+        if at >= _MAX_FOLDERS:
             return
 
 

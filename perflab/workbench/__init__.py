@@ -1,7 +1,7 @@
 """The workbench from Python: run sweeps, open, list and compare them, gate them."""
 
 from perflab.workbench.ab import ab
-from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place, list_abs, parse_share
+from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place, list_abs
 from perflab.workbench.gating import Check, check, open_baseline, set_baseline
 from perflab.workbench.sweeps import list_sweeps, open_sweep, runs_folder, sweep
 
@@ -17,7 +17,6 @@ __all__ = [
     "list_sweeps",
     "open_baseline",
     "open_sweep",
-    "parse_share",
     "runs_folder",
     "set_baseline",
     "sweep",

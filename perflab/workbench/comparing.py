@@ -12,11 +12,11 @@ from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
+from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
 from perflab.store.ab import AbDir, AbManifest, find_ab
 from perflab.store.layout import ComparisonDir, SweepDir
 from perflab.store.manifest import read_manifest
-from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def compare(
         comparison.verdict, comparison.headline, comparison.slower
         comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
     """
-    folder, waived = runs_folder(runs_dir), given.names(allow_different)
+    folder, waived = runs_folder(runs_dir), parse_names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
         place = find_ab(folder, str(baseline))
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
@@ -113,19 +113,6 @@ def common_ab(baseline: Sweep, candidate: Sweep) -> AbDir | None:
     if (baseline.dir.path.name, candidate.dir.path.name) != layout.SIDES:
         raise UsageError(f"{baseline.id} is not this comparison's baseline: perflab compare {path.name} compares them")
     return AbDir(path)
-
-
-def parse_share(value: float | str, option: str) -> float:
-    """Return a fraction from 0.05, ``"0.05"`` or ``"5%"``; raises UsageError with the option's name."""
-    text = str(value).strip()
-    number, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
-    try:
-        share = float(number) / percent
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"{option}: {text!r} is not a share from 0 to 100 %; write for example 5% or 0.05")
-    return share
 
 
 def _means_ab(folder: Path, result_id: str) -> bool:

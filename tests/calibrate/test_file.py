@@ -97,7 +97,7 @@ def test_a_damaged_file(tmp_path: Path, text: str, words: str) -> None:
         read_calibration(calibration_file(tmp_path))
     warning = warn_of(plan(10), tmp_path)
     assert warning is not None
-    assert warning.startswith("warning: the calibration is not used: ")
+    assert warning.startswith("the calibration is not used: ")
     assert words in warning
     assert "\n" not in warning
 
@@ -133,14 +133,14 @@ def test_below_and_at_the_ceiling(users: int) -> None:
 
 def test_between_the_ceilings() -> None:
     assert beyond_ceilings(CALIBRATION, 3000, 1) == (
-        "warning: 3000 users are beyond what HttpUser can offer here with --processes 1 (2000 users, a request every "
+        "3000 users are beyond what HttpUser can offer here with --processes 1 (2000 users, a request every "
         "2 s each: 1000 requests/s); fine with FastHttpUser (6000 users, a request every 2 s each: 3000 requests/s)"
     )
 
 
 def test_above_both() -> None:
     assert beyond_ceilings(CALIBRATION, 7000, 1) == (
-        "warning: 7000 users are beyond what FastHttpUser can offer here with --processes 1 (6000 users, a request "
+        "7000 users are beyond what FastHttpUser can offer here with --processes 1 (6000 users, a request "
         "every 2 s each: 3000 requests/s, HttpUser 2000 users), so expect INVALID: use --processes, fewer users, or "
         "another machine"
     )

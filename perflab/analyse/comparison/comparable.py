@@ -15,6 +15,8 @@ from perflab.analyse.comparison.side import Side, common_cells
 from perflab.analyse.comparison.wording import names
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.plan.options import Option
+from perflab.plan.plan import OPTIONS
 
 Kind: TypeAlias = Literal["matters", "waived", "listed", "the change"]
 CLOCK = "clock"
@@ -48,8 +50,8 @@ class _Property:
         return Difference(self.name, _text(before, differ), _text(after, differ), self.kind)
 
 
-def _plan(*fields: str) -> Callable[[Sweep], Mapping[str, Any]]:
-    return lambda sweep: {field.removesuffix("_s"): getattr(sweep.manifest.plan, field) for field in fields}
+def _plan(option: Option) -> Callable[[Sweep], Mapping[str, Any]]:
+    return lambda sweep: {option.name: getattr(sweep.manifest.plan, option.field)}
 
 
 def _environment(name: Literal["variables", "versions"]) -> Callable[[Sweep], Mapping[str, Any] | None]:
@@ -101,20 +103,15 @@ def _managed(sweep: Sweep) -> Mapping[str, Any]:
 _PROPERTIES = (
     _Property("locustfile", "matters", _suite("locustfile")),
     _Property("mix", "matters", _suite("users")),
-    _Property("options", "matters", _plan("locust_options")),
-    _Property("duration", "matters", _plan("duration_s")),
-    _Property("settle", "matters", _plan("settle_s")),
-    _Property("seed", "matters", _plan("seed")),
+    *(
+        _Property(option.flag.removeprefix("--"), option.differs, _plan(option))
+        for option in OPTIONS.values()
+        if option.differs is not None
+    ),
     _Property("variables", "matters", _environment("variables")),
     _Property("machine", "matters", _machine),
     _Property("target", "matters", _managed),
-    _Property("host", "the change", _plan("host")),
-    _Property("launch", "the change", _plan("launch")),
     _Property("commit", "the change", _commit),
-    _Property("label", "listed", _plan("label")),
-    _Property("users", "listed", _plan("users")),
-    _Property("spawn rate", "listed", _plan("spawn_rate")),
-    _Property("processes", "listed", _plan("processes", "expect_workers")),
     _Property("objectives", "listed", _objectives),
     _Property("system", "listed", _system),
     _Property("versions", "listed", _environment("versions")),

@@ -11,8 +11,8 @@ from papermill.cli import _resolve_type
 import perflab
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.errors import UsageError
+from perflab.plan.parse import parse_names
 from perflab.store.layout import SweepDir
-from perflab.workbench import given
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from perflab.workbench import given
     ],
 )
 def test_a_list_may_be_a_text(value: object, names: list[str]) -> None:
-    assert given.names(value) == names
+    assert parse_names(value) == names
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from perflab.doctor.machine import (
+from perflab.plan.plan import Plan
+from perflab.readiness.machine import (
     LOCUST_FILES,
     PROCESS_MB,
     USER_MB,
@@ -21,7 +22,6 @@ from perflab.doctor.machine import (
     check_wire_clock,
     free_memory_mb,
 )
-from perflab.plan.plan import Plan
 from perflab.store.calibration import calibration_file, write_calibration
 from tests.calibrate.test_file import CALIBRATION
 
@@ -37,7 +37,7 @@ def with_limits(soft: int, hard: int, code: str) -> str:
 
 def open_files(soft: int, hard: int, users: int, processes: int = 1, *, launched: bool = False) -> dict[str, Any]:
     code = (
-        "import dataclasses, json; from perflab.doctor.machine import check_open_files\n"
+        "import dataclasses, json; from perflab.readiness.machine import check_open_files\n"
         f"finding = check_open_files({users}, {processes}, launched={launched})\n"
         "print(json.dumps(dataclasses.asdict(finding)))"
     )
@@ -162,6 +162,6 @@ def test_other_systems_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_heavy_comes_with_the_doctor() -> None:
-    code = "import sys, perflab.doctor; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, perflab.readiness; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"locust", "gevent", "pandas", "numpy", "asyncpg", "rich", "typer"} & set(loaded)

@@ -8,44 +8,50 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from perflab.doctor import database, folders, machine, target, variables
-from perflab.doctor.finding import Finding
-from perflab.doctor.variables import Variables, find_mistakes, find_variables, plan_of
 from perflab.errors import UsageError
-from perflab.plan.plan import Plan, locate_locustfile
+from perflab.plan.hosts import allowed_hosts
+from perflab.plan.parse import parse_names
+from perflab.plan.plan import Plan, UsersLike, locate_locustfile
+from perflab.plan.settings import project_root
+from perflab.readiness import database, machine, target, variables
+from perflab.readiness.finding import Finding
+from perflab.readiness.variables import Variables, find_mistakes, find_variables, plan_of
 
 _REPORT_DIR, _RUNS_DIR = "load_test_reports", "runs"
 
 
-def examine(
-    root: Path,
+def doctor(
     *,
     host: str | None = None,
     launch: str | None = None,
     health: str | None = None,
-    users: str | None = None,
-    locustfile: str | None = None,
-    locust_options: Sequence[str] | None = None,
-    runs_dir: str | None = None,
-    report_dir: str | None = None,
-    allow_hosts: Iterable[str] = (),
-    process: Mapping[str, str] | None = None,
+    users: UsersLike | None = None,
+    locustfile: str | Path | None = None,
+    locust_options: str | Sequence[str] | None = None,
+    runs_dir: str | Path | None = None,
+    report_dir: str | Path | None = None,
+    allow_hosts: str | Iterable[str] = (),
+    root: Path | None = None,
 ) -> list[Finding]:
-    """Return what every check finds, in the order in which a load test would meet it.
+    """Check whether everything is ready for a load test, without making any load or changing anything.
 
-    `root` is the project's folder, where the env files lie. What is not given comes from the variables, as for a sweep.
-    `process` is the environment, by default this process's own. Raises UsageError when an option can't be used.
+    The options are those of `sweep`, and what is not given comes from the variables as for a sweep; `report_dir` is
+    where the suite's reports go, `root` the project's folder, where the env files are, by default the one around the
+    working folder. Returns what each check has found, in the order in which a load test would meet it. Raises
+    UsageError when an option can't be used.
+
+        [finding for finding in perflab.doctor(host="http://localhost:8000") if finding.result != "ok"]
     """
-    process = os.environ if process is None else process
+    root = root or project_root()
     findings = []
     try:
-        found = find_variables(root, process)
+        found = find_variables(root)
     except UsageError as error:
         findings.append(Finding("settings", "problem", str(error), "correct the file: it is left out below"))
-        found = Variables(dict(process), dict.fromkeys(process, "the environment"))
+        found = Variables(dict(os.environ), dict.fromkeys(os.environ, "the environment"))
     values = found.values
     file, folder = locate_locustfile(locustfile, values, root)
-    mistakes = find_mistakes(values, root, file)
+    mistakes = find_mistakes(values, file)
     good = {name: value for name, value in values.items() if name not in mistakes}
     findings += variables.check_settings(found, mistakes, root, file, folder)
     options = {"users": users, "health": health, "locust_options": locust_options}
@@ -53,7 +59,7 @@ def examine(
     findings.append(variables.check_locustfile(file, found, folder, users=plan.users, options=plan.locust_options))
 
     host, finding = target.check_target(host, launch, found)
-    allowed = target.check_allowed(host, [*values.get("LOAD_TEST_ALLOWED_HOSTS", "").split(","), *allow_hosts])
+    allowed = target.check_allowed(host, [*allowed_hosts(values), *parse_names(allow_hosts)])
     findings += [finding, allowed]
     if allowed.result == "ok":
         findings.append(target.check_api(host if launch is None else None, plan.health))
@@ -61,10 +67,10 @@ def examine(
         findings.append(Finding("API reachable", "warning", "not asked, because it may not be loaded"))
 
     findings.append(database.check_database(values.get(database.VARIABLE)))
-    reports = Path(report_dir).absolute() if report_dir else root / values.get("LOAD_TEST_REPORT_DIR", _REPORT_DIR)
-    runs = Path(runs_dir).absolute() if runs_dir else root / values.get("LOAD_TEST_RUNS_DIR", _RUNS_DIR)
-    findings.append(folders.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"))
-    findings.append(folders.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"))
+    reports = Path(str(report_dir)).absolute() if report_dir else root / values.get("LOAD_TEST_REPORT_DIR", _REPORT_DIR)
+    runs = Path(str(runs_dir)).absolute() if runs_dir else root / values.get("LOAD_TEST_RUNS_DIR", _RUNS_DIR)
+    findings.append(machine.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"))
+    findings.append(machine.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"))
 
     most, scheme = max(plan.users), "https" if host and urlsplit(host).scheme == "https" else "http"
     findings += [

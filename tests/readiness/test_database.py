@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 from load_tests.platform_api.postgres import OwnPostgres
-from perflab.doctor.database import check_database
-from perflab.doctor.finding import Finding
 from perflab.drive.target import free_port
+from perflab.readiness.database import check_database
+from perflab.readiness.finding import Finding
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from perflab.doctor.finding import Finding
-from perflab.doctor.variables import Variables, check_locustfile, check_settings, find_mistakes, find_variables
 from perflab.errors import UsageError
+from perflab.readiness.finding import Finding
+from perflab.readiness.variables import Variables, check_locustfile, check_settings, find_mistakes, find_variables
 
 OBJECTIVES = """
 [all]
@@ -59,7 +59,7 @@ def test_no_mistake_hides_another(tmp_path: Path) -> None:
         "ALL_P95_LATENCY_MS": "fast",
         "ALL_RATE": "0.95",
     }
-    mistakes = find_mistakes(values, tmp_path, tmp_path / "locustfile.py")
+    mistakes = find_mistakes(values, tmp_path / "locustfile.py")
     assert sorted(mistakes) == [
         "ALL_P95_LATENCY_MS",
         "LOAD_TEST_DURATION_SECONDS",
@@ -72,16 +72,14 @@ def test_no_mistake_hides_another(tmp_path: Path) -> None:
 
 
 def test_one_end_of_the_levels_is_a_mistake_of_its_own(tmp_path: Path) -> None:
-    assert list(find_mistakes({"LOAD_TEST_USERS_MIN": "x", "LOAD_TEST_USERS_MAX": "100"}, tmp_path)) == [
-        "LOAD_TEST_USERS_MIN"
-    ]
+    assert list(find_mistakes({"LOAD_TEST_USERS_MIN": "x", "LOAD_TEST_USERS_MAX": "100"})) == ["LOAD_TEST_USERS_MIN"]
 
 
 def test_a_mistake_says_where_to_correct_it(tmp_path: Path) -> None:
     values = {"LOAD_TEST_USERS_MIN": "500", "LOAD_TEST_USERS_MAX": "100", "LOAD_TEST_SEED": "x"}
     origins = {**dict.fromkeys(values, "the environment"), "LOAD_TEST_USERS_MIN": ".env.load-testing"}
     variables = Variables(values, origins)
-    by_seed, by_ends = settings(variables, find_mistakes(values, tmp_path), tmp_path)
+    by_seed, by_ends = settings(variables, find_mistakes(values), tmp_path)
     assert (by_seed.result, by_seed.advice) == ("problem", "correct it in the environment")
     assert by_seed.found.startswith("LOAD_TEST_SEED: 'x'")
     assert by_ends.advice == "correct it in the environment or .env.load-testing"
@@ -95,7 +93,7 @@ def test_good_settings_are_counted(tmp_path: Path) -> None:
 
 def test_variables_that_do_not_go_together(tmp_path: Path) -> None:
     values = {"LOAD_TEST_EXPECT_WORKERS": "2", "LOAD_TEST_PROCESSES": "2"}
-    assert find_mistakes(values, tmp_path) == {}
+    assert find_mistakes(values) == {}
     [finding] = settings(of(**values), {}, tmp_path)
     assert finding.result == "problem"
     assert "--processes 2" in finding.found
@@ -135,7 +133,7 @@ def test_a_locustfile_that_refuses_a_setting(tmp_path: Path) -> None:
 def test_objectives_that_can_not_be_read(tmp_path: Path, small_locustfile: Path) -> None:
     shutil.copy(small_locustfile, tmp_path / "locustfile.py")
     (tmp_path / "objectives.toml").write_text("[all]\nendpoints = 3\n")
-    assert find_mistakes({"ALL_RATE": "x"}, tmp_path, tmp_path / "locustfile.py") == {}
+    assert find_mistakes({"ALL_RATE": "x"}, tmp_path / "locustfile.py") == {}
     finding = check_locustfile(tmp_path / "locustfile.py", of(), tmp_path)
     assert finding.result == "problem"
     assert "endpoints must list" in finding.found

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from perflab.doctor import folders
-from perflab.doctor.finding import Finding
-from perflab.doctor.folders import check_folder
+from perflab.readiness import machine
+from perflab.readiness.finding import Finding
+from perflab.readiness.machine import check_folder
 
 
 def check(folder: Path) -> Finding:
@@ -46,7 +46,7 @@ def test_a_folder_where_nothing_can_be_written() -> None:
 
 
 def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "LOW_MB", 1e12)
+    monkeypatch.setattr(machine, "LOW_MB", 1e12)
     finding = check(tmp_path)
     assert finding.result == "warning"
     assert finding.advice.startswith("make room")

@@ -10,17 +10,14 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from perflab.doctor.finding import Finding
 from perflab.drive.locust import check_locustfile as listing
 from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan.objectives import Objectives, find_objectives, load_objectives
-from perflab.plan.plan import Plan, make_plan
+from perflab.plan.plan import Plan, make_plan, wrong_variables
 from perflab.plan.settings import ENV_FILES, load_environment
 from perflab.plan.variables import PREFIX, say_unknown, unknown_variables
-
-# These two are judged as a pair.
-_ENDS = frozenset({"LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX"})
+from perflab.readiness.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +43,12 @@ def find_variables(root: Path, process: Mapping[str, str] | None = None) -> Vari
     return Variables(values, origins)
 
 
-def find_mistakes(values: Mapping[str, str], root: Path, locustfile: Path | None = None) -> dict[str, str]:
+def find_mistakes(values: Mapping[str, str], locustfile: Path | None = None) -> dict[str, str]:
     """Return what is wrong with each variable that can't be used, by its name.
 
-    Each is tried alone, so that the first mistake hides no other. The limits of the objectives beside `locustfile`
-    have variables, too.
+    The limits of the objectives beside `locustfile` have variables, too.
     """
-    alone = [frozenset({name}) for name in values if name.startswith(PREFIX) and name not in _ENDS]
-    mistakes: dict[str, str] = {}
-    for names in [*alone, _ENDS & values.keys()]:
-        try:
-            plan_of({name: values[name] for name in names}, root)
-        except UsageError as error:
-            named = [name for name in names if name in str(error)]
-            mistakes |= dict.fromkeys(named or names, str(error))
-    return mistakes | _mistakes_of_limits(values, locustfile)
+    return wrong_variables(values) | _mistakes_of_limits(values, locustfile)
 
 
 def plan_of(values: Mapping[str, str], root: Path, **options: Any) -> Plan:
@@ -105,7 +93,7 @@ def check_settings(
     if unknown := unknown_variables(variables.values, [locustfile.parent, root], _objectives(locustfile)):
         findings.append(Finding(check, "warning", say_unknown(unknown, variables.origins), "correct or remove it"))
     if warning := warn_of_settings(variables.values, folder):
-        findings.append(Finding(check, "warning", warning.removeprefix("warning: ")))
+        findings.append(Finding(check, "warning", warning))
     count = sum(name.startswith(PREFIX) for name in good)
     return findings or [Finding(check, "ok", f"{count} variables named {PREFIX}…, all can be used")]
 

@@ -1,23 +1,29 @@
-"""The machine that makes the load: open files, memory, cores, versions, and its kernel's receive times."""
+"""The machine that makes the load: folders, open files, memory, cores, versions, and its kernel's receive times."""
 
 from __future__ import annotations
 
 import math
 import os
 import resource
+import shutil
 import socket
 import struct
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
 from perflab.calibrate.warning import warn_of
-from perflab.doctor.finding import Finding
 from perflab.drive.fingerprint import versions
 from perflab.plan.plan import Plan
+from perflab.readiness.finding import Finding
 from perflab.store.calibration import calibration_file
+
+# A sweep of half a million requests takes some 50 MB; this is for a few of them.
+LOW_MB = 500
+_PROBE = bytes(64 * 1024)
 
 # A user is a connection. Besides those, Locust has about thirty files open.
 SPARE_FILES = 100
@@ -30,7 +36,7 @@ LOCUST_FILES = 10_000
 PROCESS_MB = 130.0
 USER_MB = {"http": 0.05, "https": 1.0}
 # What is free now may not be free later.
-MOST_MEMORY = 0.7
+MAX_MEMORY_SHARE = 0.7
 
 FEWER = "reduce the users (--users), close other programs, and look at the memory meanwhile (watch -n1 free -h)"
 
@@ -40,6 +46,30 @@ _TIMESTAMP = struct.Struct("qq")
 _PROBES = 50
 # A stamp of the wrong clock would be off by years.
 _NEAR_S = 60.0
+
+
+def check_folder(check: str, folder: Path, option: str) -> Finding:
+    """Say whether files can be written in `folder`, which `option` chooses, and how much room there is.
+
+    A folder that does not exist yet is not made: what counts is the one that it would be made in.
+    """
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    choose = f"choose another with {option}"
+    try:
+        if not there.is_dir():
+            return Finding(check, "problem", f"{str(there)!r} is not a folder", choose)
+        # A file without a name where the system has such: nothing is left of it.
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(_PROBE)
+            probe.flush()
+        free_mb = shutil.disk_usage(there).free / 1e6
+    except OSError as error:
+        return Finding(check, "problem", f"can't write in {str(there)!r}: {error.strerror}", choose)
+    made = "" if there == folder else ", made when it is needed"
+    found = f"{str(folder)!r}{made}: {free_mb / 1000:.1f} GB free"
+    if free_mb < LOW_MB:
+        return Finding(check, "warning", found, f"make room, or {choose}")
+    return Finding(check, "ok", found)
 
 
 def check_open_files(users: int, processes: int, *, launched: bool) -> Finding:
@@ -76,7 +106,7 @@ def check_memory(users: int, processes: int, scheme: str, *, free_mb: float) -> 
     )
     if needed_mb > free_mb:
         return Finding(check, "problem", found, FEWER)
-    if needed_mb > MOST_MEMORY * free_mb:
+    if needed_mb > MAX_MEMORY_SHARE * free_mb:
         return Finding(check, "warning", found, FEWER)
     return Finding(check, "ok", found)
 
@@ -102,7 +132,7 @@ def check_cores(plan: Plan, runs_dir: Path) -> Finding:
         advice = "perflab calibrate finds how much load this machine can offer"
         return Finding(check, "ok", f"{here}, not calibrated", advice)
     if warning := warn_of(plan, runs_dir):
-        return Finding(check, "warning", f"{here}; {warning.removeprefix('warning: ')}")
+        return Finding(check, "warning", f"{here}; {warning}")
     return Finding(check, "ok", f"{here}, calibrated: {max(plan.users)} users are within what they can offer")
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from perflab.doctor.finding import Finding
-from perflab.doctor.variables import Variables
 from perflab.drive.asking import HostAnswer, ask
 from perflab.errors import TargetError
-from perflab.plan.plan import HEALTH, check_host, check_launch
+from perflab.plan.hosts import check_host, check_launch
+from perflab.plan.plan import HEALTH
+from perflab.readiness.finding import Finding
+from perflab.readiness.variables import Variables
 from perflab.vocabulary.redact import redact
 
 TIMEOUT_S = 5.0

@@ -24,5 +24,5 @@ class Finding:
 
 
 def worst(findings: Iterable[Finding]) -> Result:
-    """Return the gravest result of all; ``ok`` of nothing."""
+    """Return the worst result of all; ``ok`` of nothing."""
     return max((finding.result for finding in findings), key=_BY_WEIGHT.index, default="ok")

@@ -7,14 +7,14 @@ import os
 import socket
 from dataclasses import dataclass
 
-from perflab.doctor.finding import Finding
 from perflab.plan.hosts import is_for_tests
+from perflab.readiness.finding import Finding
 from perflab.vocabulary.redact import redact
 
 VARIABLE = "LOAD_TEST_DATABASE_URL"
 TIMEOUT_S = 5.0
 # From here on a seeder, or one more worker of the API, may find none.
-MOST_USED = 0.8
+MAX_USED_SHARE = 0.8
 
 _STATE = """
 SELECT current_database() AS name,
@@ -63,7 +63,7 @@ def check_database(url: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
     if not is_for_tests(database.name):
         advice = "seed a database whose name says that it is for tests; seeding refuses this one"
         return Finding(check, "warning", f"{found}; its name has no word 'test' in it", advice)
-    if database.used >= MOST_USED * database.most:
+    if database.used >= MAX_USED_SHARE * database.most:
         return Finding(check, "warning", found, "raise max_connections, or make the API's connection pool smaller")
     return Finding(check, "ok", found)
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 
 import typer
 
-from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
+from perflab.cli import ab, baseline, calibrate, check, compare, demo, doctor, init, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.cli.options import CommandT
 from perflab.errors import PerflabError
@@ -70,6 +70,8 @@ app.add_typer(baselines, name="baseline")
 app.command("ab")(_tidying(ab.ab))
 app.command("calibrate")(_tidying(calibrate.calibrate))
 app.command("doctor")(_tidying(doctor.doctor))
+app.command("init")(init.init)
+app.command("demo")(_tidying(demo.demo))
 
 
 class Terminated(BaseException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -44,6 +44,11 @@ def flags(options: Iterable[Option], like: Callable[..., Any] | None = None) -> 
         return command
 
     return give
+
+
+def or_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given, and a command's own defaults in place of what isn't."""
+    return {name: defaults.get(name) if value is None else value for name, value in given.items()}
 
 
 def _flag(option: Option) -> object:

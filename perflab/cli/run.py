@@ -30,5 +30,4 @@ def run(context: typer.Context, **given: Any) -> int:
             option="--users",
             value=users,
         )
-    given |= {name: default for name, default in DEFAULTS.items() if given[name] is None}
-    return sweep(context, **given)
+    return sweep(context, **options.or_defaults(given, DEFAULTS))

@@ -3,6 +3,7 @@
 from perflab.workbench.ab import ab
 from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place, list_abs
 from perflab.workbench.gating import Check, check, open_baseline, set_baseline
+from perflab.workbench.starting import demo, init
 from perflab.workbench.sweeps import list_sweeps, open_sweep, runs_folder, sweep
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "compare",
     "compare_ab",
     "comparison_place",
+    "demo",
+    "init",
     "list_abs",
     "list_sweeps",
     "open_baseline",

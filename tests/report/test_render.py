@@ -122,12 +122,11 @@ def test_the_notebook_is_found_in_a_checkout_and_where_a_wheel_puts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_notebook() == Path(__file__).parents[2] / "notebooks" / "sweep.ipynb"
-    shared = tmp_path / "share" / "perflab" / "notebooks"
-    shared.mkdir(parents=True)
-    (shared / "sweep.ipynb").touch()
-    monkeypatch.setattr("perflab.report.render._PACKAGE", tmp_path / "lib" / "perflab")
-    monkeypatch.setattr("sysconfig.get_path", {"data": str(tmp_path)}.__getitem__)
-    assert find_notebook() == shared / "sweep.ipynb"
+    notebooks = tmp_path / "lib" / "perflab" / "notebooks"
+    notebooks.mkdir(parents=True)
+    (notebooks / "sweep.ipynb").touch()
+    monkeypatch.setattr("perflab.starter._PACKAGE", notebooks.parent)
+    assert find_notebook() == notebooks / "sweep.ipynb"
     with pytest.raises(PerflabError, match=r"'other\.ipynb' is missing"):
         find_notebook("other.ipynb")
 

@@ -76,6 +76,11 @@ def declared(model: type[BaseModel]) -> dict[str, Option]:
     return options
 
 
+def bound(**options: Option) -> dict[str, Option]:
+    """Return options that are no field of a plan, by their names."""
+    return {name: replace(option, name=name) for name, option in options.items()}
+
+
 def with_defaults(options: Mapping[str, Option], defaults: Mapping[str, Any]) -> dict[str, Option]:
     """Return options with other defaults, which no variable replaces."""
     return {

@@ -178,10 +178,21 @@ def parse_url_path(value: object, source: str) -> str:
     raise _refused(value, source, "a path; write for example /health")
 
 
+def parse_port(value: object, source: str) -> int:
+    """Return the number of a port; raises UsageError."""
+    if _is_port(text := str(value).strip()):
+        return int(text)
+    raise _refused(value, source, "a port from 1 to 65535")
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
+
+
 def parse_address(value: object, source: str) -> str:
     """Return ``HOST:PORT``; raises UsageError."""
     host, colon, port = str(value).strip().rpartition(":")
-    if colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+    if colon and host and _is_port(port):
         return f"{host}:{int(port)}"
     raise _refused(value, source, "HOST:PORT; write for example 127.0.0.1:5557")
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from perflab.errors import LocustfileError, TargetError, UsageError
 from perflab.fields import LONGEST_S, Count, Name, Positive, Rate, Record, Seconds
 from perflab.plan.hosts import allowed_hosts, check_host, check_launch
-from perflab.plan.options import Option, declared
+from perflab.plan.options import Option, bound, declared
 from perflab.plan.parse import (
     DEFAULT_USERS,
     MAX_LEVELS,
@@ -185,11 +185,23 @@ class Plan(Record, extra="forbid"):
 
 OPTIONS = declared(Plan)
 """The options of a plan. Those that are not in `PlanOptions` have a variable and no flag."""
-LEVEL_ENDS = {
-    end: Option("N", f"The {end}est user count.", parse_positive, variable=f"LOAD_TEST_USERS_{bound}")
-    for end, bound in (("low", "MIN"), ("high", "MAX"))
-}
-"""The variables that stand in for ``LOAD_TEST_USERS``."""
+LEVEL_ENDS = bound(
+    users_min=Option(
+        "N",
+        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they lie between.",
+        parse_positive,
+        variable="LOAD_TEST_USERS_MIN",
+        default=DEFAULT_USERS[0],
+    ),
+    users_max=Option(
+        "N",
+        "Load with N users, or up to N where a lowest number is given.",
+        parse_positive,
+        variable="LOAD_TEST_USERS_MAX",
+        default=DEFAULT_USERS[-1],
+    ),
+)
+"""The ends of the levels, which count where ``LOAD_TEST_USERS`` doesn't."""
 
 
 def make_plan(*, environment: Mapping[str, str], root: Path, **given: Unpack[PlanOptions]) -> Plan:
@@ -240,34 +252,12 @@ def _target(given: PlanOptions, environment: Mapping[str, str], root: Path) -> d
 
 def levels_between(environment: Mapping[str, str]) -> tuple[int, ...] | None:
     """Return the levels between ``LOAD_TEST_USERS_MIN`` and ``_MAX``; None if neither counts. Raises UsageError."""
-    low, high = (environment.get(str(end.variable)) for end in LEVEL_ENDS.values())
-    if OPTIONS["users"].variable in environment or low is high is None:
+    ends = {str(end.variable): end for end in LEVEL_ENDS.values()}
+    if OPTIONS["users"].variable in environment or not ends.keys() & environment.keys():
         return None
-    sources = ("LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX")
-    most = parse_positive(high or DEFAULT_USERS[-1], sources[1])
-    return parse_levels(low or min(DEFAULT_USERS[0], most), most, sources)
-
-
-def wrong_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong with each variable of a plan that can't be used, by its name.
-
-    Each is read alone, so that the first mistake hides no other. Whether load may go to a host, and whether a
-    locustfile can be read, is not looked at.
-    """
-    wrong: dict[str, str] = {}
-    for option in (*OPTIONS.values(), *LEVEL_ENDS.values()):
-        try:
-            option.read({}, environment)
-        except UsageError as error:
-            wrong[str(option.variable)] = str(error)
-    ends = {str(end.variable) for end in LEVEL_ENDS.values()} & environment.keys()
-    if not ends & wrong.keys():
-        try:
-            levels_between(environment)
-        except UsageError as error:
-            # Neither is wrong alone.
-            wrong |= dict.fromkeys(sorted(ends), str(error))
-    return wrong
+    low, high = (end.read({}, environment) for end in ends.values())
+    low_name, high_name = ends
+    return parse_levels(low if low_name in environment else min(low, high), high, (low_name, high_name))
 
 
 def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> tuple[Path, Path]:

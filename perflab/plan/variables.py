@@ -1,4 +1,4 @@
-"""The ``LOAD_TEST_*`` variables that perflab knows, and those that nobody seems to know: a slip of the finger."""
+"""The ``LOAD_TEST_*`` variables that perflab knows, which of them can't be used, and which nobody seems to know."""
 
 from __future__ import annotations
 
@@ -10,24 +10,60 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from perflab.errors import UsageError
+from perflab.plan import hosts
 from perflab.plan.objectives import Objectives
-from perflab.plan.plan import LEVEL_ENDS, OPTIONS
+from perflab.plan.options import Option, bound
+from perflab.plan.parse import parse_port
+from perflab.plan.plan import LEVEL_ENDS, OPTIONS, levels_between
 
 PREFIX = "LOAD_TEST_"
-# Those that are no options of a plan. The last one is set for the locustfile by each run.
-_OTHERS = ("ALLOWED_HOSTS", "RUNS_DIR", "REPORT_DIR", "DATABASE_URL", "PROMETHEUS_PORT", "PROMETHEUS_HOST", "RUN_ID")
-KNOWN = frozenset(
-    [
-        *(option.variable for option in (*OPTIONS.values(), *LEVEL_ENDS.values()) if option.variable is not None),
-        *(PREFIX + name for name in _OTHERS),
-    ]
+SETTINGS = bound(
+    allowed_hosts=Option("NAME,...", "Hosts besides this machine that may be loaded.", variable=hosts.VARIABLE),
+    runs_dir=Option("DIR", "Where sweeps are recorded.", variable="LOAD_TEST_RUNS_DIR", default="runs"),
+    report_dir=Option(
+        "DIR", "Where a suite puts its reports.", variable="LOAD_TEST_REPORT_DIR", default="load_test_reports"
+    ),
+    database_url=Option("URL", "The database that a suite seeds.", variable="LOAD_TEST_DATABASE_URL", default=None),
+    prometheus_port=Option(
+        "PORT", "Where Prometheus can ask.", parse_port, variable="LOAD_TEST_PROMETHEUS_PORT", default=None
+    ),
+    prometheus_host=Option(
+        "ADDRESS", "The address of that port.", variable="LOAD_TEST_PROMETHEUS_HOST", default="127.0.0.1"
+    ),
+    run_id=Option("ID", "Set for the locustfile by each run.", variable="LOAD_TEST_RUN_ID", default=None),
 )
+"""The variables that are no options of a plan. Paths in them start in the project's folder."""
+_OPTIONS = (*OPTIONS.values(), *LEVEL_ENDS.values(), *SETTINGS.values())
+KNOWN = frozenset(option.variable for option in _OPTIONS if option.variable is not None)
 # A locustfile's folder may be anything; its settings are not in the thousandth file.
 _MAX_FOLDERS, _MAX_FILES, _MAX_BYTES = 500, 500, 1_000_000
 _FOREIGN = frozenset({"venv", "env", "site-packages", "node_modules", "runs"})
 # DURATION is close to DURATION_SECONDS, and USER very close to USERS.
 _CLOSE, _VERY_CLOSE = 0.65, 0.8
 _NAME = re.compile(rf"{PREFIX}\w*")
+
+
+def wrong_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with each of perflab's variables that can't be used, by its name.
+
+    Each is read alone, so that the first mistake hides no other. Whether load may go to a host, and whether a
+    locustfile can be read, is not looked at.
+    """
+    wrong: dict[str, str] = {}
+    for option in _OPTIONS:
+        try:
+            option.read({}, environment)
+        except UsageError as error:
+            wrong[str(option.variable)] = str(error)
+    ends = {str(end.variable) for end in LEVEL_ENDS.values()} & environment.keys()
+    if not ends & wrong.keys():
+        try:
+            levels_between(environment)
+        except UsageError as error:
+            # Neither is wrong alone.
+            wrong |= dict.fromkeys(sorted(ends), str(error))
+    return wrong
 
 
 def unknown_variables(

@@ -13,11 +13,10 @@ from perflab.plan.hosts import allowed_hosts
 from perflab.plan.parse import parse_names
 from perflab.plan.plan import Plan, UsersLike, locate_locustfile
 from perflab.plan.settings import project_root
+from perflab.plan.variables import SETTINGS
 from perflab.readiness import database, machine, target, variables
 from perflab.readiness.finding import Finding
 from perflab.readiness.variables import Variables, find_mistakes, find_variables, plan_of
-
-_REPORT_DIR, _RUNS_DIR = "load_test_reports", "runs"
 
 
 def doctor(
@@ -67,8 +66,8 @@ def doctor(
         findings.append(Finding("API reachable", "warning", "not asked, because it may not be loaded"))
 
     findings.append(database.check_database(values.get(database.VARIABLE)))
-    reports = Path(str(report_dir)).absolute() if report_dir else root / values.get("LOAD_TEST_REPORT_DIR", _REPORT_DIR)
-    runs = Path(str(runs_dir)).absolute() if runs_dir else root / values.get("LOAD_TEST_RUNS_DIR", _RUNS_DIR)
+    reports = Path(str(report_dir)).absolute() if report_dir else root / SETTINGS["report_dir"].read({}, values)
+    runs = Path(str(runs_dir)).absolute() if runs_dir else root / SETTINGS["runs_dir"].read({}, values)
     findings.append(machine.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"))
     findings.append(machine.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"))
 

@@ -14,9 +14,9 @@ from perflab.drive.locust import check_locustfile as listing
 from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan.objectives import Objectives, find_objectives, load_objectives
-from perflab.plan.plan import Plan, make_plan, wrong_variables
+from perflab.plan.plan import Plan, make_plan
 from perflab.plan.settings import ENV_FILES, load_environment
-from perflab.plan.variables import PREFIX, say_unknown, unknown_variables
+from perflab.plan.variables import PREFIX, say_unknown, unknown_variables, wrong_variables
 from perflab.readiness.finding import Finding
 
 

@@ -17,7 +17,7 @@ from perflab.plan.options import named
 from perflab.plan.parse import check_path, parse_names
 from perflab.plan.plan import OPTIONS, Plan, PlanOptions, make_plan
 from perflab.plan.settings import load_environment, project_root
-from perflab.plan.variables import say_unknown, unknown_variables
+from perflab.plan.variables import SETTINGS, say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
@@ -147,4 +147,4 @@ def runs_folder(runs_dir: str | Path | None) -> Path:
     if runs_dir is not None:
         return check_path(Path(str(runs_dir)).absolute())
     root = project_root()
-    return check_path(root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs"))
+    return check_path(root / SETTINGS["runs_dir"].read({}, load_environment(root)))

@@ -77,8 +77,11 @@ def declared(model: type[BaseModel]) -> dict[str, Option]:
 
 
 def bound(**options: Option) -> dict[str, Option]:
-    """Return options that are no field of a plan, by their names."""
-    return {name: replace(option, name=name) for name, option in options.items()}
+    """Return options that are no field of a plan, by their names; one without a default has None."""
+    return {
+        name: replace(option, name=name, default=None if option.default is _OF_FIELD else option.default)
+        for name, option in options.items()
+    }
 
 
 def with_defaults(options: Mapping[str, Option], defaults: Mapping[str, Any]) -> dict[str, Option]:

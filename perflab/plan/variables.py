@@ -24,14 +24,12 @@ SETTINGS = bound(
     report_dir=Option(
         "DIR", "Where a suite puts its reports.", variable="LOAD_TEST_REPORT_DIR", default="load_test_reports"
     ),
-    database_url=Option("URL", "The database that a suite seeds.", variable="LOAD_TEST_DATABASE_URL", default=None),
-    prometheus_port=Option(
-        "PORT", "Where Prometheus can ask.", parse_port, variable="LOAD_TEST_PROMETHEUS_PORT", default=None
-    ),
+    database_url=Option("URL", "The database that a suite seeds.", variable="LOAD_TEST_DATABASE_URL"),
+    prometheus_port=Option("PORT", "Where Prometheus can ask.", parse_port, variable="LOAD_TEST_PROMETHEUS_PORT"),
     prometheus_host=Option(
         "ADDRESS", "The address of that port.", variable="LOAD_TEST_PROMETHEUS_HOST", default="127.0.0.1"
     ),
-    run_id=Option("ID", "Set for the locustfile by each run.", variable="LOAD_TEST_RUN_ID", default=None),
+    run_id=Option("ID", "Set for the locustfile by each run.", variable="LOAD_TEST_RUN_ID"),
 )
 """The variables that are no options of a plan. Paths in them start in the project's folder."""
 _OPTIONS = (*OPTIONS.values(), *LEVEL_ENDS.values(), *SETTINGS.values())

@@ -34,10 +34,10 @@ def doctor(
 ) -> list[Finding]:
     """Check whether everything is ready for a load test, without making any load or changing anything.
 
-    The options are those of `sweep`, and what is not given comes from the variables as for a sweep; `report_dir` is
-    where the suite's reports go, `root` the project's folder, where the env files are, by default the one around the
-    working folder. Returns what each check has found, in the order in which a load test would meet it. Raises
-    UsageError when an option can't be used.
+    `host`, `launch`, `health`, `users`, `locustfile`, `locust_options`, `runs_dir` and `allow_hosts` are as in `sweep`,
+    and what is not given comes from the variables as for a sweep; `report_dir` is where the suite's reports go, `root`
+    the project's folder, where the env files are, by default the one around the working folder. Returns what each check
+    has found, in the order in which a load test would meet it. Raises UsageError when an option can't be used.
 
         [finding for finding in perflab.doctor(host="http://localhost:8000") if finding.result != "ok"]
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from perflab.calibrate.warning import warn_of
+from perflab.calibration.warning import warn_of
 from perflab.drive.fingerprint import versions
 from perflab.plan.plan import Plan
 from perflab.readiness.finding import Finding

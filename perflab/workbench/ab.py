@@ -45,11 +45,12 @@ def ab(
 ) -> SweepComparison:
     """Load two targets against each other, round by round, until it is known whether the candidate is slower.
 
-    Each is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); with `launch`, the command,
-    they are git refs. A *duet* loads both at the same moment, half of the users each; *interleaved* loads one after the
-    other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more rounds are made once there is a
-    verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison, to go on with; the others are as
-    in `sweep`. Raises UsageError, TargetError and LocustfileError before anything is written.
+    `baseline` and `candidate` are each a URL, or a command that perflab starts (``{port}`` in it becomes a free port);
+    with `launch`, the command, they are git refs. A *duet* loads both at the same moment, half of the users each;
+    *interleaved* loads one after the other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more
+    rounds are made once there is a verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison,
+    to go on with; `objectives`, `runs_dir`, `allow_hosts` and `progress` are as in `sweep`. Raises UsageError,
+    TargetError and LocustfileError before anything is written.
 
         perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
         perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)

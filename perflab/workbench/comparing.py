@@ -38,7 +38,7 @@ def compare(
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
     that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
     default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``.
+    sweeps although it matters, such as ``machine``. `runs_dir` is as in `open_sweep`.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
@@ -70,10 +70,13 @@ def compare(
     )
 
 
-def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return one row per A/B comparison in `runs_dir`, oldest first.
 
-    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    Its columns are id, created, design, rounds, baseline, candidate, status and verdict; `rounds` counts those of the
+    last look. One whose manifest can't be read is listed with the status ``damaged``. `runs_dir` is as in `open_sweep`.
+
+        perflab.list_ab_comparisons().tail(1)
     """
     import pandas as pd
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from perflab.analyse.sweep import Sweep
-from perflab.calibrate.warning import warn_of
+from perflab.calibration.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError
 from perflab.plan.hosts import allowing, split_target
@@ -39,12 +39,13 @@ def sweep(
 ) -> Sweep:
     """Run a sweep and return its result.
 
-    `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch`
-    say the same one by one. `duration` is in seconds, or a text such as "5m"; `spawn_rate` is in users per second.
+    `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch` say
+    the same one by one. `duration` is in seconds, or a text such as "5m"; `spawn_rate` is in users per second.
     `objectives` is a file of limits, by default ``objectives.toml`` beside the locustfile; `runs_dir` is where the
     sweep is recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``; `allow_hosts` names hosts other
-    than this machine that may be loaded. What is not given, or None, comes from ``LOAD_TEST_*`` variables, the env
-    files, then the defaults. Raises UsageError, TargetError and LocustfileError before anything is written.
+    than this machine that may be loaded. `progress` chooses how it is shown, "none" for not at all. What is not given,
+    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults. Raises UsageError, TargetError and
+    LocustfileError before anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
     """
@@ -90,10 +91,14 @@ def warn_of_environment(environment: Mapping[str, str], plan: Plan, objectives: 
 
 
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, complete: bool = False) -> Sweep:
-    """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError.
+    """Open a recorded sweep: `sweep_id` is its id, a unique beginning of it, or ``latest``.
 
     ``latest`` is the newest one, whatever became of it, or with `complete` the newest that was run to its end. The
-    sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
+    sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``. `runs_dir` is where it was
+    recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``. Raises StoreError for one that isn't there
+    or can't be read.
+
+        perflab.open_sweep("latest").groups
     """
     folder, sweep_id = runs_folder(runs_dir), str(sweep_id)
     if complete and sweep_id == "latest" and (sweeps := layout.list_sweeps(folder)):
@@ -114,9 +119,12 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
 
 
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row a sweep, oldest first: id, created, host, users, runs, status, verdict.
+    """Return one row per sweep in `runs_dir`, oldest first: id, created, host, users, runs, status, verdict.
 
-    A sweep whose manifest can't be read is listed with the status ``damaged``.
+    `runs_dir` is as in `open_sweep`. A sweep whose manifest can't be read is listed with the status ``damaged``. Raises
+    StoreError where `runs_dir` is no folder.
+
+        perflab.list_sweeps().query("verdict == 'FAIL'")
     """
     import pandas as pd
 

@@ -23,7 +23,7 @@ from perflab.readiness.machine import (
     free_memory_mb,
 )
 from perflab.store.calibration import calibration_file, write_calibration
-from tests.calibrate.test_file import CALIBRATION
+from tests.calibration.test_file import CALIBRATION
 
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 needs_files = pytest.mark.skipif(0 <= HARD < LOCUST_FILES, reason="the hard limit of open files is too low here")

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from perflab.calibrate.server import CERTIFICATE
+from perflab.calibration.server import CERTIFICATE
 from perflab.drive.target import free_port
 from perflab.readiness.target import TIMES, check_allowed, check_api, check_target
 from perflab.readiness.variables import Variables

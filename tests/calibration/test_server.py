@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from perflab.calibrate.server import BODY, CERTIFICATE, LARGE_BODY
+from perflab.calibration.server import BODY, CERTIFICATE, LARGE_BODY
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -50,7 +50,7 @@ class Running:
 
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "perflab.calibrate.server", "--port", "0", "--log", str(folder / "truth.csv")]
+    command = [sys.executable, "-m", "perflab.calibration.server", "--port", "0", "--log", str(folder / "truth.csv")]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -293,7 +293,7 @@ def test_tls_works_in_pieces_too(tmp_path: Path) -> None:
 def test_wrong_arguments_are_told_in_one_line(
     arguments: list[str], words: str, at_once: Running, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from perflab.calibrate.server import main
+    from perflab.calibration.server import main
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

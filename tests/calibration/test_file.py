@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perflab.calibrate.calibration import these_versions, this_machine
-from perflab.calibrate.warning import beyond_ceilings, warn_of
+from perflab.calibration.calibration import these_versions, this_machine
+from perflab.calibration.warning import beyond_ceilings, warn_of
 from perflab.chart.calibration import calibration as draw
 from perflab.errors import StoreError
 from perflab.plan.plan import Plan

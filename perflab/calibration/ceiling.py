@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.validity import MOST_SHORTFALL
-from perflab.calibrate.steps import PERCENTILES, tolerance_ms
+from perflab.calibration.steps import PERCENTILES, tolerance_ms
 
 # One step beyond a limit may be a hiccup of the machine.
 SUSTAINED = 2
@@ -34,7 +34,7 @@ class Limit:
 def find_ceiling(steps: pd.DataFrame) -> Limit:
     """Return the last step's load before the first two in a row that broke a limit; 0 users if there is none.
 
-    `steps` are those of `perflab.calibrate.steps.measure_steps`, in the order of the ramp. The last step of all
+    `steps` are those of `perflab.calibration.steps.measure_steps`, in the order of the ramp. The last step of all
     counts as two: nothing after it shows that the machine recovered.
     """
     broken = [_broken(step) for _, step in steps.iterrows()]

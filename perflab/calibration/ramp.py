@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 
 from perflab.analyse.samples import GENERATOR, LATENCY, TARGET, read_table
-from perflab.calibrate.steps import Tables, measure_steps
+from perflab.calibration.steps import Tables, measure_steps
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
@@ -92,7 +92,7 @@ def _environment(client: str) -> dict[str, str]:
 
 
 def _plan(log: Path, processes: int, *, users: int, spawn_rate: float, duration_s: float) -> Plan:
-    server = [sys.executable, "-m", "perflab.calibrate.server", "--port", "{port}", "--distribution", "lognormal"]
+    server = [sys.executable, "-m", "perflab.calibration.server", "--port", "{port}", "--distribution", "lognormal"]
     return Plan(
         host=None,
         launch=shlex.join([*server, "--log", str(log)]),

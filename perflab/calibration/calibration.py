@@ -11,8 +11,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from perflab.calibrate.ceiling import find_ceiling
-from perflab.calibrate.ramp import CYCLE_S, RAMP_S, Say, climb
+from perflab.calibration.ceiling import find_ceiling
+from perflab.calibration.ramp import CYCLE_S, RAMP_S, Say, climb
 from perflab.drive.fingerprint import machine, versions
 from perflab.errors import PerflabError
 from perflab.store.calibration import (

@@ -1,6 +1,6 @@
 """A local HTTP(S) server of known latency, and a log of the truth: what each answer was meant to take, and took.
 
-    python -m perflab.calibrate.server --port 8000 --distribution lognormal --log truth.csv
+    python -m perflab.calibration.server --port 8000 --distribution lognormal --log truth.csv
 
 Any path is answered after a latency drawn from a known, seeded distribution; `/large` with 300 kB. `/health` and
 `/redirect` (302 to `/`) answer at once and are not logged. The log is a CSV file with a row an answered request:
@@ -49,7 +49,7 @@ _SIGMA = math.log(P95_MS / MEDIAN_MS) / 1.6448536269514722
 SLOW_SHARE = 0.01
 FAST_MS, SLOW_MS = (50.0, 2.0), (400.0, 10.0)
 
-BODY = b'{"status": "ok", "served by": "perflab.calibrate.server"}\n'
+BODY = b'{"status": "ok", "served by": "perflab.calibration.server"}\n'
 LARGE_BODY = b"0123456789abcdef" * (300_000 // 16)
 MOST_PIECES = len(BODY)
 MOST_HEAD_BYTES = 65_536
@@ -417,7 +417,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="perflab.calibrate.server",
+        prog="perflab.calibration.server",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

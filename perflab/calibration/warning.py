@@ -16,7 +16,7 @@ def warn_of(plan: Plan, runs_dir: Path) -> str | None:
     # Most folders have none, and looking for it must cost nothing.
     if not path.is_file():
         return None
-    from perflab.calibrate.calibration import these_versions, this_machine
+    from perflab.calibration.calibration import these_versions, this_machine
 
     try:
         found = read_calibration(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.calibrate import ramp
+from perflab.calibration import ramp
 from perflab.drive.target import Target, free_port
 from perflab.errors import PerflabError
 from perflab.store.layout import RunDir

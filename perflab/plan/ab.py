@@ -115,11 +115,16 @@ class AbPlan(Record, extra="forbid"):
 
 _OWN = declared(AbPlan)
 _OF_ROUND = with_defaults({name: OPTIONS[name] for name in OPTIONS if name in LoadOptions.__annotations__}, ROUND)
+# The variable names a sweep's target.
+_OF_ROUND["launch"] = replace(_OF_ROUND["launch"], variable=None)
+_HELP = {
+    "users": "User counts of a round.",
+    "duration": "Steady state of a round.",
+    "label": "Goes into the comparison's id.",
+    "launch": "The targets are git refs: start this in a checkout of each.",
+}
 AB_OPTIONS = {
-    **_OF_ROUND,
-    "launch": replace(
-        OPTIONS["launch"], help="The targets are git refs: start this in a checkout of each.", variable=None
-    ),
+    **{name: replace(option, help=_HELP.get(name, option.help)) for name, option in _OF_ROUND.items()},
     **_OWN,
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from perflab.errors import TargetError
-from perflab.plan.parse import quoted
+from perflab.plan.parse import is_utf8, quoted
 from perflab.vocabulary.redact import redact
 
 VARIABLE = "LOAD_TEST_ALLOWED_HOSTS"
@@ -74,6 +74,8 @@ def without_user(host: str) -> str:
 
 def check_launch(launch: str, host: str | None = None) -> str:
     """Return a command that starts a target; raises TargetError if nobody knows where that will listen."""
+    if not is_utf8(launch):
+        raise TargetError(f"--launch {quoted(redact(launch))} is not UTF-8, so no result could name it")
     if not launch.strip():
         raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
     if host is None and "{port}" not in launch:

@@ -6,7 +6,6 @@ papermill makes numbers of whatever looks like one (2026 of ``-p label 2026``), 
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 from collections.abc import Iterable
@@ -101,8 +100,8 @@ def parse_positive(value: object, source: str, example: str | None = None) -> in
 def _whole(value: object) -> int | None:
     if isinstance(value, str):
         try:
-            value = ast.literal_eval(value.strip()) if value.strip().isascii() else None
-        except (ValueError, SyntaxError):
+            value = int(value, 0) if value.isascii() else None
+        except ValueError:
             return None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -151,14 +150,22 @@ def parse_label(value: object, source: str = "--label") -> str:
 def parse_words(value: object, source: str) -> str:
     """Return words as on a command line, from such a line or a list; raises UsageError for an open quote."""
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return shlex.join(map(str, value))
-    try:
-        return shlex.join(shlex.split(str(value)))
-    except ValueError as error:
-        shown = redact(str(value))
+        words = [str(word) for word in value]
+    else:
+        try:
+            words = shlex.split(str(value))
+        except ValueError as error:
+            shown = redact(str(value))
+            raise UsageError(
+                f"{source}: {quoted(shown)} is not a line of words: {error}", option=source, value=shown
+            ) from None
+    line = shlex.join(words)
+    if not is_utf8(line):
+        shown = redact(line)
         raise UsageError(
-            f"{source}: {quoted(shown)} is not a line of words: {error}", option=source, value=shown
-        ) from None
+            f"{source}: {quoted(shown)} is not UTF-8, so no result could name it", option=source, value=shown
+        )
+    return line
 
 
 def parse_names(value: object) -> list[str]:
@@ -191,19 +198,26 @@ def _is_port(text: str) -> bool:
 
 def parse_address(value: object, source: str) -> str:
     """Return ``HOST:PORT``; raises UsageError."""
-    host, colon, port = str(value).strip().rpartition(":")
-    if colon and host and _is_port(port):
-        return f"{host}:{int(port)}"
+    address = re.fullmatch(r"([!-~]+):(\d+)", str(value).strip(), re.ASCII)
+    if address is not None and _is_port(address[2]):
+        return f"{address[1]}:{int(address[2])}"
     raise _refused(value, source, "HOST:PORT; write for example 127.0.0.1:5557")
 
 
 def check_path(path: Path) -> Path:
     """Return `path`; raises UsageError for one that is not UTF-8, which no manifest and no report could name."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it", value=path) from None
+    if not is_utf8(str(path)):
+        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it", value=path)
     return path
+
+
+def is_utf8(text: str) -> bool:
+    """Say whether a text can be written down: what the shell or a folder had in other bytes can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def quoted(value: object) -> str:

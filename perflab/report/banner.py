@@ -110,7 +110,7 @@ def _cell(objective: str, cell: dict[Any, Any]) -> Markup:
         cell["verdict"],
         measured,
         tag(Verdict(cell["verdict"])),
-        metric.interval(low, high),
+        _shortened(metric.interval(low, high)),
         number(int(cell["samples"])),
         # Four user counts must fit side by side: what "taken as independent" means stands below, once.
         effective(cell["effective_samples"]).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")

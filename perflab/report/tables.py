@@ -102,7 +102,7 @@ def runs(sweep: Sweep) -> Html:
 
 def generator(sweep: Sweep) -> Html:
     """How each source did in the steady window: what it offered of the intended load, and how far it lagged behind."""
-    head = ["run", "source", "users", "load offered", "CPU", "loop lag ms", "worst", "client less wire ms", "p99"]
+    head = ["run", "source", "users", "load offered", "CPU", "loop lag ms", "worst ms", "client less wire ms", "p99 ms"]
     numeric = range(2, len(head))
     rows = [
         row(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from perflab.analyse.sweep import Sweep
 from perflab.calibration.warning import warn_of
 from perflab.drive.locust import warn_of_settings
-from perflab.errors import StoreError
+from perflab.errors import StoreError, TargetError
 from perflab.plan.hosts import allowing, split_target
 from perflab.plan.objectives import Objectives, choose_objectives
 from perflab.plan.options import named
@@ -21,6 +21,7 @@ from perflab.plan.variables import SETTINGS, say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def sweep(
     root = project_root()
     environment = allowing(load_environment(root), parse_names(allow_hosts))
     if target is not None:
-        options["host"], options["launch"] = split_target(str(target))
+        options["host"], launch = split_target(str(target))
+        if launch is not None and "{port}" not in launch:
+            raise TargetError(
+                f"target {redact(launch)!r} is neither a URL, such as http://localhost:8000, nor a command with "
+                f"{{port}} where it takes its port"
+            )
+        options["launch"] = launch
     plan = make_plan(environment=environment, root=root, **options)
     limits = choose_objectives(objectives, plan.locustfile, environment)
     if progress != "none":
@@ -121,8 +128,8 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
     """Return one row per sweep in `runs_dir`, oldest first: id, created, host, users, runs, status, verdict.
 
-    `runs_dir` is as in `open_sweep`. A sweep whose manifest can't be read is listed with the status ``damaged``. Raises
-    StoreError where `runs_dir` is no folder.
+    The host of a target that perflab started is the command. `runs_dir` is as in `open_sweep`. A sweep whose manifest
+    can't be read is listed with the status ``damaged``. Raises StoreError where `runs_dir` is no folder.
 
         perflab.list_sweeps().query("verdict == 'FAIL'")
     """
@@ -138,7 +145,7 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
         else:
             row |= {
                 "created": manifest.created,
-                "host": manifest.target.host if not manifest.target.managed else "managed",
+                "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
                 "users": ", ".join(str(users) for users in manifest.plan.users),
                 "status": manifest.status,
                 "verdict": manifest.verdict,

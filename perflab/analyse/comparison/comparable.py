@@ -51,7 +51,11 @@ class _Property:
 
 
 def _plan(option: Option) -> Callable[[Sweep], Mapping[str, Any]]:
-    return lambda sweep: {option.name: getattr(sweep.manifest.plan, option.field)}
+    def values(sweep: Sweep) -> Mapping[str, Any]:
+        value = getattr(sweep.manifest.plan, option.field)
+        return {option.name: f"{value:g} s" if option.field.endswith("_s") else value}
+
+    return values
 
 
 def _environment(name: Literal["variables", "versions"]) -> Callable[[Sweep], Mapping[str, Any] | None]:

@@ -92,6 +92,9 @@ class SweepComparison:
         self._allow_different = tuple(allow_different)
         self._history = tuple(history)
 
+    def __repr__(self) -> str:
+        return f"<SweepComparison {self.candidate.id} against {self.baseline.id}>"
+
     @property
     def verdict(self) -> Verdict:
         """PASS, FAIL for a regression, INVALID or INCONCLUSIVE."""

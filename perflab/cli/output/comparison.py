@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from perflab.cli.output.console import make_table, open_console, styled
+from perflab.cli.output.console import between, make_table, open_console, styled
 from perflab.vocabulary.metric import metric_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _ROW_STYLES = {
     "fewer": "green",
     "open": "yellow",
 }
+
+_WORDS = {"open": "open: may be worse than the margin", "no more found": "no more failures found"}
 
 
 def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
@@ -58,7 +60,7 @@ def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
     )
     differ = comparison.comparability[["what", "kind"]].itertuples(index=False, name=None)
     if named := ", ".join(what if kind == "listed" else f"{what} ({kind})" for what, kind in differ):
-        console.print(f"  in what they differ: {escape(named)}", soft_wrap=True)
+        console.print(f"  they differ in: {escape(named)}", soft_wrap=True)
     for reason in [*comparison.reasons, *(f"note: {note}" for note in comparison.notes)]:
         console.print(f"  {escape(reason)}", soft_wrap=True)
 
@@ -101,14 +103,14 @@ def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
 def _ratio_row(users: str, row: Any, figure: str, unit: str = "") -> Sequence[str]:
     """Return a row whose change is a ratio; without a `unit` it is of several user counts and has but that."""
     figures = (_figure(row.baseline, unit), _figure(row.candidate, unit)) if unit else ("", "")
-    bounds = _between(_percent(row.low), _percent(row.high))
+    bounds = between(_percent(row.low), _percent(row.high))
     return (users, _group(row), figure, *figures, _percent(row.ratio), bounds, _result(row))
 
 
 def _difference_row(users: str, row: Any) -> Sequence[str]:
     difference, low, high = map(_points, (row.candidate_rate - row.baseline_rate, row.low, row.high))
     rates = (_share(row.baseline_rate), _share(row.candidate_rate))
-    return (users, _group(row), "failed", *rates, difference, _between(low, high), _result(row))
+    return (users, _group(row), "failed", *rates, difference, between(low, high), _result(row))
 
 
 def _group(row: Any) -> str:
@@ -117,16 +119,13 @@ def _group(row: Any) -> str:
 
 def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
-    text = str(row.words).removeprefix("not assessable: ") if row.verdict == "not assessable" else str(row.verdict)
+    verdict = str(row.verdict)
+    text = str(row.words).removeprefix("not assessable: ") if verdict == "not assessable" else verdict
+    # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
+    several = getattr(row, "p_regression", 0.0)
+    text = "open: it takes several runs" if verdict == "open" and math.isnan(several) else _WORDS.get(verdict, text)
     style = _ROW_STYLES.get(str(row.verdict), "default")
     return f"[{style}]{escape(text)}[/]"
-
-
-def _between(low: str, high: str) -> str:
-    """Return both bounds, or the one that there is."""
-    if "-" in (low, high):
-        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
-    return f"{low} to {high}"
 
 
 def _percent(ratio: float) -> str:

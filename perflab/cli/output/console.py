@@ -12,6 +12,7 @@ from rich.table import Table
 
 from perflab.errors import PerflabError
 from perflab.progress.console import PlainConsole
+from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
 
 PLAIN_WIDTH = 140
@@ -35,6 +36,13 @@ def make_table(*columns: str, numbers: Collection[str]) -> Table:
     return table
 
 
+def between(low: str, high: str) -> str:
+    """Return both bounds, or the one that there is: a missing one is "-"."""
+    if "-" in (low, high):
+        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
+    return f"{low} to {high}"
+
+
 @contextlib.contextmanager
 def failure_reported(what: str) -> Iterator[None]:
     """Let what goes wrong within cost `what` and no more: it is reported on stderr, a defect of perflab's in full."""
@@ -44,6 +52,7 @@ def failure_reported(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         if not isinstance(error, PerflabError | OSError):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                say(line)
         text = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"perflab: no {what}: {text}\n")
+        say(f"perflab: no {what}: {text}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from perflab.cli.output.console import make_table, open_console, styled
-from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.metric import CHARTED, ERROR_RATE, THROUGHPUT, metric_of
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 _NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "effective", "runs", "rounds"}
 
 
-def print_result(sweep: Sweep, *, as_json: bool) -> None:
-    """Print a sweep's verdict table and reasons, or its figures as JSON."""
+def print_result(sweep: Sweep, *, as_json: bool, figures: bool = False) -> None:
+    """Print a sweep's verdict table and reasons, or its figures as JSON.
+
+    The `figures` of each group come first if they are wanted, or if there is no objective whose table would show any.
+    """
     if as_json:
         sys.stdout.write(json.dumps(sweep.to_dict(), indent=2) + "\n")
         return
     # All of it before any of it: a table that can't be read must not follow a verdict.
     lines = [sweep.headline, *sweep.reasons, *(f"note: {note}" for note in sweep.notes)]
     console = open_console()
+    if figures or sweep.verdicts.empty:
+        _print_figures(sweep.groups)
     columns = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
     table = make_table(*columns, numbers=_NUMBERS)
     for row in sweep.verdicts.to_dict("records"):
@@ -42,7 +47,7 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
             escape(str(row["group"])),
             _objective(row),
             metric.amount(row["measured"]),
-            f"{metric.figure(row['low'])} to {metric.figure(row['high'])}",
+            metric.interval(row["low"], row["high"]),
             metric.limit(row["bound"], row["limit"]),
             thousands(row["samples"]),
             "-" if math.isnan(row["effective_samples"]) else thousands(row["effective_samples"]),
@@ -50,9 +55,32 @@ def print_result(sweep: Sweep, *, as_json: bool) -> None:
         )
     if table.row_count:
         console.print(table)
+        console.print(
+            "  bounds: one-sided 95 % each; effective: how many independent requests would tell as much", soft_wrap=True
+        )
     console.print(f"{styled(sweep.verdict)}  {escape(sweep.id)}")
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def _print_figures(groups: pd.DataFrame) -> None:
+    if groups.empty:
+        return
+    # The wire clock is the rule; where there is another one, each row says its own.
+    clock = ["clock"] if not set(groups.loc[groups.ok > 0, "clock"]) <= {"wire"} else []
+    columns = ("users", "group", "requests", "requests/s", "failed", *(metric.words for metric in CHARTED), *clock)
+    table = make_table(*columns, numbers={*columns} - {"group", "clock"})
+    for row in groups.to_dict("records"):
+        table.add_row(
+            str(row["users"]),
+            escape(str(row["group"])),
+            thousands(row["requests"]),
+            THROUGHPUT.amount(row["rps"]),
+            ERROR_RATE.amount(row["error_rate"]),
+            *(metric.amount(row[metric.name]) for metric in CHARTED),
+            *(str(row[name]) for name in clock),
+        )
+    open_console().print(table)
 
 
 def print_report(path: Path, *, as_json: bool) -> None:

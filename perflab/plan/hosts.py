@@ -31,8 +31,8 @@ def allowed_hosts(environment: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in environment.get(VARIABLE, "").split(",") if name.strip())
 
 
-def allowing(environment: Mapping[str, str], hosts: Iterable[str]) -> dict[str, str]:
-    """Return the environment with further hosts that may be loaded: Locust's processes, which get it, go by it too."""
+def with_allowed(environment: Mapping[str, str], hosts: Iterable[str]) -> dict[str, str]:
+    """Return the environment with more hosts that may be loaded: Locust's processes, which get it, go by it too."""
     named = ",".join([*sorted(allowed_hosts(environment)), *hosts])
     return {**environment, VARIABLE: named} if named else dict(environment)
 

@@ -188,7 +188,7 @@ OPTIONS = declared(Plan)
 LEVEL_ENDS = bound(
     users_min=Option(
         "N",
-        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they lie between.",
+        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they are between.",
         parse_positive,
         variable="LOAD_TEST_USERS_MIN",
         default=DEFAULT_USERS[0],

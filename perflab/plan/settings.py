@@ -37,6 +37,6 @@ def load_environment(root: Path | None = None, process: Mapping[str, str] | None
         try:
             merged |= dotenv_values(root / name)
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{str(root / name)!r} can't be read: {error}") from None
+            raise UsageError(f"{str(root / name)!r} can't be read: {error}", value=root / name) from None
     merged |= os.environ if process is None else process
     return {name: value for name, value in merged.items() if value}

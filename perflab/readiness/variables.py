@@ -110,7 +110,7 @@ def _objectives(locustfile: Path) -> Objectives:
 def check_locustfile(
     locustfile: Path, variables: Variables, folder: Path, *, users: Iterable[int] = (), options: str = ""
 ) -> Finding:
-    """Say whether Locust can read the locustfile, which also tells what the file's own settings are worth.
+    """Say whether Locust can read the locustfile, which also shows what the file's own settings are worth.
 
     Locust works in `folder`. `users` are the levels that it is to reach, with `options` for Locust.
     """

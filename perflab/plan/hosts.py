@@ -56,7 +56,9 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         raise TargetError(
             "--host must not carry a query or a fragment: give what requests need to the locustfile", host=name
         )
-    if parts.scheme not in {"http", "https"} or not name:
+    # A URL's parser leaves out line ends and tabs, which those who ask the host may not.
+    odd = " " in host.strip() or not host.strip().isprintable()
+    if parts.scheme not in {"http", "https"} or not name or odd:
         raise TargetError(f"--host {quoted(shown)} is not a URL; write for example http://localhost:8000", host=shown)
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(

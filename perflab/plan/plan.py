@@ -273,9 +273,8 @@ def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
-        raise LocustfileError(
-            f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F", path=file
-        )
+        why = "is no regular file" if file.exists() else "does not exist"
+        raise LocustfileError(f"locustfile {str(file)!r} {why}: give the path of one with --locustfile F", path=file)
     check_path(file.absolute())
     # Not its target if it is a link: Locust looks for modules beside the link.
     return file.absolute()

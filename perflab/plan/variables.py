@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from perflab.errors import UsageError
+from perflab.files import read_bytes
 from perflab.plan import hosts
 from perflab.plan.objectives import Objectives
 from perflab.plan.options import Option, bound
@@ -94,8 +95,8 @@ def _close(name: str, known: Iterable[str], cutoff: float) -> str:
 def _named_in(folder: Path) -> set[str]:
     names: set[str] = set()
     for file in islice(_python_files(folder), _MAX_FILES):
-        with contextlib.suppress(OSError), file.open("rb") as content:
-            names.update(_NAME.findall(content.read(_MAX_BYTES).decode("utf-8", "replace")))
+        with contextlib.suppress(OSError):
+            names.update(_NAME.findall(read_bytes(file, _MAX_BYTES).decode("utf-8", "replace")))
     return names
 
 

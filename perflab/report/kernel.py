@@ -18,6 +18,7 @@ class OwnKernel(AsyncKernelManager):
     """Starts perflab's interpreter as a kernel, in the working folder, from which a notebook may import modules."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "ipykernel_launcher")
+    environment: ClassVar[dict[str, str]] = {}
     made: ClassVar[list[OwnKernel]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -27,11 +28,15 @@ class OwnKernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """What to start: installed kernels are not looked at, since the one that is found may be broken."""
-        return KernelSpec(argv=[*self.command, "-f", "{connection_file}"], display_name="perflab", language="python")
+        command = [*self.command, "-f", "{connection_file}"]
+        return KernelSpec(argv=command, env=self.environment, display_name="perflab", language="python")
 
 
 class IsolatedKernel(OwnKernel):
-    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module."""
+    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module.
+
+    Nor does anything of a person's own IPython count, such as files that are run whenever a kernel starts.
+    """
 
     command = tuple(isolated("ipykernel_launcher"))
 
@@ -39,7 +44,9 @@ class IsolatedKernel(OwnKernel):
 def kernel_class(*, isolated: bool, place: Path) -> type[OwnKernel]:
     """Return the kernel of one run; the file with its ports and its key lies in `place`."""
     base = IsolatedKernel if isolated else OwnKernel
-    return type("Kernel", (base,), {"connection_file": Unicode(str(place / "kernel.json")), "made": []})
+    own = {"IPYTHONDIR": str(place / "ipython")} if isolated else {}
+    traits = {"connection_file": Unicode(str(place / "kernel.json")), "environment": own, "made": []}
+    return type("Kernel", (base,), traits)
 
 
 def kill(kernels: type[OwnKernel]) -> None:

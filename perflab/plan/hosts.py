@@ -64,7 +64,7 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         raise TargetError(
             f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "
             f"or in {VARIABLE} if you may load-test it",
-            host=name,
+            name,
         )
     return host.strip().rstrip("/")
 

@@ -64,9 +64,7 @@ def ab(
     if resume is not None:
         if baseline is not None or candidate is not None:
             raise UsageError(
-                f"--resume {resume} goes on with its own two targets: leave the others out",
-                option="--resume",
-                value=resume,
+                f"--resume {resume} goes on with its own two targets: leave the others out", "--resume", resume
             )
         resumed = find_ab(folder, str(resume))
         plan = check_again(_resumable(resumed), environment=environment, root=root)
@@ -150,9 +148,7 @@ def _resumable(place: AbDir) -> AbPlan:
     manifest = read_manifest(place.manifest, AbManifest)
     if manifest.status == "complete":
         raise UsageError(
-            f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one",
-            option="--resume",
-            value=place.id,
+            f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one", "--resume", place.id
         )
     texts = {f"{name}'s command": target.launch for name, target in zip(SIDES, manifest.ab.targets, strict=True)}
     for what, text in [*texts.items(), ("options for Locust", manifest.ab.plan.locust_options)]:
@@ -160,8 +156,8 @@ def _resumable(place: AbDir) -> AbPlan:
             raise UsageError(
                 f"{place.id} can't be resumed: a secret was taken out of its {what}; "
                 f"give secrets by environment variables, and begin a new one",
-                option="--resume",
-                value=place.id,
+                "--resume",
+                place.id,
             )
     return manifest.ab
 

@@ -141,16 +141,14 @@ def compare_ab(
     for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if share not in (None, set_to):
             raise UsageError(
-                f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out",
-                option=option,
-                value=share,
+                f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out", option, share
             )
     failed = manifest.status == "failed"
     if not manifest.rounds and not failed:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
             f"go on with perflab ab --resume {ab.id}",
-            path=ab.path,
+            ab.path,
         )
     # Where too many rounds were invalid, all of them are reported.
     return compare_rounds(ab, planned, None if failed else manifest.rounds, allow_different)

@@ -60,9 +60,7 @@ def check(
     if against is None and not baseline:
         given = {"--margin": margin, "--alpha": alpha, "--allow-different": allow_different or None}
         for option in (name for name, value in given.items() if value is not None):
-            raise UsageError(
-                f"{option} is about a comparison: add --baseline, or --against ID", option=option, value=given[option]
-            )
+            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID", option, given[option])
         return Check(sweep, None)
     held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir, complete=True)
     if against is None and held_against.id == sweep.id:
@@ -94,7 +92,7 @@ def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
     if reason:
         raise StoreError(
             f"{sweep.id} {reason}, so it can't be the baseline: choose another sweep (perflab list shows all)",
-            path=sweep.dir.path,
+            sweep.dir.path,
         )
     write_baseline(runs_folder(runs_dir), sweep.id)
     return sweep

@@ -122,7 +122,7 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
     raise StoreError(
         f"no sweep under {str(sweeps[-1].runs_dir)!r} was run to its end, so none is the latest complete one: "
         f"run one with perflab sweep, or name a sweep (perflab list shows all)",
-        path=sweeps[-1].runs_dir,
+        sweeps[-1].runs_dir,
     )
 
 

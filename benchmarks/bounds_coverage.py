@@ -13,19 +13,18 @@ its other runs, pooled; with `--together` those of so many runs, drawn by chance
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from benchmarks.queues import (
     CAPACITY,
     Closed,
@@ -217,10 +216,7 @@ def main() -> None:
                 show(job.result())
                 rows += job.result()
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(column.name for column in fields(Missed))
-            writer.writerows(astuple(row) for row in rows)
+        write_csv(options.csv, [asdict(row) for row in rows])
 
 
 if __name__ == "__main__":

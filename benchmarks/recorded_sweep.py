@@ -26,6 +26,7 @@ from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import (
     Evidence,
     RunManifest,
+    SourceEvidence,
     SweepManifest,
     TargetInfo,
     Window,
@@ -210,6 +211,7 @@ def _write_run(
                 locust_finished=recorded,
                 locust_total=recorded,
                 locust_exit_code=0,
+                sources={"local": SourceEvidence(requests_recorded=recorded, requests_finished=recorded)},
             ),
             suite=SUITE,
             versions=VERSIONS,

@@ -11,15 +11,14 @@ as the case says: a closed loop, where a slow target also lowers throughput, wou
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from perflab.analyse.steady import BySecond, SteadyPart, find_steady, second_by_second
 from perflab.analyse.summary import Floats
 
@@ -180,10 +179,7 @@ def main() -> None:
                     excluded = f"{one.warm_up_excluded * 100:.1f}" if case.warm_up else ""
                     print(f"{excluded:>10}{one.mean_left_out_s:>12.1f}", flush=True)
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow([*(field.name for field in fields(Figures)), "machine"])
-            rows.writerows([*astuple(one), machine()] for one in table)
+        write_csv(options.csv, [asdict(one) for one in table])
 
 
 if __name__ == "__main__":

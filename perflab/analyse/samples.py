@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_ADDED,
     GENERATOR_COLUMNS,
+    GENERATOR_RENAMED,
     LATENCY_COLUMNS,
     MOST_LATENCY_MS,
     RESPONSE_COLUMNS,
@@ -40,21 +41,30 @@ _WHOLE = {"users", "in_flight", "users_wanted"}
 class Table:
     """The columns of one of a run's CSV files, each with its kind.
 
-    Files of earlier versions lack those that were `added` at the end, which are numbers: they read as NaN.
+    Files of earlier versions have former names for those that were `renamed` (former: new), and may lack those that
+    were `added` at the end, which are numbers: they read as NaN.
     """
 
     columns: dict[str, Kind]
     added: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, columns: tuple[str, ...], added: tuple[str, ...] = ()) -> Table:
+    def of(
+        cls, columns: tuple[str, ...], added: tuple[str, ...] = (), renamed: Mapping[str, str] | None = None
+    ) -> Table:
         """Return the table with these columns; a column's name tells its kind."""
-        return cls({column: _kind(column) for column in columns}, added)
+        return cls({column: _kind(column) for column in columns}, added, renamed or {})
 
     @property
-    def former(self) -> Table:
-        """The table as it was before columns were added."""
-        return Table({name: kind for name, kind in self.columns.items() if name not in self.added})
+    def former(self) -> list[Table]:
+        """The table as earlier versions wrote it: with its former names, and without what was added."""
+        names = {new: former for former, new in self.renamed.items()}
+        columns = {names.get(name, name): kind for name, kind in self.columns.items()}
+        return [
+            Table(columns),
+            Table({name: kind for name, kind in columns.items() if name not in self.added}),
+        ]
 
     def empty(self) -> pd.DataFrame:
         """Return no rows, with the columns and dtypes of a table that has some."""
@@ -97,7 +107,7 @@ BATCH_BYTES = 16_000_000
 MOST_BYTES = 1_000_000_000
 
 LATENCY = Table.of(LATENCY_COLUMNS)
-GENERATOR = Table.of(GENERATOR_COLUMNS, added=GENERATOR_ADDED)
+GENERATOR = Table.of(GENERATOR_COLUMNS, added=GENERATOR_ADDED, renamed=GENERATOR_RENAMED)
 TARGET = Table.of(TARGET_COLUMNS)
 FAILURES = Table.of(FAILURE_COLUMNS)
 RESPONSES = Table.of(RESPONSE_COLUMNS)
@@ -129,9 +139,11 @@ def read_table(path: Path, table: Table) -> Reading:
     if whole == 0 and expected.startswith(header):
         # Killed while the header was being written.
         return Reading(table.empty(), torn=bool(data))
-    if table.added and header == ",".join(table.former.columns).encode():
-        former = read_table(path, table.former)
-        return Reading(former.frame.assign(**dict.fromkeys(table.added, math.nan)), former.torn)
+    for former in table.former if header != expected else ():
+        if header == ",".join(former.columns).encode():
+            reading = read_table(path, former)
+            lacking = {name: math.nan for name in table.added if name not in reading.frame}
+            return Reading(reading.frame.rename(columns=dict(table.renamed)).assign(**lacking), reading.torn)
     if header != expected:
         shown = header[:80].decode("utf-8", "replace")
         raise _damaged(path, 1, f"the header is {shown!r}, not {expected.decode()!r}")

@@ -1,21 +1,21 @@
-"""What a run has recorded so far, read from its growing tables: the figures of the live display."""
+"""The figures of the live display, read from the growing tables of a run."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
-from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS
+from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, quantile
 from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE, goes_by_wire
 
 
 @dataclass(frozen=True, slots=True)
 class LivePoint:
-    """One second of a run in progress; p95 is over the second's answered requests, None without any."""
+    """One second of a run in progress; p95 is that of its successful requests, None without any."""
 
     second: int
     requests: int
@@ -30,26 +30,26 @@ class _Second:
     failures: int = 0
     by_client: Counter[float] = field(default_factory=Counter)
     by_wire: Counter[float] = field(default_factory=Counter)
-    """Latencies of successful requests by either clock; the client's stands in where there is no wire time."""
+    """Latencies of successful requests by either clock; the client's is the fallback where there is no wire time."""
 
 
 class RunTail:
     """Follows ``latency.csv`` and ``generator.csv`` of one run, or of several that one Locust makes."""
 
-    def __init__(self, run: RunDir, *further: RunDir) -> None:
-        self._latency = [TableTail(one.latency) for one in (run, *further)]
-        # They are made by the same users.
+    def __init__(self, run: RunDir, *others: RunDir) -> None:
+        self._latency = [TableTail(each.latency) for each in (run, *others)]
+        # All of them are made by the same users.
         self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
         self.seen: list[dict[tuple[int, str], tuple[float, int]]] = [{} for _ in self._latency]
-        """Of each run, what came of its requests: see `perflab.store.silence.Seen`."""
+        """For each run the outcomes of its requests, see `perflab.store.silence.Seen`."""
         self.requests = 0
         self.failures = 0
         self._stamped = self._answered = 0
 
     def read(self) -> None:
-        """Take in what was appended since the last call."""
+        """Read the rows that were appended since the last call."""
         for row, seen in (
             (row, seen)
             for table, seen in zip(self._latency, self.seen, strict=True)
@@ -58,7 +58,7 @@ class RunTail:
             count = int(row["count"])
             second = self._seconds[int(row["second"])]
             measure = row["measure"]
-            # A request that was told of without a latency is counted, and no more.
+            # A request without a latency is only counted.
             if row["outcome"] == "ok" and row["latency_ms"] and measure in (CLIENT, WIRE, STAND_IN):
                 (second.by_client if measure == CLIENT else second.by_wire)[float(row["latency_ms"])] += count
                 self._stamped += count if measure == WIRE else 0
@@ -95,7 +95,7 @@ class RunTail:
         ]
 
     def recent(self, seconds: int = 5) -> tuple[float, float | None]:
-        """Return (requests/s, p95 in ms) over the last `seconds` whose requests have had time to come back."""
+        """Return (requests/s, p95 in ms) over the last `seconds`, without the second that is still being written."""
         if not self._seconds:
             return 0.0, None
         last = max(self._seconds)
@@ -111,16 +111,6 @@ class RunTail:
         return second.by_wire if by_wire else second.by_client
 
 
-def quantile(counts: Mapping[float, int], q: float) -> float | None:
-    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
-    wanted, cumulative = q * sum(counts.values()), 0
-    for value in sorted(counts):
-        cumulative += counts[value]
-        if cumulative >= wanted:
-            return value
-    return None
-
-
 class TableTail:
     """Follows one growing table."""
 
@@ -130,7 +120,7 @@ class TableTail:
         self._header_seen = False
 
     def rows(self, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-        """Return the whole rows that were appended since the last call, by column."""
+        """Return the complete rows that were appended since the last call, by column."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._position)

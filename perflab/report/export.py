@@ -8,7 +8,7 @@ import nbformat
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from perflab.store.scratch import write_whole
+from perflab.files import write_whole
 
 _HERE = Path(__file__).parent
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from perflab.analyse.sweep import Sweep
+from perflab.files import write_whole
 from perflab.report.collect import collect
 from perflab.report.junit import junit_xml
 from perflab.report.summary import summary_md
 from perflab.store.layout import SweepDir
-from perflab.store.scratch import write_whole
 
 
 def write_results(sweep: Sweep, *, report: bool) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from perflab.analyse.sweep import Sweep
-from perflab.chart.groups import group_names
+from perflab.chart.levels import group_names
 from perflab.chart.style import colours, number
 from perflab.report.html import Html, join, row, section_row, table, tag
 from perflab.vocabulary.verdict import Verdict
@@ -112,7 +112,10 @@ def generator(sweep: Sweep) -> Html:
                 number(round(item["running_users"])),
                 f"{100 * item['offered']:.1f} %",
                 f"{item['cpu_percent']:.0f} %",
-                *(number(float(item[c])) for c in ("lag_p50_ms", "lag_ms", "behind_p50_ms", "behind_p99_ms")),
+                *(
+                    number(float(item[c]))
+                    for c in ("lag_p50_ms", "lag_ms", "client_overhead_p50_ms", "client_overhead_p99_ms")
+                ),
             ],
             numeric=numeric,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from perflab.analyse.comparison.side import MOST_LEFT_OUT
+from perflab.analyse.comparison.comparability import MAX_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
@@ -17,9 +17,8 @@ from perflab.plan.options import named
 from perflab.plan.parse import parse_names
 from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
-from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import SIDES
-from perflab.store.manifest import read_manifest, write_manifest
+from perflab.store.layout import SIDES, AbDir, find_ab
+from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
@@ -118,7 +117,7 @@ class _Judge:
                     self._say(f"round {made} can't be used: {self._problems[made]}")
         rounds = [made for made, problem in self._problems.items() if not problem]
         invalid = number - len(rounds)
-        if invalid > MAX_INVALID and invalid > MOST_LEFT_OUT * number:
+        if invalid > MAX_INVALID and invalid > MAX_LEFT_OUT * number:
             self._write(place, status="failed")
             return False
         if len(rounds) not in self._plan.looks:

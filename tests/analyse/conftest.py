@@ -14,7 +14,15 @@ from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Group, Objective, Objectives
 from perflab.plan.plan import Plan
 from perflab.store.layout import SweepDir, create_sweep
-from perflab.store.manifest import Evidence, RunManifest, SweepManifest, TargetInfo, Window, write_manifest
+from perflab.store.manifest import (
+    Evidence,
+    RunManifest,
+    SourceEvidence,
+    SweepManifest,
+    TargetInfo,
+    Window,
+    write_manifest,
+)
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -95,6 +103,7 @@ class Written:
             "requests_finished": finished,
             "locust_finished": finished,
             "locust_total": finished,
+            "sources": {"local": SourceEvidence()},
         }
         manifest = RunManifest(
             sweep_id=self.dir.id,

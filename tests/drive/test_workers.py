@@ -70,7 +70,7 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
     assert (len(sweep.runs), losses(sweep)) == (1, [])
     evidence = sweep.run_manifests[0].evidence
     assert sorted(evidence.sources) == [f"worker-{number}" for number in range(4)]
-    assert all(source.recorded == source.finished > 0 for source in evidence.sources.values())
+    assert all(source.requests_recorded == source.requests_finished > 0 for source in evidence.sources.values())
     assert sorted(source.pid for source in evidence.sources.values()) == sorted(p.pid for p in processes)
     assert evidence.unstamped == 0
     users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["running_users"].sum()
@@ -129,7 +129,7 @@ def test_a_run_without_its_workers_says_so(tmp_path: Path, monkeypatch: pytest.M
             progress="none",
         )
     assert sweep.verdict == "INVALID"
-    assert f"fewer than 2 workers came to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]
+    assert f"fewer than 2 workers connected to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]
 
 
 def test_workers_cannot_be_both_started_and_expected(tmp_path: Path) -> None:

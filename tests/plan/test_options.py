@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import perflab
-from perflab.analyse.comparison import comparable
+from perflab.analyse.comparison import comparability
 from perflab.cli.app import run_command
 from perflab.drive.fingerprint import variables
 from perflab.errors import UsageError
@@ -68,7 +68,7 @@ def test_the_suites_own_variables_are_what_a_result_depends_on_whatever_they_res
 
 def test_what_matters_to_a_comparison_can_be_waived_by_the_flags_name() -> None:
     matters = {option.flag.removeprefix("--") for option in OPTIONS.values() if option.differs == "matters"}
-    assert {"locust-options", "duration", "settle", "seed"} <= matters <= set(comparable.WAIVABLE)
+    assert {"locust-options", "duration", "settle", "seed"} <= matters <= set(comparability.WAIVABLE)
 
 
 @pytest.mark.parametrize(

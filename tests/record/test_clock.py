@@ -82,4 +82,4 @@ def test_it_is_not_comparable_with_one_by_the_wire_clock(sweeps: tuple[Sweep, Sw
     [row] = comparison.comparability[comparison.comparability["kind"] == "matters"].to_dict("records")
     assert (row["what"], row["baseline"], row["candidate"]) == ("clock", "wire (all at 20 users)", "client")
     assert any(reason.startswith("clock differs") for reason in comparison.reasons)
-    assert isinstance(comparison.cells, pd.DataFrame)
+    assert isinstance(comparison.latency, pd.DataFrame)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from perflab.analyse.comparison.sweeps import SweepComparison
+from perflab.files import write_whole
 from perflab.report.comparison.collect import collect_comparison
 from perflab.report.comparison.junit import comparison_junit
 from perflab.report.comparison.summary import comparison_summary
 from perflab.store.layout import ComparisonDir, SweepDir
-from perflab.store.scratch import write_whole
 
 
 def write_comparison(comparison: SweepComparison, place: ComparisonDir, *, report: bool) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from perflab.analyse.clocks import answered_rows
 from perflab.analyse.comparison.decision import Rules, effects
-from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, inside_windows, latency_by_run
+from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, latency_by_run
 from perflab.analyse.summary import Floats, Ints, Samples, SortedSamples, judged_requests
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
@@ -224,17 +223,16 @@ def _run_quantiles(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool])
 
 def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], length: int, blocks: int) -> Floats:
     """Return the median latency of each cell and block, cell by cell."""
-    latency = side.latency
-    run, second = latency["run"].cat.codes.to_numpy().astype("int64"), latency["second"].to_numpy().astype("int64")
-    cell = side.number_cells(cells)[run * len(side.groups) + latency["group"].cat.codes.to_numpy()]
+    samples = side.samples
+    cell = side.number_cells(cells)[samples.run * len(side.groups) + samples.group]
     planned = np.array([whole_seconds(manifest.window).start for manifest in side.sweep.run_manifests], "int64")
-    since = second - planned[run]
-    inside = inside_windows(side.windows, run, second) & (since < length) & (cell >= 0)
+    since = samples.second - planned[samples.run]
+    inside = samples.within(side.windows) & (since < length) & (cell >= 0)
     # One more for those of no cell, whose number is -1.
-    inside &= answered_rows(latency, np.append(_by_wire(cells, wire), False)[cell])
-    at = cell[inside] * blocks + since[inside] * blocks // length
-    values, counts = latency["latency_ms"].to_numpy()[inside], latency["count"].to_numpy()[inside]
-    return SortedSamples(at, values, counts, len(cells) * blocks).percentile(0.5)
+    by_wire = np.append(_by_wire(cells, wire), False)
+    rows = samples.rows(inside & samples.kinds.ok & judged_requests(samples.kinds, cell, by_wire))
+    at = (cell * blocks + since * blocks // length)[samples.kind[rows]]
+    return SortedSamples(at, samples.latency_ms(rows), samples.count[rows], len(cells) * blocks).percentile(0.5)
 
 
 def _endpoint_means(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool]) -> pd.DataFrame:

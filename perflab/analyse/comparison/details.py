@@ -1,7 +1,8 @@
 """What a comparison looks like in detail: whole distributions, when it began, and which endpoint it comes from.
 
 Curves, time and endpoints pool the requests of all runs that count: they show where a change is, and judge nothing. Nor
-does the place of a single run among earlier runs of the baseline's configuration.
+does the place of a single run among earlier runs of the baseline's configuration. Each function makes the frame of its
+name in `SweepComparison`, which says what its columns hold.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ MIN_EARLIER_RUNS, COVERAGE = 10, 0.99
 
 
 def latency_curves(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return percentile curves of the requests of all runs that count: side, users, group, q, latency_ms."""
+    """Return percentile curves of the requests of all runs that count."""
     cells = common_cells(baseline, candidate)
     parts = []
     for side in (baseline, candidate):
@@ -52,7 +53,7 @@ def latency_curves(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -
 
 
 def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, bool], rules: Rules) -> pd.DataFrame:
-    """Return the change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high.
+    """Return the change by quantile, run by run as the cells are judged.
 
     Bounds are missing where a side has one run, and quantiles where the median run has too few requests beyond.
     """
@@ -78,10 +79,7 @@ def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, boo
 
 
 def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return the ratio of median latencies by block of time: users, group, second, ratio.
-
-    `second` is the middle of a block, since the start of the planned window. The runs' requests are pooled.
-    """
+    """Return the ratio of median latencies by block of time; the runs' requests are pooled."""
     cells = common_cells(baseline, candidate)
     lengths = [len(whole_seconds(run.window)) for side in (baseline, candidate) for run in side.sweep.run_manifests]
     length = min((length for length in lengths if length), default=0)
@@ -98,7 +96,7 @@ def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]
 
 
 def latency_by_round(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return each round's own change, from `latency_by_run`: users, group, metric, repeat, ratio."""
+    """Return each round's own change, from `latency_by_run`."""
     used = runs[runs["used"]].set_index(["users", "group", "metric", "repeat"])
     before, after = (used.loc[used["side"] == side, "value"] for side in SIDES)
     rounds = (after / before).dropna().rename("ratio").reset_index()
@@ -106,11 +104,7 @@ def latency_by_round(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return what each endpoint adds to its group's change of mean latency, largest first at each user count.
-
-    Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of both
-    sides), contribution_ms: share times the change of its mean, so that a changed mix of requests adds nothing.
-    """
+    """Return what each endpoint adds to its group's change of mean latency; a changed mix of requests adds nothing."""
     cells = common_cells(baseline, candidate)
     before, after = (_endpoint_means(side, cells, wire) for side in (baseline, candidate))
     both = before.index.append(after.index.difference(before.index, sort=False))
@@ -148,8 +142,7 @@ def spread(
     """Return one row for each cell of `latency` with one run on some side and at least ten runs to compare it with.
 
     Groups are those of `objectives`. `earlier` are sweeps of the baseline's configuration, whose runs count with the
-    baseline's own. Columns: users, group, metric, runs, low and high (ms, a 99 % prediction interval by t on the
-    logarithms), candidate (ms), inside.
+    baseline's own. The interval is a prediction interval by t on the logarithms.
     """
     single = (latency[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (latency["verdict"] == Finding.OPEN)
     columns = ("users", "group", "metric", "runs", "low", "high", "candidate", "inside")

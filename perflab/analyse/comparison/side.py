@@ -228,9 +228,9 @@ _LATENCY_COLUMNS = [
 def latency_by_run(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
     """Return one row per side, run, group and percentile; `wire` says which cells go by the wire clock.
 
-    Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond, clock, used, why (it is not used),
-    counts (whether the run as a whole does), median_beyond (of the cell, over the runs of both sides that count).
-    An unanswered request takes for ever: a percentile that falls on one has no value.
+    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole does), median_beyond (of the
+    cell, over the runs of both sides that count). An unanswered request takes for ever: a percentile that falls on one
+    has no value.
     """
     figures = pd.concat([part for side in sides for part in _latency_of(side, wire)], ignore_index=True)
     counting = figures[figures["counts"]]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from perflab.analyse.samples import GENERATOR, LATENCY, TARGET, read_table
+from perflab.analyse.reading import GENERATOR, LATENCY, TARGET, read_table
 from perflab.calibration.steps import Tables, measure_steps
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail

@@ -273,8 +273,8 @@ class SweepComparison:
     def contributions(self) -> pd.DataFrame:
         """What each endpoint adds to its group's change of mean latency, largest first at each user count.
 
-        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests),
-        contribution_ms (share times the change of its mean).
+        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
+        both sides), contribution_ms (share times the change of its mean).
         """
         return details.contributions(*self._sides, self._clocks)
 

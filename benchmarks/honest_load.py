@@ -106,6 +106,7 @@ def measure(client: str, users: Sequence[int], seconds: float, cores: tuple[int,
                 label=client,
                 runs_dir=Path(folder, "runs"),
                 progress="none",
+                report=False,
             )
             return list(_steps(client, sweep, pd.read_csv(log)))
     finally:

@@ -63,7 +63,7 @@ def run(
     or no API, 3 INVALID, 4 INCONCLUSIVE.
     """
     from perflab import workbench
-    from perflab.cli.sweep import conclude
+    from perflab.cli.output import conclude
 
     given = Path(output).absolute() if output is not None else None
     # An output is named from where the caller stands; settings and runs are the project's.
@@ -92,6 +92,7 @@ def run(
         duration=duration,
         locustfile=Path(__file__).with_name("locustfile.py"),
         label="load-test",
+        save=False,
     )
     code = conclude(result, report=True, as_json=False)
     for path in generate_reports(result.dir.path, folder):

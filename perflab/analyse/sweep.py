@@ -11,7 +11,6 @@ import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes, join_runs, read_run_tables, with_groups
 from perflab.analyse.clocks import judged_rows, row_clocks
-from perflab.analyse.document import document
 from perflab.analyse.headline import headline
 from perflab.analyse.health import UNKNOWN, GeneratorHealth, client_waits_by_run, health, health_by_run
 from perflab.analyse.listed import Listed
@@ -31,7 +30,7 @@ from perflab.analyse.validity import (
     own_failures,
     remarks,
 )
-from perflab.analyse.verdicts import Verdicts
+from perflab.analyse.verdicts import Judged, Verdicts
 from perflab.analyse.window import whole_seconds
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.store.layout import RunDir, SweepDir
@@ -198,6 +197,11 @@ class Sweep:
         """
         return self._verdicts.frame()
 
+    @property
+    def judged(self) -> Sequence[Judged]:
+        """The same as `verdicts`, each with its objective, its judgement and, where it is not passed, its reason."""
+        return self._verdicts.judged
+
     @cached_property
     def levels(self) -> pd.DataFrame:
         """A row a level: users, verdict, reasons (a line each)."""
@@ -216,12 +220,8 @@ class Sweep:
     @cached_property
     def headline(self) -> str:
         """What the verdict means, and what a PASS must not hide."""
-        return headline(self)
-
-    @property
-    def unsettled(self) -> list[str]:
-        """The runs that never became steady and are judged by it, one line each."""
-        return [line for lines in self._verdicts.unsteady.values() for line in lines]
+        exceptions = sum(run.evidence.task_exceptions for run in self.run_manifests)
+        return headline(self._verdicts, self.manifest.objectives, self.unjudged, exceptions, self.many_connections)
 
     @cached_property
     def many_connections(self) -> list[str]:
@@ -259,10 +259,6 @@ class Sweep:
         kept = self.failures[self.failures["outcome"] == NOT_ALLOWED]
         counts = kept.groupby("message", observed=True)["count"].sum()
         return [f"{count} requests were not made: {message}" for message, count in counts.items()]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON: sweep, status, verdict, headline, reasons, notes, levels."""
-        return document(self)
 
     def _read(self, filename: str, table: Table) -> list[tuple[Reading, list[str]]]:
         if filename not in self._readings:

@@ -48,7 +48,9 @@ class Judged:
 
     @property
     def reason(self) -> str:
-        """Why it is not passed, on one line."""
+        """Why it is not passed, on one line; empty for PASS."""
+        if self.verdict in {Verdict.PASS, Verdict.INVALID}:
+            return "" if self.verdict == Verdict.PASS else self.judgement.advice
         return reason(self.objective, self.users, self.judgement)
 
 

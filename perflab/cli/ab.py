@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from perflab.cli import options
-from perflab.cli.compare import conclude
 
 Baseline = Annotated[
     str | None, typer.Argument(metavar="BASELINE", help="A URL, a command with {port}, or with --launch a git ref.")
@@ -62,6 +61,7 @@ def ab(
     What follows -- goes to Locust, as for perflab sweep.
     """
     from perflab import workbench
+    from perflab.cli.output import conclude
 
     comparison = workbench.ab(
         baseline,
@@ -85,5 +85,6 @@ def ab(
         label=label,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
+        save=False,
     )
     return conclude(comparison, report=not no_report, as_json=json)

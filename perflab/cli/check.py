@@ -27,7 +27,6 @@ def check(
     """Judge a recorded sweep by its objectives, and with --baseline by whether it is slower than that; no report."""
     from perflab import workbench
     from perflab.cli import output
-    from perflab.cli.compare import write
 
     checked = workbench.check(
         sweep_id,
@@ -40,5 +39,5 @@ def check(
     )
     output.print_check(checked, as_json=json)
     if checked.comparison is not None:
-        write(checked.comparison, report=False, as_json=json)
+        workbench.save(checked.comparison, report=False)
     return checked.verdict.exit_code

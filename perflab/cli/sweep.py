@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from perflab.cli import options
-
-if TYPE_CHECKING:
-    from perflab.analyse.sweep import Sweep
 
 
 def sweep(
@@ -38,6 +33,7 @@ def sweep(
     What follows -- goes to Locust: --tags, --exclude-tags, user classes, the locustfile's own options.
     """
     from perflab import workbench
+    from perflab.cli.output import conclude
 
     result = workbench.sweep(
         host=host,
@@ -57,21 +53,6 @@ def sweep(
         label=label,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
+        save=False,
     )
     return conclude(result, report=not no_report, as_json=json)
-
-
-def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
-    """Show a finished sweep's verdict, write its results and its report; return the exit code."""
-    from perflab.cli import output
-    from perflab.report import write_results
-
-    # The verdict first: a report that can't be written must not hide it, nor change the exit code.
-    output.print_result(result, as_json=as_json)
-    write_results(result, report=report)
-    if report:
-        with output.failure_reported("report"):
-            from perflab.report import render_report
-
-            output.print_report(render_report(result.dir), as_json=as_json)
-    return result.verdict.exit_code

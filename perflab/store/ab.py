@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from perflab.errors import UsageError
 from perflab.fields import Moment, Name, Positive, Record
 from perflab.plan.ab import AbPlan
 from perflab.store.layout import SIDES, ComparisonDir, SweepDir, create_sweep, find_ab_folder
@@ -66,7 +67,7 @@ class AbDir:
     @property
     def comparison(self) -> ComparisonDir:
         """The comparison's results and report."""
-        return ComparisonDir(self.path)
+        return ComparisonDir(self.path, self.path.parent)
 
 
 def create_ab(runs_dir: Path, label: str) -> AbDir:
@@ -80,3 +81,14 @@ def create_ab(runs_dir: Path, label: str) -> AbDir:
 def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
     """Return the comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
     return AbDir(find_ab_folder(runs_dir, ab_id))
+
+
+def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
+    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
+    if baseline.ab is None or baseline.ab != candidate.ab:
+        return None
+    if (baseline.path.name, candidate.path.name) != SIDES:
+        raise UsageError(
+            f"{baseline.id} is not this comparison's baseline: perflab compare {baseline.ab.name} compares them"
+        )
+    return AbDir(baseline.ab)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from perflab.errors import StoreError
 
@@ -78,11 +79,16 @@ class RunDir:
         return self.path / "locust.log"
 
 
-@dataclass(frozen=True, slots=True)
-class _ReportedDir:
-    """A folder with the results and the report of what lies in it."""
+class ResultDir(Protocol):
+    """A folder with a result's document, its renderings, and its report."""
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The folder."""
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder under which all results lie."""
 
     @property
     def report_html(self) -> Path:
@@ -104,20 +110,29 @@ class _ReportedDir:
         """The verdict for the page of a CI job."""
         return self.path / "summary.md"
 
+    @property
+    def report_name(self) -> str:
+        """What ``report.html`` is called where it is shown, such as ``runs/ID/report.html``.
+
+        Where runs lie is nobody's business: the folder's name and the id are enough to find it.
+        """
+        runs_dir = self.runs_dir.absolute()
+        return f"{runs_dir.name}/{self.report_html.absolute().relative_to(runs_dir).as_posix()}"
+
 
 @dataclass(frozen=True, slots=True)
-class ComparisonDir(_ReportedDir):
+class ComparisonDir(ResultDir):
     """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
 
-    @property
-    def comparison_json(self) -> Path:
-        """The figures and the verdict for programs."""
-        return self.path / "comparison.json"
+    path: Path
+    runs_dir: Path
 
 
 @dataclass(frozen=True, slots=True)
-class SweepDir(_ReportedDir):
+class SweepDir(ResultDir):
     """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
+
+    path: Path
 
     @property
     def id(self) -> str:
@@ -141,11 +156,6 @@ class SweepDir(_ReportedDir):
         return self.path / "sweep.json"
 
     @property
-    def metrics_json(self) -> Path:
-        """The figures and the verdict for programs."""
-        return self.path / "metrics.json"
-
-    @property
     def target_log(self) -> Path:
         """What a managed target printed."""
         return self.path / "target.log"
@@ -157,7 +167,7 @@ class SweepDir(_ReportedDir):
 
     def against(self, baseline_id: str) -> ComparisonDir:
         """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
-        return ComparisonDir(self.path / f"against-{baseline_id.replace('/', '-')}")
+        return ComparisonDir(self.path / f"against-{baseline_id.replace('/', '-')}", self.runs_dir)
 
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""

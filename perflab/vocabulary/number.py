@@ -23,3 +23,10 @@ def significant(value: float) -> str:
 def percent(share: float) -> str:
     """Return a share from 0 to 1 in per cent, finely enough that a missed limit never looks met; NaN is a dash."""
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") if math.isfinite(share) else "-"
+
+
+def share(rate: float | None) -> str:
+    """Return how many of the requests failed, in per cent; few are never none, and a dash is for what isn't known."""
+    if rate is None or math.isnan(rate):
+        return "\N{EN DASH}"
+    return "0 %" if rate == 0 else f"{100 * rate:.2f} %" if rate >= 0.0001 else "< 0.01 %"

@@ -21,7 +21,7 @@ from perflab.store.manifest import read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
-from perflab.workbench import given
+from perflab.workbench import given, saving
 from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
 
@@ -54,6 +54,8 @@ def ab(
     allow_hosts: Iterable[str] = (),
     resume: str | None = None,
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
 ) -> SweepComparison:
     """Load two targets against each other, round by round, until it is known whether the candidate is slower.
 
@@ -61,7 +63,8 @@ def ab(
     they are git refs. A *duet* loads both at the same moment, half of the users each; *interleaved* loads one after the
     other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more rounds are made once there is a
     verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison, to go on with.
-    Raises UsageError, TargetError and LocustfileError before anything is written.
+    The results are saved as ``perflab ab`` does; `save` and `report` are as in `sweep`. Raises UsageError, TargetError
+    and LocustfileError before anything is written.
 
         perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
         perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)
@@ -117,7 +120,10 @@ def ab(
             begun=judge.begun,
             go_on=judge.go_on,
         )
-    return compare_ab(place)
+    comparison = compare_ab(place)
+    if save:
+        saving.save(comparison, report=report)
+    return comparison
 
 
 class _Judge:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
+from perflab.results import document_of
+from perflab.results.comparison.document import CheckDocument
 from perflab.store.baseline import read_baseline, write_baseline
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
@@ -25,17 +26,18 @@ class Check:
 
     @property
     def verdict(self) -> Verdict:
-        """The graver one of both verdicts."""
+        """The one that outranks the other verdicts."""
         return Verdict.worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON: verdict, exit_code, sweep, comparison (None: not asked for)."""
-        return {
-            "verdict": self.verdict,
-            "exit_code": self.verdict.exit_code,
-            "sweep": self.sweep.to_dict(),
-            "comparison": None if self.comparison is None else self.comparison.to_dict(),
-        }
+    @property
+    def document(self) -> CheckDocument:
+        """The result for programs, with the documents of both parts."""
+        return CheckDocument(
+            verdict=self.verdict,
+            exit_code=self.verdict.exit_code,
+            sweep=document_of(self.sweep),
+            comparison=None if self.comparison is None else document_of(self.comparison),
+        )
 
 
 def check(

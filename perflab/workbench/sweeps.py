@@ -20,7 +20,7 @@ from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from perflab.vocabulary.text import say
-from perflab.workbench import given
+from perflab.workbench import given, saving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,14 +47,17 @@ def sweep(
     runs_dir: str | Path | None = None,
     allow_hosts: Iterable[str] = (),
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
 ) -> Sweep:
-    """Run a sweep and return its result.
+    """Run a sweep, save its results as ``perflab sweep`` does, and return them.
 
     `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch`
     say the same one by one. `duration` is the steady state ("30s" or seconds), ramp-up comes on top; `spawn_rate` is
     in users per second; `locust_options` go to Locust as they are: tags, user classes, the locustfile's own options
     (``"--tags checkout"``). What is not given comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
-    Raises UsageError, TargetError and LocustfileError before anything is written.
+    `report` says whether ``report.html`` is written too; without `save` nothing is but the recordings: `perflab.save`
+    does it later. Raises UsageError, TargetError and LocustfileError before anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
     """
@@ -105,6 +108,8 @@ def sweep(
         for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
             write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
         log.judged(result.verdict, result.reasons, result.notes)
+    if save:
+        saving.save(result, report=report)
     return result
 
 

@@ -36,6 +36,7 @@ def recorded(
             duration="4s",
             runs_dir=folder / "runs",
             progress="none",
+            report=False,
         )
     return sweep, json.loads((folder / "truth.json").read_text())
 
@@ -154,6 +155,7 @@ def test_several_processes_write_to_the_same_tables(
         processes=2,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     [manifest] = sweep.run_manifests
     assert manifest.status == "complete", manifest.evidence
@@ -170,7 +172,9 @@ def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_ta
         "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
         "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
     )
-    sweep = perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    sweep = perflab.sweep(
+        small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none", report=False
+    )
     assert sweep.verdict == "INVALID"
     assert sweep.run_manifests[0].status == "failed"
     assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
@@ -213,6 +217,7 @@ def test_a_load_that_ends_early_is_no_result(
         duration=3,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     assert sweep.verdict == "INVALID"
     assert words in sweep.reasons[0]
@@ -233,7 +238,7 @@ def test_no_folder_is_made_before_everything_for_its_manifest_is_known(
         "from locust import FastHttpUser, task\n"
         "class U(FastHttpUser):\n    @task\n    def t(self): self.environment.runner.quit()\n"
     )
-    perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=runs, progress="none")
+    perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=runs, progress="none", report=False)
     assert set(seen.read_text().split()) == {"asked"}
 
 
@@ -250,6 +255,7 @@ def test_a_target_that_dies_makes_the_run_invalid(
         duration=4,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     assert sweep.verdict == "INVALID"
     assert sweep.manifest.status == "failed"

@@ -164,6 +164,7 @@ def test_counts_are_those_of_latency_csv_at_the_end(
         processes=processes,
         runs_dir=tmp_path,
         progress="none",
+        report=False,
     )
     scraper.close()
     assert (len(sweep.runs), losses(sweep)) == (1, [])
@@ -203,5 +204,7 @@ def test_a_port_that_is_taken_is_said_before_anything_runs(
         for value, reason in ((str(port), "in use"), ("http", "is not a port"), ("70000", "is not a port")):
             monkeypatch.setenv("LOAD_TEST_PROMETHEUS_PORT", value)
             with pytest.raises(perflab.UsageError, match=f"LOAD_TEST_PROMETHEUS_PORT='{value}'.*{reason}"):
-                perflab.sweep(small_target, locustfile=small_locustfile, users=1, duration=1, runs_dir=tmp_path)
+                perflab.sweep(
+                    small_target, locustfile=small_locustfile, users=1, duration=1, runs_dir=tmp_path, report=False
+                )
     assert list(tmp_path.iterdir()) == []

@@ -74,6 +74,7 @@ def swept(folder: Path, locustfile: str, *, duration: int) -> Sweep:
             duration=duration,
             runs_dir=folder / "runs",
             progress="none",
+            report=False,
         )
 
 

@@ -59,6 +59,7 @@ def test_connections_above_descriptor_1023_are_kept(
         duration=2,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     with urlopen(f"{server}/opened") as answer:  # noqa: S310
         opened = json.load(answer)

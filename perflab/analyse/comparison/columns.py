@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,3 +42,13 @@ def _dtype(column: str) -> Any:
     if column in _TEXTS:
         return "str"
     return "int64" if column in _WHOLE else "bool" if column in _FLAGS else "float64"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as dicts of plain Python values, NaN as None."""
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

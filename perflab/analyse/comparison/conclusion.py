@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from perflab.analyse.comparison.columns import records
 from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.errors import Errors
 from perflab.analyse.comparison.further import MAX_RUNS
@@ -15,7 +16,6 @@ from perflab.analyse.comparison.latency import Latency
 from perflab.analyse.comparison.procedure import Options
 from perflab.analyse.comparison.throughput import Throughput
 from perflab.analyse.comparison.wording import all_taken, names, percentage
-from perflab.analyse.document import records
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.verdict import Change, Finding
 
@@ -81,6 +81,12 @@ class Conclusion:
         if self.change == Change.NO_REGRESSION:
             return []
         return [*self._worse, *self._all_open, *self._undecided]
+
+    @property
+    def other_reasons(self) -> list[str]:
+        """Those of the reasons that the headline doesn't name."""
+        named = len(self._worse) if self.change == Change.REGRESSION else 1 if self.invalid or self._all_open else 0
+        return self.reasons[named:]
 
     @property
     def improvements(self) -> list[str]:

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.comparison import within_run
-from perflab.analyse.comparison.columns import FOUND, frame
+from perflab.analyse.comparison.columns import FOUND, frame, records
 from perflab.analyse.comparison.compare_runs import Comparison
 from perflab.analyse.comparison.figures import LEAST_BEYOND, requests_needed
 from perflab.analyse.comparison.procedure import LATENCY_PART, Options, compare_part
 from perflab.analyse.comparison.side import Cell, Side, common_levels, group_order
 from perflab.analyse.comparison.wording import names, scatter
-from perflab.analyse.document import records
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.vocabulary.metric import CHARTED, metric_of, percentile_of

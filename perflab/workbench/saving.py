@@ -1,0 +1,40 @@
+"""Saving a result: the same files from Python as from the commands."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from perflab.errors import PerflabError
+from perflab.results import Result
+from perflab.results import save as save_results
+from perflab.vocabulary.text import say
+
+
+def save(result: Result, *, report: bool = True) -> Path | None:
+    """Write a result's document, ``junit.xml``, ``summary.md`` and ``report.html`` into its folder, ``result.dir``.
+
+    Returns the path of the report: None without one, and if it can't be made. Then the reason is written to stderr, and
+    no more comes of it: a report that can't be made changes no verdict. Raises StoreError if a table can't be read,
+    OSError if a file can't be written.
+
+        perflab.save(perflab.compare("20261122T103000Z-before", "latest"), report=False)
+    """
+    save_results(result, report=report)
+    if not report:
+        return None
+    try:
+        # Running notebooks takes longer to import than to compare takes.
+        from perflab.report import render
+
+        return render(result)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if not isinstance(error, PerflabError | OSError):
+            # A defect of perflab's own.
+            for line in traceback.format_exc().splitlines():
+                say(line)
+        say(f"perflab: no report: {' '.join(str(error).split()) or type(error).__name__}", sys.stderr)
+        return None

@@ -69,6 +69,9 @@ HOSTILE = (
         "-u a:b ",
         "-u 'a:",
         "a:b@",
+        "auth('",
+        "auth=(a,",
+        "auth (",
     ),
     *(
         "sk-ab-",

@@ -17,11 +17,12 @@ from perflab.plan.amounts import level_range
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "run_load_tests.sh"
-REFERENCE_API = "python -m load_tests.platform_api --port {port}"
 
 Host = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="The API. Default: LOAD_TEST_HOST; where that is empty, the reference API."),
+    typer.Option(
+        metavar="URL", help="The API. Default: LOAD_TEST_HOST; where that is empty, LOAD_TEST_LAUNCH starts one."
+    ),
 ]
 UsersMax = Annotated[
     str | None,
@@ -78,15 +79,11 @@ def run(
     if users_min is not None or users_max is not None:
         most = settings.users_max if users_max is None else users_max
         users = level_range(most if users_min is None else users_min, most)
-    launch = None
-    if host is None and not settings.host:
-        launch = os.environ.get("LOAD_TEST_LAUNCH") or REFERENCE_API
-        if settings.database_url is not None:
-            # The accounts that were seeded there are those that the suite logs in with.
-            os.environ.setdefault("DATABASE_URL", settings.database_url.get_secret_value())
+    if host is None and not settings.host and settings.database_url is not None:
+        # The accounts that were seeded there are those that the suite logs in with.
+        os.environ.setdefault("DATABASE_URL", settings.database_url.get_secret_value())
     result = workbench.sweep(
         host=host,
-        launch=launch,
         users=users,
         spawn_rate=spawn_rate,
         duration=duration,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perflab.analyse.comparison.compare_runs import compare_runs
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.workbench import ab, compare, list_sweeps, open_sweep, sweep
+    from perflab.workbench import ab, compare, demo, init, list_sweeps, open_sweep, sweep
 
 __all__ = [
     "LocustfileError",
@@ -35,6 +35,8 @@ __all__ = [
     "ab",
     "compare",
     "compare_runs",
+    "demo",
+    "init",
     "list_sweeps",
     "open_sweep",
     "percentile_bounds",
@@ -49,6 +51,8 @@ _HOMES = {
     "ab": "perflab.workbench",
     "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",
+    "demo": "perflab.workbench",
+    "init": "perflab.workbench",
     "list_sweeps": "perflab.workbench",
     "open_sweep": "perflab.workbench",
     "percentile_bounds": "perflab.analyse.bounds",

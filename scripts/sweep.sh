@@ -4,7 +4,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup-env.sh"
 cd "$root"
-# What is given by option or variable goes before these.
-export LOAD_TEST_LAUNCH="${LOAD_TEST_LAUNCH:-python -m load_tests.platform_api --port {port\}}"
+# What is given by option or variable goes before these. What is loaded is said in .env.load-testing.
 exec "$environment/bin/perflab" sweep \
     --spawn-rate "${LOAD_TEST_SPAWN_RATE:-100}" --duration "${LOAD_TEST_DURATION_SECONDS:-25}" "$@"

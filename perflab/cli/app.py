@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from perflab.cli import ab, baseline, calibrate, check, compare, doctor, report, run, show, sweep
+from perflab.cli import ab, baseline, calibrate, check, compare, demo, doctor, init, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.errors import PerflabError
 from perflab.vocabulary.text import say
@@ -44,6 +44,8 @@ app.add_typer(baseline.baseline, name="baseline")
 app.command("ab")(ab.ab)
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
+app.command("init")(init.init)
+app.command("demo")(demo.demo)
 
 
 class Terminated(BaseException):

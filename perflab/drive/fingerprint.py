@@ -52,7 +52,7 @@ def variables(environment: Mapping[str, str]) -> dict[str, str]:
     What may be a secret is left out by its name; of other texts than numbers nothing but a digest is told.
     """
     return {
-        name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(os.fsencode(value)).hexdigest()[:8]}"
         for name, value in sorted(environment.items())
         if name.startswith("LOAD_TEST_") and not _ELSEWHERE.search(name)
     }

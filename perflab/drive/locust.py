@@ -15,7 +15,7 @@ from typing import Any
 
 from perflab.drive.child import Child
 from perflab.drive.isolated import isolated
-from perflab.drive.output import shown
+from perflab.drive.output import end_of, shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan.plan import Plan
@@ -30,6 +30,8 @@ CHECK_TIMEOUT_S = 60
 # Somebody has to go to the other machines and start them.
 WORKERS_WAIT_S = 120
 CHECK_GRACE_S = 1.0
+# What was found comes last, after all that a locustfile prints: it may be any amount.
+LONGEST_CHECK = 4_000_000
 # Those of Locust's options, and by Locust's custom of the options that a locustfile adds.
 _VARIABLES = "LOCUST_"
 
@@ -101,8 +103,7 @@ def check_locustfile(
 
         def finish() -> None:
             code = check.wait(CHECK_TIMEOUT_S)
-            output.seek(0)
-            found = _read_check(locustfile, code, output.read().decode("utf-8", "replace"))
+            found = _read_check(locustfile, code, end_of(output.fileno(), LONGEST_CHECK))
             if found.error:
                 raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(found.error)}")
             if found.wrong_option:

@@ -25,6 +25,7 @@ from perflab.plan.plan import Plan
 from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
+from perflab.store.scratch import scratch_folder
 from perflab.store.silence import Seen, find_silence
 from perflab.store.tables import TableWriter, create_tables
 
@@ -67,9 +68,7 @@ def execute_run(
     first = lanes[0]
     run, manifest, plan = first.run, first.manifest, first.plan
     for lane in lanes:
-        lane.run.path.mkdir()
-        write_manifest(lane.run.manifest, lane.manifest)
-        create_tables(lane.run.path, managed=lane.target.child is not None)
+        _begin(lane)
     sides = tuple(Side(str(lane.run.path), lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
     order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms), sides)
     child_environment = locust_environment(
@@ -101,6 +100,16 @@ def execute_run(
     return closed
 
 
+def _begin(lane: Lane) -> None:
+    """Make a run's folder, with its manifest from its first moment on: no sweep with a run without one can be read."""
+    with scratch_folder("run", lane.run.path.parent) as place:
+        begun = RunDir(place / lane.run.name)
+        begun.path.mkdir()
+        write_manifest(begun.manifest, lane.manifest)
+        begun.path.rename(lane.run.path)
+    create_tables(lane.run.path, managed=lane.target.child is not None)
+
+
 def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
@@ -117,7 +126,8 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Disc
             log.take()
             tail.read()
             answer = read_answer(run.path)
-            for recorder in recorders:
+            for lane, recorder in zip(lanes, recorders, strict=True):
+                lane.target.forget_output()
                 recorder.take(answer)
             watch(tail, answer)
             if code is not None:

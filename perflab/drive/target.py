@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import shlex
@@ -29,6 +30,7 @@ REACH_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 2.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
+MOST_OUTPUT_BYTES = 10_000_000
 # A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
 NOT_YET_S = 1.0
 # In the place of a status: the target answers, but not in HTTP.
@@ -45,6 +47,13 @@ class Target:
 
     host: str
     child: Child | None = None
+    output: int | None = None
+    """The file that its process prints to."""
+
+    def forget_output(self) -> None:
+        """Keep what a target prints while it is loaded from filling the disk: nobody reads it once it is ready."""
+        if self.output is not None and os.fstat(self.output).st_size > MOST_OUTPUT_BYTES:
+            os.ftruncate(self.output, 0)
 
     @property
     def lost(self) -> bool:
@@ -85,6 +94,8 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                 f"something else answers at {host} already, so --launch can't be measured there: "
                 f"stop it, or leave --launch out"
             )
+        # Whatever is cut off, it goes on at the end of what is left.
+        fcntl.fcntl(output, fcntl.F_SETFL, fcntl.fcntl(output, fcntl.F_GETFL) | os.O_APPEND)
         own = with_own_python(environment)
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
 
@@ -115,7 +126,7 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                         f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})"
                     )
                 time.sleep(POLL_S)
-            return Target(host, child)
+            return Target(host, child, output.fileno())
 
         try:
             yield wait

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 
@@ -76,8 +75,8 @@ def parse_count(value: object, source: str, *, least: int, example: str | None =
     number: object = value
     if isinstance(value, str):
         try:
-            number = ast.literal_eval(value.strip()) if value.strip().isascii() else None
-        except (ValueError, SyntaxError):
+            number = int(value, 0) if value.isascii() else None
+        except ValueError:
             number = None
     if isinstance(number, int) and not isinstance(number, bool) and least <= number <= MOST:
         return number

@@ -169,6 +169,8 @@ _OPTIONS = {
 
 def check_launch(launch: str, host: str | None = None) -> None:
     """Raise TargetError for a command that starts no target, or one of which nobody knows where it will listen."""
+    if not _is_utf8(launch):
+        raise TargetError(f"--launch {quoted(redact(launch))} is not UTF-8, so no result could name it")
     if not launch.strip():
         raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
     if host is None and "{port}" not in launch:
@@ -252,21 +254,33 @@ def _check_locustfile(file: Path) -> Path:
 
 def check_path(path: Path) -> Path:
     """Return `path`; raises UsageError for one that is not UTF-8, which no manifest and no report could name."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it") from None
+    if not _is_utf8(str(path)):
+        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it")
     return path
+
+
+def _is_utf8(text: str) -> bool:
+    """Say whether a text can be written down: what the shell or a folder had in other bytes can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_words(value: object, source: str) -> str:
     """Return words as on a command line, from such a line or a list."""
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return shlex.join(map(str, value))
-    try:
-        return shlex.join(shlex.split(str(value)))
-    except ValueError as error:
-        raise UsageError(f"{source}: {quoted(redact(str(value)))} is not a line of words: {error}") from None
+        words = [str(word) for word in value]
+    else:
+        try:
+            words = shlex.split(str(value))
+        except ValueError as error:
+            raise UsageError(f"{source}: {quoted(redact(str(value)))} is not a line of words: {error}") from None
+    line = shlex.join(words)
+    if not _is_utf8(line):
+        raise UsageError(f"{source}: {quoted(redact(line))} is not UTF-8, so no result could name it")
+    return line
 
 
 def _check_health(value: object, source: str) -> str:
@@ -276,7 +290,7 @@ def _check_health(value: object, source: str) -> str:
 
 
 def _check_address(value: object, source: str) -> str:
-    host, colon, port = str(value).strip().rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    found = re.fullmatch(r"([!-~]+):(\d{1,5})", str(value).strip(), re.ASCII)
+    if found is None or not 0 < int(found[2]) < 65536:
         raise UsageError(f"{source}: {quoted(value)} is not HOST:PORT; write for example {MASTER_BIND}")
-    return f"{host}:{int(port)}"
+    return f"{found[1]}:{int(found[2])}"

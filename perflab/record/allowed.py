@@ -12,10 +12,13 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from gevent import sleep
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import LocustUserAgent
 from locust.env import Environment
 from requests import RequestException
+from requests.exceptions import InvalidURL
+from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from perflab.plan.hosts import allowed_hosts, is_loopback
@@ -23,6 +26,11 @@ from perflab.plan.hosts import allowed_hosts, is_loopback
 
 class NotAllowedError(RequestException, ConnectionError):
     """A request that was not made: load may not go to its host. Both of Locust's clients count it as failed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Locust's fast client takes whatever an error has under this name for an answer.
+        del self.response
 
 
 class AllowedHosts:
@@ -44,6 +52,8 @@ class AllowedHosts:
         # A worker learns from its master where its users go.
         target = urlsplit(self._environment.host or "").hostname
         if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
+            # As any request does: a user that makes one after the other would let nobody else have a turn.
+            sleep(0)
             raise NotAllowedError(
                 f"{name!r} is neither this machine nor the target, and is not allowed: name it with --allow-host "
                 f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
@@ -52,10 +62,14 @@ class AllowedHosts:
     def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
-            # A prepared request's URL has always a path.
-            origin = request.url.split("/", 3)[2]
-            if origin not in self._known:
-                url = parse_url(request.url)
+            # A redirect may lead to what names no host, mailto: for one; requests has its own answer to that.
+            parts = request.url.split("/", 3)
+            origin = parts[2] if len(parts) > 2 else ""
+            if origin and origin not in self._known:
+                try:
+                    url = parse_url(request.url)
+                except LocationParseError as error:
+                    raise InvalidURL(error, request=request) from None
                 self.check(url.host or "", url.port)
                 self._known.add(origin)
             return send(session, request, **how)

@@ -16,7 +16,7 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
 from locust.user.task import TaskSet
-from locust.user.users import User
+from locust.user.users import PytestUser, User
 
 from perflab.record.duet import user_tag
 from perflab.record.exchange import Exchange
@@ -152,6 +152,14 @@ def end_think_times() -> None:
         raise StopUser
 
     TaskSet.execute_next_task = stop  # type: ignore[method-assign]
+
+    def end(_: Any) -> None:
+        raise gevent.GreenletExit
+
+    # Who runs pytest's tests has no tasks, and is deaf to Locust's stop.
+    for user in PytestUser.__subclasses__():
+        for test in user.functions:
+            test.obj = end
 
 
 def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:

@@ -43,9 +43,11 @@ def main() -> None:
 
 def _check() -> Preflight:
     try:
-        users = _program.merge_locustfiles_content([sys.argv[2]])[0]
+        users, _, _, shape = _program.merge_locustfiles_content([sys.argv[2]])
     except Exception as error:
         return Preflight(error=_described(error))
+    if shape is not None:
+        return Preflight(error=f"its load shape {type(shape).__name__} would override the planned users: leave it out")
     try:
         options = _options(sys.argv[3:])
         chosen = options.get("user_classes") or [*users]

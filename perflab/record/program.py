@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def main(task: str, options: list[str]) -> None:
     else:
         # The recorder comes last, so that it finds the locustfile's own listeners and users.
         program.get_locustfiles_locally = _with_recorder
+        # Where no file has users, Locust looks in all of them for tests of pytest's.
+        program.load_locustfile_pytest = _with_tests(program.load_locustfile_pytest)
         program.main()
 
 
@@ -46,6 +49,10 @@ def _leave_alone(_: Any) -> None:
 
 def _with_recorder(options: Any) -> list[str]:
     return [options.locustfile, str(_RECORDER)]
+
+
+def _with_tests(load: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    return lambda path: {} if path == str(_RECORDER) else load(path)
 
 
 if __name__ == "__main__":

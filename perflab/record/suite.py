@@ -15,13 +15,17 @@ from locust.user.task import TaskSet
 from locust.user.users import User
 
 from perflab.vocabulary.redact import redact
+from perflab.vocabulary.text import one_line
+
+# So many task sets within each other are described; what lies deeper is told of by the digest alone.
+MOST_TASK_SETS = 5
 
 
 def describe_suite(environment: Environment) -> dict[str, Any]:
     """Return ``locustfile``, a digest of its code, and ``users``: by class their weight, fixed count and tasks.
 
-    The code is that of the locustfile and of the modules that it imports from its own folder. Tasks have their weights;
-    those of a task set stand under its name.
+    The code is that of the locustfile and of the modules that it imports from its own folder. Tasks have their weights,
+    those of one name together; those of a task set stand under its name.
     """
     files = environment.parsed_locustfiles
     users = sorted(environment.user_classes, key=lambda user: user.__name__)
@@ -69,12 +73,21 @@ def _content(path: Path) -> bytes:
 
 
 def _user(user: type[User]) -> dict[str, Any]:
-    return {"weight": user.weight, "fixed_count": user.fixed_count, "tasks": _tasks(user)}
+    return {"weight": float(user.weight), "fixed_count": int(user.fixed_count), "tasks": _tasks(user, MOST_TASK_SETS)}
 
 
-def _tasks(holder: type[User] | type[TaskSet]) -> dict[str, Any]:
-    weights: Counter[Any] = Counter(holder.tasks)
-    return {
-        task.__name__: {"weight": weight, "tasks": _tasks(task)} if isinstance(task, type) else weight
-        for task, weight in sorted(weights.items(), key=lambda item: str(item[0].__name__))
-    }
+def _tasks(holder: type[User] | type[TaskSet], most: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for task, weight in sorted(Counter(holder.tasks).items(), key=lambda item: _name(item[0])):
+        name = _name(task)
+        if isinstance(task, type) and most:
+            found[name] = {"weight": weight, "tasks": _tasks(task, most - 1)}
+        else:
+            before = found.get(name, 0)
+            found[name] = weight + (before if isinstance(before, int) else 0)
+    return found
+
+
+def _name(task: Any) -> str:
+    """Return what a task is called: it may be anything that can be called."""
+    return one_line(str(getattr(task, "__name__", type(task).__name__)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -11,17 +10,13 @@ from typing import Any
 from perflab.errors import PerflabError, UsageError, naming
 from perflab.report.notebook import NotebookError, export_html, run_notebook
 from perflab.results import Result, kind_of
+from perflab.starter import find_notebooks
 from perflab.store.scratch import scratch_folder
-
-_PACKAGE = Path(__file__).parent.parent
 
 
 def find_notebook(name: str = "sweep.ipynb") -> Path:
     """Return one of perflab's notebooks, from an installed package or a checkout; raises PerflabError."""
-    checkout, installed = _PACKAGE.parent, Path(sysconfig.get_path("data"), "share", "perflab")
-    # An editable installation may have copied the notebooks too; those of the checkout are the ones being edited.
-    home = checkout if (checkout / "pyproject.toml").is_file() else installed
-    notebook = home / "notebooks" / name
+    notebook = find_notebooks() / name
     if notebook.is_file():
         return notebook
     raise PerflabError(f"notebook {name!r} is missing from this perflab: install it again")

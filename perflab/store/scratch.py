@@ -21,15 +21,17 @@ from perflab.errors import naming
 from perflab.store.handover import remove_answer
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
 
-Purpose = Literal["report", "kernel", "results", "checkout", "calibration"]
+Purpose = Literal["run", "report", "kernel", "results", "checkout", "calibration"]
 
-_FOLDER = re.compile(rf"\.(?:{'|'.join(get_args(Purpose))})-\w+")
-_BESIDE = re.compile(r"\.[\w-]+\.(?:json|html|xml|md|svg)\.(\d+)")
+# Results may lie in a folder with other things in it, such as the project's: nobody else gives names like these.
+_OURS = ".perflab-"
+_FOLDER = re.compile(rf"{re.escape(_OURS)}(?:{'|'.join(get_args(Purpose))})-\w+")
+_BESIDE = re.compile(rf"{re.escape(_OURS)}[\w-]+\.\w+\.(\d+)")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a kill at any moment leaves the old or the new one; raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f"{_OURS}{path.name}.{os.getpid()}")
     try:
         with naming(path):
             beside.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -56,7 +58,7 @@ def hold(folder: Path) -> Iterator[None]:
 def scratch_folder(purpose: Purpose, within: Path | None = None) -> Iterator[Path]:
     """Yield a new folder in `within`, by default in the system's temporary one; it is removed at the block's end."""
     place = _own_place() if within is None else within
-    with hold(place), tempfile.TemporaryDirectory(prefix=f".{purpose}-", dir=place) as folder:
+    with hold(place), tempfile.TemporaryDirectory(prefix=f"{_OURS}{purpose}-", dir=place) as folder:
         yield Path(folder)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from perflab.plan.hosts import NOT_ALLOWED
+
 NO_ANSWER = frozenset({"refused", "reset", "timeout", "dns", "unanswered"})
 """Outcomes of requests that nobody has answered. An error page is an answer."""
 
@@ -34,6 +36,8 @@ def find_silence(seen: Seen, end_s: float) -> Silence | None:
     `end_s` is the planned end. A silence is one only where requests were made in vain up to its end, and where by the
     rate of answers before there should have been at least ten.
     """
+    # What was never sent says nothing of the target.
+    seen = {key: value for key, value in seen.items() if key[1] != NOT_ALLOWED}
     lost = {key: value for key, value in seen.items() if key[1] in NO_ANSWER}
     answered = {key: value for key, value in seen.items() if key[1] not in NO_ANSWER}
     first = min((second for second, _ in seen), default=0)

@@ -116,6 +116,9 @@ _VALUES: dict[str, Step] = {
     "scheme": _hide(
         r"b(?<!\wb)(?:earer|asic)\s++(?!tokens?(?:\s|\Z))([^\s'\",;}]++)|d(?<!\wd)igest\s++(?=\w++=)([^\n}]*+)"
     ),
+    "credentials in Python": _hide(
+        rf"auth(?:[\\'\"]*+\s*+[:=]\s*+)?\(\s*+(?:'[^']*+'|\"[^\"]*+\"|[\w.]++)\s*+,\s*+({_QUOTED}|[^\s()]++)"
+    ),
     "named value": _hide(rf"{_NAMED}(?:{_IS}({_VALUE}))?"),
     "short name": _hide(rf"{_SHORT}(?:(?:[\\'\"]++\s*+(?:[:=]++>?|,)|=)\s*+({_VALUE}))?"),
     "parameter": _hide(r"[?&;#](?:code|key|hmac|sign|ticket|assertion|saml\w++)=([^\s'\"\\&;#]++)"),

@@ -4,6 +4,7 @@ from perflab.workbench.ab import ab
 from perflab.workbench.comparing import compare, compare_ab, list_abs, parse_share
 from perflab.workbench.gating import Check, check, open_baseline, set_baseline
 from perflab.workbench.saving import save
+from perflab.workbench.starting import demo, init
 from perflab.workbench.sweeps import list_sweeps, open_sweep, runs_folder, sweep
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "check",
     "compare",
     "compare_ab",
+    "demo",
+    "init",
     "list_abs",
     "list_sweeps",
     "open_baseline",

@@ -95,7 +95,7 @@ def test_a_sweep_that_is_ended_in_the_middle(folder: Path, sent: signal.Signals,
     )
     assert json.loads(shown.stdout)["verdict"] == "INVALID"
     # The next command has cleared what a kill leaves.
-    assert not [path for path in folder.rglob("*") if path.name.startswith((".recorder", ".report", ".run"))]
+    assert not [path for path in folder.rglob("*") if path.name.startswith((".recorder", ".perflab"))]
 
 
 def test_a_second_ctrl_c_does_not_cut_off_the_clearing_up(

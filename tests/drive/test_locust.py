@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,17 @@ def test_what_a_locustfile_starts_while_it_is_imported_does_not_survive(tmp_path
     with check_locustfile(tmp_path / "locustfile.py", os.environ, tmp_path) as finish:
         finish()
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_locustfile_may_print_any_amount(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(f"{USER}for _ in range(100): print('x' * 500_000)\n")
+    tracemalloc.start()
+    try:
+        with check_locustfile(tmp_path / "locustfile.py", os.environ, tmp_path) as finish:
+            finish()
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_locustfile_that_hangs_is_ended_with_the_preflight(tmp_path: Path) -> None:

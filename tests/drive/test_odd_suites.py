@@ -171,3 +171,48 @@ def test_users_that_can_not_be_reached_are_refused_before_the_run(
                 finish()
         else:
             finish()
+
+
+def test_the_tests_of_pytest_are_users_too(tmp_path: Path, small_target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    locustfile = tmp_path / "test_it.py"
+    locustfile.write_text(
+        "import time\n"
+        "def test_plain(session):\n    session.get('/health', name='plain')\n    time.sleep(0.1)\n"
+        "def test_fast(fastsession):\n    fastsession.get('/health', name='fast')\n    time.sleep(0.1)\n"
+    )
+    sweep = perflab.sweep(
+        small_target, locustfile=locustfile, users=2, duration=2, runs_dir=tmp_path / "runs", progress="none"
+    )
+    [run] = sweep.run_manifests
+    assert (run.status, run.evidence.unanswered, run.evidence.exceptions) == ("complete", 0, {})
+    assert set(sweep.latency["name"]) == {"plain", "fast"}
+    # They end with the window, and not when Locust's patience does.
+    assert run.window is not None
+    assert sweep.latency["second"].max() <= run.window.end
+
+
+def test_tasks_may_be_anything_that_can_be_called_in_task_sets_of_any_depth(
+    tmp_path: Path, small_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    locustfile = tmp_path / "locustfile.py"
+    locustfile.write_text(
+        "import functools\n"
+        "from locust import FastHttpUser, TaskSet, constant\n"
+        "def ask(user, name='leaf'):\n    user.client.get('/health', name=name)\n"
+        "class Asking:\n    def __call__(self, user): ask(user, 'instance')\n"
+        "nested = type('Deepest', (TaskSet,), {'tasks': [ask]})\n"
+        "for depth in range(20): nested = type(f'T{depth}', (TaskSet,), {'tasks': [nested]})\n"
+        "class U(FastHttpUser):\n    wait_time = constant(0.1)\n"
+        "    tasks = [functools.partial(ask, name=name) for name in ('a', 'b')] + [Asking()]\n"
+        "class V(U):\n    tasks = [nested]\n"
+    )
+    perflab.sweep(small_target, locustfile=locustfile, users=2, duration=2, runs_dir=tmp_path / "runs", progress="none")
+    sweep = perflab.open_sweep(runs_dir=tmp_path / "runs")
+    [run] = sweep.run_manifests
+    assert (run.status, run.evidence.recorder_faults) == ("complete", 0)
+    assert set(sweep.latency["name"]) == {"a", "b", "instance", "leaf"}
+    assert run.suite is not None
+    assert run.suite["users"]["U"]["tasks"] == {"partial": 2, "Asking": 1}
+    assert "T19" in run.suite["users"]["V"]["tasks"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ import pytest
 import perflab
 from perflab.analyse.sweep import Sweep
 from perflab.drive.tail import RunTail
+from perflab.errors import LocustfileError
 
 
 @pytest.fixture(scope="module")
@@ -172,12 +174,23 @@ def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_ta
         "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
         "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
     )
-    sweep = perflab.sweep(
-        small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none", report=False
-    )
-    assert sweep.verdict == "INVALID"
-    assert sweep.run_manifests[0].status == "failed"
-    assert "LoadTestShape" in str(sweep.run_manifests[0].evidence.error)
+    with pytest.raises(LocustfileError, match=r"shaped\.py.* shape S "):
+        perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_could_not_begin_leaves_nothing_that_can_not_be_read(
+    tmp_path: Path, small_locustfile: Path, small_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("perflab.drive.run.write_manifest", full)
+    with pytest.raises(OSError, match="No space left"):
+        perflab.sweep(small_target, locustfile=small_locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
+    sweep = perflab.open_sweep(runs_dir=tmp_path / "runs")
+    assert (sweep.manifest.status, sweep.run_manifests) == ("interrupted", [])
+    assert [path.name for path in sweep.dir.path.iterdir() if path.is_dir()] == []
 
 
 ENDING = """

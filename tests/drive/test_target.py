@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perflab.drive.asking import ask
 from perflab.drive.sampling import ProcessTree
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
@@ -25,6 +26,30 @@ def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str,
         family = psutil.Process(target.child.pid).children(recursive=True)
         assert family
     assert not [process for process in family if process.is_running()]
+
+
+def test_what_a_target_prints_under_load_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perflab.drive.target.MOST_OUTPUT_BYTES", 10_000)
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import http.server, sys\n"
+        "class Loud(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        print('x' * 50_000, flush=True)\n"
+        "        self.send_response(200)\n        self.send_header('Content-Length', '0')\n        self.end_headers()\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Loud).serve_forever()\n"
+    )
+    with open_target(plan(launch=f"{sys.executable} {server} {{port}}"), os.environ, tmp_path) as target:
+        assert target.output is not None
+        for _ in range(3):
+            ask(target.host, "/", 10)
+            target.forget_output()
+        # It went on at the file's beginning.
+        assert os.fstat(target.output).st_size <= 10_000
+        ask(target.host, "/", 10)
+        assert os.fstat(target.output).st_size < 70_000
 
 
 def test_a_target_that_dies_is_told(small_target: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_single_count_is_a_level() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "ten", "-1", "1.5", "", "[]", "100,,200", "1e3", [0], True, None, "100,100", "¹"]
+    "value", ["0", "ten", "-1", "1.5", "", "[]", "100,,200", "1e3", [0], True, None, "100,100", "¹", "-" * 50_000 + "1"]
 )
 def test_a_bad_user_count_is_refused_in_one_line_that_names_it(value: object) -> None:
     with pytest.raises(UsageError, match=r"^--users: .+") as caught:
@@ -148,6 +148,10 @@ def test_a_launched_target_is_not_sent_to_the_host_of_the_env_file(project: Path
         ({"host": "http://localhost:1", "locust_options": "--tags 'open"}, UsageError),
         ({"host": "http://localhost:1", "locustfile": "nope.py"}, LocustfileError),
         ({"host": "http://localhost:1", "health": "health"}, UsageError),
+        # As Python has what the shell gave in other bytes than UTF-8.
+        ({"launch": "serve \udcff {port}"}, TargetError),
+        ({"host": "http://localhost:1", "locust_options": ["--tags", "\udcff"]}, UsageError),
+        ({"host": "http://localhost:1", "master_bind": "\udcff:5557"}, UsageError),
         ({"host": "http://localhost:1", "repeats": 0}, UsageError),
         ({"host": "http://localhost:1", "spawn_rate": float("nan")}, UsageError),
         ({"host": "http://localhost:1", "users": "9" * 500}, UsageError),

@@ -9,6 +9,7 @@ import pytest
 
 import perflab
 from load_tests import config
+from perflab.drive.fingerprint import variables
 from perflab.plan.objectives import load_objectives
 from perflab.plan.variables import KNOWN, PREFIX, unknown_variables
 
@@ -19,6 +20,10 @@ def test_every_variable_that_perflab_reads_is_known() -> None:
     package = Path(perflab.__file__).parent
     named = {name for file in package.rglob("*.py") for name in re.findall(r"LOAD_TEST_[A-Z_]*[A-Z]", file.read_text())}
     assert named <= KNOWN, named - KNOWN
+
+
+def test_of_a_variable_that_is_not_utf8_a_digest_is_told_too() -> None:
+    assert variables({"LOAD_TEST_THEME": "\udcff"})["LOAD_TEST_THEME"].startswith("sha256:")
 
 
 def test_all_settings_of_the_suite_are_known_and_slips_are_not() -> None:

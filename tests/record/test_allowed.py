@@ -22,17 +22,29 @@ SERVER = [sys.executable, str(Path(__file__).parents[1] / "parts" / "odd_server.
 LOCUSTFILE = """
 import os
 from locust import FastHttpUser, HttpUser, constant, task
+from requests import RequestException
 
 ALLOWED, FOREIGN = (f"http://0.0.0.0:{os.environ[name]}/plain" for name in ("ALLOWED_PORT", "FOREIGN_PORT"))
 
 def asking(user):
+    who = type(user).__name__
     for name, url in (("allowed", ALLOWED), ("foreign", FOREIGN)):
-        user.client.get(url, name=name)
-        user.client.get("/redirect?" + url, name=f"redirect to {name}")
+        user.client.get(url, name=f"{who} {name}")
+        user.client.get("/redirect?" + url, name=f"{who} redirect to {name}")
 
 class Plain(HttpUser):
     wait_time = constant(0.3)
-    tasks = [asking]
+
+    @task
+    def ask(self):
+        asking(self)
+        for url in ("mailto:somebody", "http://foreign.invalid:99999/"):
+            try:
+                self.client.get("/redirect?" + url)
+            except RequestException as error:
+                # As without perflab: Locust counts no request that can't be one.
+                what = {"name": type(error).__name__, "response_time": 1, "response_length": 0, "exception": None}
+                self.environment.events.request.fire(request_type="odd", **what)
 
 class Fast(FastHttpUser):
     wait_time = constant(0.3)
@@ -67,14 +79,36 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
             foreign.accept()
     requests = sweep.latency[sweep.latency["measure"] == "client"].groupby("name", observed=True)["outcome"].unique()
     assert {name: set(outcomes) for name, outcomes in requests.items()} == {
-        "allowed": {"ok"},
-        "redirect to allowed": {"ok"},
-        "foreign": {"not_allowed"},
-        "redirect to foreign": {"not_allowed"},
+        f"{who} {way}{host}": {outcome}
+        for who in ("Plain", "Fast")
+        for way in ("", "redirect to ")
+        for host, outcome in (("allowed", "ok"), ("foreign", "not_allowed"))
+    } | {
+        "InvalidSchema": {"ok"},
+        "InvalidURL": {"ok"},
     }
     [note] = [note for note in sweep.notes if "requests were not made" in note]
     assert "--allow-host 0.0.0.0" in note
     assert sweep.run_manifests[0].evidence.exceptions == {}
+    assert sweep.run_manifests[0].evidence.task_exceptions == 0
+
+
+# A user that makes one such request after the other, as those of pytest's tests do, must not stop all others.
+OTHERS = """
+from locust.env import Environment
+from perflab.record.allowed import AllowedHosts, NotAllowedError
+import gevent
+others = gevent.spawn(print, "had a turn", flush=True)
+try:
+    AllowedHosts(Environment(host="http://localhost")).check("foreign.example", None)
+except NotAllowedError:
+    assert others.ready()
+"""
+
+
+def test_a_request_that_is_not_made_lets_the_others_have_their_turn() -> None:
+    # In a process of its own, because Locust changes the standard library.
+    assert subprocess.check_output([sys.executable, "-c", OTHERS], text=True) == "had a turn\n"
 
 
 def wait_for(port: int) -> None:

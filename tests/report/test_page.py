@@ -106,7 +106,7 @@ def test_a_failing_cell_keeps_the_earlier_report_and_shows_what_there_was(tmp_pa
     assert "no such thing" in html
     assert kept.with_suffix(".ipynb").is_file()
     assert sweep_dir.report_html.read_text() == "the earlier one"
-    assert not list(sweep_dir.path.glob(".report-*"))
+    assert not list(sweep_dir.path.glob(".perflab-report-*"))
 
 
 def test_parameters_reach_the_notebook(tmp_path: Path) -> None:
@@ -123,12 +123,11 @@ def test_the_notebook_is_found_in_a_checkout_and_where_a_wheel_puts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_notebook() == Path(__file__).parents[2] / "notebooks" / "sweep.ipynb"
-    shared = tmp_path / "share" / "perflab" / "notebooks"
-    shared.mkdir(parents=True)
-    (shared / "sweep.ipynb").touch()
-    monkeypatch.setattr("perflab.report.page._PACKAGE", tmp_path / "lib" / "perflab")
-    monkeypatch.setattr("sysconfig.get_path", {"data": str(tmp_path)}.__getitem__)
-    assert find_notebook() == shared / "sweep.ipynb"
+    notebooks = tmp_path / "lib" / "perflab" / "notebooks"
+    notebooks.mkdir(parents=True)
+    (notebooks / "sweep.ipynb").touch()
+    monkeypatch.setattr("perflab.starter._PACKAGE", notebooks.parent)
+    assert find_notebook() == notebooks / "sweep.ipynb"
     with pytest.raises(PerflabError, match=r"'other\.ipynb' is missing"):
         find_notebook("other.ipynb")
 
@@ -185,11 +184,11 @@ def begun(tmp_path: Path, hostile_dir: SweepDir) -> subprocess.Popen[str]:
     )
     deadline = time.monotonic() + 60
     # The kernel's file is written when its folder is there already.
-    while not list(tmp_path.glob("perflab-*/.kernel-*/kernel.json")):
+    while not list(tmp_path.glob("perflab-*/.perflab-kernel-*/kernel.json")):
         assert time.monotonic() < deadline
         assert report.poll() is None
         time.sleep(0.02)
-    assert list(tmp_path.glob("runs/*/.report-*"))
+    assert list(tmp_path.glob("runs/*/.perflab-report-*"))
     return report
 
 
@@ -201,7 +200,7 @@ def test_a_report_that_is_killed_leaves_nothing_to_the_next_command(
     listed = [sys.executable, "-m", "perflab", "list", "--runs-dir", str(tmp_path / "runs")]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     subprocess.run(listed, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
-    assert not list(tmp_path.glob("runs/*/.report-*"))
+    assert not list(tmp_path.glob("runs/*/.perflab-report-*"))
     assert not list(tmp_path.glob("perflab-*/.*"))
 
 
@@ -214,7 +213,7 @@ def test_a_report_that_is_interrupted_ends_in_one_line_and_leaves_nothing(
     begun.send_signal(sent)
     _, said = begun.communicate(timeout=60)
     assert (begun.returncode, said.count("\n")) == (code, 1), said
-    assert not [path for path in tmp_path.rglob(".*") if path.is_file() or path.name.startswith((".report", ".kernel"))]
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file() or path.name.startswith(".perflab")]
     assert not [process for process in psutil.process_iter() if str(tmp_path) in " ".join(_words(process))]
 
 

@@ -24,12 +24,13 @@ place, own = Path(sys.argv[1]), os.getpid()
 run = place / "users-0001-r1"
 with hold(place), scratch_folder("report", place) as report, scratch_folder("checkout") as checkout:
     write_answer(run, Answer())
-    for path in (run / f".run.json.{own}", place / f".sweep.json.{own}", report / "report.ipynb", checkout / "file"):
+    files = [run / f".perflab-run.json.{own}", place / f".perflab-sweep.json.{own}"]
+    for path in (*files, report / "report.ipynb", checkout / "file"):
         path.write_text("half")
     print(checkout, flush=True)
     time.sleep(60)
 """
-KEPT = (".gitkeep", ".env.json.bak", ".report.html", "report-x", ".hidden.json.1x")
+KEPT = (".gitkeep", ".env.json.bak", ".eslintrc.json.20240101", ".report-archive", "report-x", ".perflab-x.json.1x")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,8 @@ def sweep(tmp_path: Path) -> SweepDir:
     made = create_sweep(tmp_path / "runs", "x")
     made.run(1, 1).path.mkdir()
     for name in KEPT:
-        (made.path / name).touch()
+        # Folders count as much as files.
+        (made.path / name).mkdir() if name == ".report-archive" else (made.path / name).touch()
     return made
 
 
@@ -77,22 +79,22 @@ def test_scratch_is_a_left_over_once_its_maker_was_killed(sweep: SweepDir, maker
 def test_what_is_held_elsewhere_protects_nothing_here(sweep: SweepDir) -> None:
     other = create_sweep(sweep.runs_dir, "other")
     for place in (sweep, other):
-        (place.path / ".report-abc").mkdir()
+        (place.path / ".perflab-report-abc").mkdir()
     with hold(other.path):
         clear_leftovers(sweep.runs_dir)
-    assert not (sweep.path / ".report-abc").exists()
-    assert (other.path / ".report-abc").exists()
+    assert not (sweep.path / ".perflab-report-abc").exists()
+    assert (other.path / ".perflab-report-abc").exists()
 
 
 @pytest.mark.parametrize("place", ["absent", "file", "link"])
 def test_what_is_no_folder_of_runs_is_left_alone(tmp_path: Path, place: str) -> None:
-    (tmp_path / "home" / ".report-abc").mkdir(parents=True)
+    (tmp_path / "home" / ".perflab-report-abc").mkdir(parents=True)
     (tmp_path / "file").touch()
     runs_dir = tmp_path / "runs"
     runs_dir.mkdir()
     (runs_dir / "20261122T103000Z-link").symlink_to(tmp_path / "home")
     clear_leftovers(runs_dir if place == "link" else tmp_path / place)
-    assert (tmp_path / "home" / ".report-abc").exists()
+    assert (tmp_path / "home" / ".perflab-report-abc").exists()
 
 
 def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:

@@ -31,6 +31,14 @@ def test_nothing_was_ever_answered() -> None:
     assert find_silence(seconds("refused", 0, 20), 20) is not None
 
 
+def test_what_was_never_sent_is_no_answer() -> None:
+    found = find_silence(
+        seconds("ok", 0, 10) | seconds("refused", 10, 20) | seconds("not_allowed", 0, 20, latency_ms=0.1), 20
+    )
+    assert found is not None
+    assert found.outcomes == ("refused",)
+
+
 @pytest.mark.parametrize(
     "seen",
     [

@@ -81,6 +81,10 @@ SECRET_TEXTS = [
     '<input name="csrf_token" value="hunter2">',
     "CREATE ROLE bob LOGIN PASSWORD 'hunter2'",
     "IDENTIFIED BY 'two hunter2'",
+    # Python, as a traceback shows it.
+    'self.client.get("/", auth=("bob", "hunter2"))',
+    "HTTPBasicAuth('bob', 'two hunter2')",
+    "{'url': '/', 'auth': (user, 'hunter2')}",
     # Commands.
     "curl -u bob:hunter2 http://h/",
     "curl --user 'bob:two hunter2' http://h/",

@@ -1,0 +1,112 @@
+"""Beginning: a project of one's own, and a report without any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from perflab.analyse.sweep import Sweep
+from perflab.errors import UsageError
+from perflab.plan.plan import UsersLike
+from perflab.progress import Style
+from perflab.starter import STARTER, find_notebooks
+from perflab.store.scratch import write_whole
+from perflab.workbench.sweeps import sweep
+
+_IGNORED = "runs/"
+DEMO_TARGET = "python -m perflab.calibrate.server --port {port}"
+"""Its latencies are drawn from a lognormal distribution: p50 40 ms, p95 113.8 ms."""
+
+
+class Written(NamedTuple):
+    """A file of a new project, and what became of it: ``new``, ``replaced``, ``kept`` or ``unchanged``."""
+
+    path: Path
+    state: str
+
+
+def init(folder: str | Path = ".", *, replace: Callable[[Path], bool] = lambda _: False) -> list[Written]:
+    """Make a folder a perflab project: a starter locustfile, objectives, settings, the notebooks, and `.gitignore`.
+
+    `replace` is asked before a file that differs is replaced; by default it is kept. Returns one entry per file. Raises
+    UsageError if the folder can't be written to.
+
+        perflab.init("load-tests")
+    """
+    place = Path(str(folder))
+    try:
+        return list(_write(place, replace))
+    except OSError as error:
+        raise UsageError(f"{str(place)!r} can't be made a project: {error.strerror or error}") from None
+
+
+def demo(
+    *,
+    users: UsersLike = (100, 200, 300),
+    duration: float | str = "15s",
+    runs_dir: str | Path | None = None,
+    progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
+) -> Sweep:
+    """Run a short sweep of a small server of known latency that comes with perflab, and return its result.
+
+    The server's p50 is 40 ms and its p95 113.8 ms, whatever the load: the report should say the same. The
+    parameters are as in `perflab.sweep`.
+
+        perflab.demo().groups
+    """
+    return sweep(
+        launch=DEMO_TARGET,
+        health="/health",
+        locustfile=STARTER / "locustfile.py",
+        objectives=STARTER / "objectives.toml",
+        users=users,
+        spawn_rate=100,
+        duration=duration,
+        repeats=1,
+        processes=1,
+        expect_workers=0,
+        locust_options="",
+        label="demo",
+        runs_dir=runs_dir,
+        progress=progress,
+        save=save,
+        report=report,
+    )
+
+
+def _write(folder: Path, replace: Callable[[Path], bool]) -> Iterator[Written]:
+    sources = {
+        "locustfile.py": STARTER / "locustfile.py",
+        "objectives.toml": STARTER / "objectives.toml",
+        ".env.load-testing": STARTER / "env.load-testing",
+        **{f"notebooks/{path.name}": path for path in sorted(find_notebooks().glob("*.ipynb"))},
+    }
+    for name, source in sources.items():
+        yield _place(folder / name, source.read_bytes(), replace)
+    yield _ignore(folder / ".gitignore")
+
+
+def _place(path: Path, content: bytes, replace: Callable[[Path], bool]) -> Written:
+    state = "new"
+    if path.exists():
+        if path.is_file() and path.read_bytes() == content:
+            return Written(path, "unchanged")
+        if not replace(path):
+            return Written(path, "kept")
+        state = "replaced"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
+    return Written(path, state)
+
+
+def _ignore(path: Path) -> Written:
+    """Add the results to what git ignores."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if _IGNORED in lines:
+        return Written(path, "unchanged")
+    state = "replaced" if lines else "new"
+    write_whole(path, "\n".join([*lines, _IGNORED, ""]))
+    return Written(path, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from perflab.analyse.comparison.side import MOST_LEFT_OUT
+from perflab.analyse.comparison.comparability import MAX_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
@@ -153,7 +153,7 @@ class _Judge:
                     self._say(f"round {one} can't be used: {self._valid[one]}")
         rounds = [one for one, why in self._valid.items() if not why]
         spoilt = number - len(rounds)
-        if spoilt > MOST_SPOILT and spoilt > MOST_LEFT_OUT * number:
+        if spoilt > MOST_SPOILT and spoilt > MAX_LEFT_OUT * number:
             self._write(place, status="failed")
             return False
         if len(rounds) not in self._plan.looks:

@@ -163,7 +163,7 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
     if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
         return []
-    from perflab.analyse.comparison.comparable import same_configuration
+    from perflab.analyse.comparison.comparability import same_configuration
 
     ids = {baseline.id, candidate.id}
     found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]

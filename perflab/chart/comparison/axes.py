@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from perflab.analyse.comparison.wording import signed
 from perflab.chart.comparison.panels import Panel
 from perflab.chart.style import INK, SHADE
+from perflab.vocabulary.number import signed
 
 _QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from perflab.analyse.comparison.wording import signed
 from perflab.results.comparison.document import ComparisonDocument, FailureRates, Latency, Ratio, Throughput
-from perflab.vocabulary.number import share, significant
+from perflab.vocabulary.number import share, signed, significant
 from perflab.vocabulary.verdict import Finding
 
 NOTHING = "\N{EN DASH}"

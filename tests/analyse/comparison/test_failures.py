@@ -5,19 +5,19 @@ import pytest
 from scipy import special, stats
 
 from benchmarks.failure_calibration import ErrorCase, measure_errors
-from perflab.analyse.comparison.failures import ComparedRates, Failures, compare_failures
+from perflab.analyse.comparison.failures import ComparedRates, Counts, compare_rates
 
 ONE = np.array([0])
 
 
-def counts(*runs: tuple[int, int]) -> Failures:
+def counts(*runs: tuple[int, int]) -> Counts:
     failed, requests = np.array(runs, "float64").T
-    return Failures(failed[np.newaxis], requests[np.newaxis])
+    return Counts(failed[np.newaxis], requests[np.newaxis])
 
 
-def compared(baseline: Failures, candidate: Failures, *, looks: int = 1) -> ComparedRates:
+def compared(baseline: Counts, candidate: Counts, *, looks: int = 1) -> ComparedRates:
     """One cell with all of alpha = .01 for it."""
-    return compare_failures(baseline, candidate, ONE, alpha=0.01, part=1.0, looks=looks)[0]
+    return compare_rates(baseline, candidate, ONE, alpha=0.01, share=1.0, looks=looks)[0]
 
 
 def test_runs_that_agree_are_tested_by_the_exact_test_of_two_counts() -> None:
@@ -71,7 +71,7 @@ def test_one_run_is_no_verdict() -> None:
 
 def test_runs_without_requests_do_not_count() -> None:
     baseline = counts(*[(10, 1000)] * 4)
-    padded = Failures(np.pad(baseline.failed, ((0, 0), (0, 3))), np.pad(baseline.requests, ((0, 0), (0, 3))))
+    padded = Counts(np.pad(baseline.failed, ((0, 0), (0, 3))), np.pad(baseline.requests, ((0, 0), (0, 3))))
     candidate = counts(*[(20, 1000)] * 4)
     assert compared(padded, candidate).p_more[0] == compared(baseline, candidate).p_more[0]
 
@@ -79,11 +79,11 @@ def test_runs_without_requests_do_not_count() -> None:
 def test_a_group_sees_what_no_cell_shows() -> None:
     rng = np.random.default_rng(1)
     baseline, candidate = (
-        Failures(rng.binomial(1000, rate, (8, 5)).astype("float64"), np.full((8, 5), 1000.0)) for rate in (0.01, 0.02)
+        Counts(rng.binomial(1000, rate, (8, 5)).astype("float64"), np.full((8, 5), 1000.0)) for rate in (0.01, 0.02)
     )
     group = np.repeat([0, 1], 4)
     candidate.failed[4:] = baseline.failed[4:]
-    cells, groups = compare_failures(baseline, candidate, group, alpha=0.01, part=0.1, looks=1)
+    cells, groups = compare_rates(baseline, candidate, group, alpha=0.01, share=0.1, looks=1)
     assert not cells.more.any()
     assert groups.more.tolist() == [True, False]
     assert groups.candidate_rate[0] == pytest.approx(candidate.failed[:4].sum() / 20_000)
@@ -91,12 +91,12 @@ def test_a_group_sees_what_no_cell_shows() -> None:
 
 def test_cells_without_failures_are_no_hypotheses() -> None:
     """Nothing could be found in them, so the others needn't be corrected for them."""
-    baseline = Failures(np.zeros((5, 5)), np.full((5, 5), 1000.0))
-    candidate = Failures(np.zeros((5, 5)), np.full((5, 5), 1000.0))
+    baseline = Counts(np.zeros((5, 5)), np.full((5, 5), 1000.0))
+    candidate = Counts(np.zeros((5, 5)), np.full((5, 5), 1000.0))
     candidate.failed[0] = 20
-    many = compare_failures(baseline, candidate, np.arange(5), alpha=0.01, part=0.1, looks=1)[0]
-    first, second = (Failures(side.failed[:1], side.requests[:1]) for side in (baseline, candidate))
-    alone = compare_failures(first, second, ONE, alpha=0.01, part=0.1, looks=1)[0]
+    many = compare_rates(baseline, candidate, np.arange(5), alpha=0.01, share=0.1, looks=1)[0]
+    first, second = (Counts(side.failed[:1], side.requests[:1]) for side in (baseline, candidate))
+    alone = compare_rates(first, second, ONE, alpha=0.01, share=0.1, looks=1)[0]
     assert many.p_adjusted[0] == alone.p_adjusted[0]
     assert many.p_adjusted[1:].tolist() == [1.0] * 4
 

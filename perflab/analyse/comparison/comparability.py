@@ -1,4 +1,4 @@
-"""Are two sweeps comparable at all? What they depend on besides the service, and where it differs.
+"""Are two sweeps comparable at all? What they depend on besides the service, where it differs, and which runs count.
 
 What differs and matters would be mistaken for a change of the service. What the comparison is about (the target) must
 differ, and the rest is listed.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from perflab.analyse.comparison.side import Side, common_cells
-from perflab.analyse.comparison.wording import names
+from perflab.analyse.comparison.side import NOT_COMPARED, Side, common_cells
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.vocabulary.text import listing
 
-Kind: TypeAlias = Literal["matters", "waived", "listed", "the change"]
+Kind: TypeAlias = Literal["matters", "waived", "the change", "listed"]
 CLOCK = "clock"
-_LONGEST = 160
+# More runs left out than this share of a side's runs at a user count, and the rest is a selection.
+MAX_LEFT_OUT = 0.2
+_MAX_LENGTH = 160
+_KINDS: tuple[Kind, ...] = ("matters", "waived", "the change", "listed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ def _machine(sweep: Sweep) -> Mapping[str, Any] | None:
     environment = sweep.manifest.environment
     if "processor" not in environment:
         return None
-    found = {name: environment.get(name) for name in ("processor", "architecture", "cores")}
+    values = {name: environment.get(name) for name in ("processor", "architecture", "cores")}
     # What the kernel keeps for itself differs a little from boot to boot.
-    return {**found, "memory_gb": round(environment.get("memory_gb") or 0)}
+    return {**values, "memory_gb": round(environment.get("memory_gb") or 0)}
 
 
 def _system(sweep: Sweep) -> Mapping[str, Any] | None:
@@ -72,11 +75,11 @@ def _system(sweep: Sweep) -> Mapping[str, Any] | None:
 
 def _suite(name: str) -> Callable[[Sweep], Mapping[str, Any] | None]:
     def values(sweep: Sweep) -> Mapping[str, Any] | None:
-        found = [run.suite.get(name) for run in sweep.run_manifests if run.suite]
-        if not found or None in found:
+        recorded = [run.suite.get(name) for run in sweep.run_manifests if run.suite]
+        if not recorded or None in recorded:
             return None
-        first = found[0]
-        if any(one != first for one in found):
+        first = recorded[0]
+        if any(value != first for value in recorded):
             return {name: "changed during the sweep"}
         return first if isinstance(first, dict) else {name: str(first)[:12]}
 
@@ -119,7 +122,8 @@ _PROPERTIES = (
     _Property("system", "listed", _system),
     _Property("versions", "listed", _environment("versions")),
 )
-WAIVABLE = (*(one.name for one in _PROPERTIES if one.kind == "matters"), CLOCK)
+_MATTERING = tuple(prop for prop in _PROPERTIES if prop.kind == "matters")
+WAIVABLE = (*(prop.name for prop in _MATTERING), CLOCK)
 
 
 def check_waived(waived: Iterable[str]) -> None:
@@ -131,37 +135,61 @@ def check_waived(waived: Iterable[str]) -> None:
 
 def differences(baseline: Side, candidate: Side, waived: Collection[str]) -> list[Difference]:
     """Return in what the sides differ, what matters first; `waived` names what may differ although it matters."""
-    found = [one.difference(baseline.sweep, candidate.sweep) for one in _PROPERTIES]
-    found.append(_clock(baseline, candidate))
-    known = [
-        Difference(one.what, one.baseline, one.candidate, "waived")
-        if one.kind == "matters" and one.what in waived
-        else one
-        for one in found
-        if one is not None
+    every = [prop.difference(baseline.sweep, candidate.sweep) for prop in _PROPERTIES]
+    differing = [difference for difference in (*every, _clock(baseline, candidate)) if difference is not None]
+    kinds = [
+        replace(difference, kind="waived") if difference.kind == "matters" and difference.what in waived else difference
+        for difference in differing
     ]
-    order = ("matters", "waived", "the change", "listed")
-    return sorted(known, key=lambda one: order.index(one.kind))
+    return sorted(kinds, key=lambda difference: _KINDS.index(difference.kind))
 
 
-def incomparable(baseline: Side, candidate: Side, found: Iterable[Difference]) -> Iterator[str]:
-    """Yield why the sides are not comparable at all, one line each; `found` is in what they differ."""
-    for one in found:
-        if one.kind == "matters":
-            yield f"{one.what} differs: {one.baseline}, now {one.candidate} (--allow-different {one.what} waives it)"
+def incomparable(baseline: Side, candidate: Side, differing: Iterable[Difference]) -> Iterator[str]:
+    """Yield why the sides are not comparable at all, one line each; `differing` is in what they differ."""
+    for difference in differing:
+        if difference.kind == "matters":
+            what, values = difference.what, f"{difference.baseline}, now {difference.candidate}"
+            yield f"{what} differs: {values} (--allow-different {what} waives it)"
     levels = [sorted({*side.runs["users"]}) for side in (baseline, candidate)]
     if not {*levels[0]} & {*levels[1]}:
-        had, has = (", ".join(map(str, one)) or "none" for one in levels)
+        had, has = (", ".join(map(str, users)) or "none" for users in levels)
         yield f"they have no user count in common: the baseline has {had}, the candidate {has}"
+    for side in (baseline, candidate):
+        for users, runs in side.runs[side.runs["why"] != NOT_COMPARED].groupby("users"):
+            left_out = runs[~runs["used"]]
+            # So many that the rest is a selection.
+            if len(left_out) > MAX_LEFT_OUT * len(runs):
+                run, why = left_out[["run", "why"]].iloc[0]
+                yield f"{side.name} at {users} users: {len(left_out)} of {len(runs)} runs can't be used ({run}: {why})"
+
+
+def levels_gone(baseline: Side, candidate: Side) -> list[str]:
+    """Return one line for each user count that only the baseline has runs at."""
+    return [f"{users} users: only the baseline has runs" for users in _only(baseline, candidate)]
+
+
+def left_out(baseline: Side, candidate: Side) -> Iterator[str]:
+    """Yield which runs do not count, and which user counts there is nothing to compare with, one line each."""
+    yield from (f"{users} users: only the candidate has runs" for users in _only(candidate, baseline))
+    for side in (baseline, candidate):
+        runs = side.runs[~side.runs["used"] & (side.runs["why"] != NOT_COMPARED)]
+        yield from (f"{row.run} of the {side.name} is left out: {row.why}" for row in runs.itertuples())
+
+
+def never_steady(baseline: Side, candidate: Side) -> Iterator[str]:
+    """Yield one line for each side of which runs count that never became steady: their latency is of no one state."""
+    for side in (baseline, candidate):
+        used = side.runs["used"]
+        unsteady = side.runs["run"].to_frame().assign(why=list(side.sweep.unsteady))[used]
+        unsteady = unsteady[unsteady["why"] != ""]
+        if len(unsteady):
+            (run, why), share = unsteady.iloc[0], f"{len(unsteady)} of {used.sum()} runs of the {side.name}"
+            yield f"{share} never became steady and count all the same, which widens the intervals ({run}: {why})"
 
 
 def unrecorded(baseline: Sweep, candidate: Sweep) -> list[str]:
     """Return the names of what matters and is not known of one of the sweeps, so that it can't be compared."""
-    return [
-        one.name
-        for one in _PROPERTIES
-        if one.kind == "matters" and any(one.values(sweep) is None for sweep in (baseline, candidate))
-    ]
+    return [prop.name for prop in _MATTERING if any(prop.values(sweep) is None for sweep in (baseline, candidate))]
 
 
 def same_configuration(sweep: Sweep, sweeps: Iterable[Sweep]) -> list[Sweep]:
@@ -169,13 +197,16 @@ def same_configuration(sweep: Sweep, sweeps: Iterable[Sweep]) -> list[Sweep]:
 
     What neither of two has recorded counts as the same.
     """
-    decisive = [one for one in _PROPERTIES if one.kind in ("matters", "the change")]
-    fingerprint = [one.values(sweep) for one in decisive]
-    return [
-        other
-        for other in sweeps
-        if other.dir.path != sweep.dir.path and [one.values(other) for one in decisive] == fingerprint
-    ]
+
+    def fingerprint(sweep: Sweep) -> list[Any]:
+        return [prop.values(sweep) for prop in _PROPERTIES if prop.kind in ("matters", "the change")]
+
+    own = fingerprint(sweep)
+    return [other for other in sweeps if other.dir.path != sweep.dir.path and fingerprint(other) == own]
+
+
+def _only(side: Side, other: Side) -> list[int]:
+    return sorted({*side.runs["users"]} - {*other.runs["users"]})
 
 
 def _clock(baseline: Side, candidate: Side) -> Difference | None:
@@ -184,13 +215,12 @@ def _clock(baseline: Side, candidate: Side) -> Difference | None:
     differ = [cell for cell in cells if baseline.wire[cell] != candidate.wire[cell]]
     if not differ:
         return None
-    where = names([f"{group} at {users} users" for users, group in differ])
-    texts = [", ".join(_clock_names(side.wire[cell] for cell in differ)) for side in (baseline, candidate)]
-    return Difference(CLOCK, f"{texts[0]} ({where})", texts[1], "matters")
-
-
-def _clock_names(wire: Iterable[bool]) -> Iterator[str]:
-    yield from dict.fromkeys("wire" if one else "client" for one in wire)
+    where = listing([f"{group} at {users} users" for users, group in differ])
+    before, after = (
+        ", ".join(dict.fromkeys("wire" if side.wire[cell] else "client" for cell in differ))
+        for side in (baseline, candidate)
+    )
+    return Difference(CLOCK, f"{before} ({where})", after, "matters")
 
 
 def _text(values: Mapping[str, Any], differ: Sequence[str]) -> str:
@@ -201,7 +231,7 @@ def _text(values: Mapping[str, Any], differ: Sequence[str]) -> str:
         if name in values
     ]
     text = ", ".join(parts) or "none"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]} …"
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 2]} …"
 
 
 def _plain(value: Any) -> str:

@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.comparison_calibration import Case, measure
-from perflab.analyse.comparison.decision import ENDPOINTS_PART, MISSED, Decision, Rules, decide, holm
+from perflab.analyse.comparison.decision import ENDPOINTS_SHARE, MISSED, Decision, Rules, decide, holm
 from perflab.analyse.summary import Floats
 from perflab.plan.ab import LOOKS
 
@@ -40,9 +40,9 @@ def decided(rules: Rules, slower: float = 0.0) -> Decision:
     return decide(*drawn(slower), ENDPOINT, rules)
 
 
-@pytest.mark.parametrize("looks", [1, 4])
+@pytest.mark.parametrize("looks", [(), LOOKS])
 @pytest.mark.parametrize("paired", [False, True])
-def test_all_looks_and_hypotheses_together_spend_no_more_than_alpha(looks: int, paired: bool) -> None:
+def test_all_looks_and_hypotheses_together_spend_no_more_than_alpha(looks: tuple[int, ...], paired: bool) -> None:
     """By Bonferroni: the levels at which the first of each kind is significant, times their number, times the looks."""
     rules = Rules(paired=paired, looks=looks)
     found = decided(rules, slower=0.05)
@@ -53,13 +53,13 @@ def test_all_looks_and_hypotheses_together_spend_no_more_than_alpha(looks: int, 
         share = share[kind.p_slower.min(axis=-1) < 1]
         assert len(share)
         assert np.ptp(share) == pytest.approx(0)
-        spent += looks * share[0]
+        spent += rules.chances * share[0]
     assert spent == pytest.approx(1)
-    assert rules.bound_level * looks == pytest.approx(MISSED)
+    assert rules.bound_level * rules.chances == pytest.approx(MISSED)
 
 
 def test_a_batch_is_decided_as_each_of_its_comparisons_alone() -> None:
-    rules = Rules(serial_correlation=0.1, looks=4)
+    rules = Rules(serial_correlation=0.1, looks=LOOKS)
     baseline, candidate = drawn(0.05)
     whole = decide(baseline, candidate, ENDPOINT, rules)
     for one in range(0, 50, 7):
@@ -81,8 +81,8 @@ def test_a_regression_is_an_adjusted_p_value_of_at_most_alpha_beyond_the_margin(
 
 def test_most_of_alpha_is_for_endpoints() -> None:
     found = decided(Rules())
-    assert found.endpoints.level == pytest.approx(0.01 * ENDPOINTS_PART)
-    assert found.cells.level == pytest.approx(0.01 * (1 - ENDPOINTS_PART))
+    assert found.endpoints.level == pytest.approx(0.01 * ENDPOINTS_SHARE)
+    assert found.cells.level == pytest.approx(0.01 * (1 - ENDPOINTS_SHARE))
 
 
 # Bounds that even a procedure which exactly keeps its promise breaks in one of 10 000 seeds at most.

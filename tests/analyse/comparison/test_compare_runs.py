@@ -221,7 +221,7 @@ def test_what_is_too_close_to_tell_is_said_to_be_hopeless() -> None:
     assert "not even 200 runs" in found.text
     planned = compare_runs(baseline, candidate, looks=(5, 10))
     assert planned.additional_runs is None
-    assert "10 runs a side will probably not do" in planned.text
+    assert "not even 10 runs a side would probably do" in planned.text
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.07])

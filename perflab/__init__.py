@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perflab.analyse.bounds import PercentileBounds, RateBounds, percentile_bounds, rate_bounds
     from perflab.analyse.comparison.compare_runs import compare_runs
+    from perflab.analyse.comparison.sweeps import SweepComparison
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
     from perflab.workbench import ab, compare, demo, init, list_sweeps, open_sweep, sweep
@@ -30,6 +31,7 @@ __all__ = [
     "RateBounds",
     "StoreError",
     "Sweep",
+    "SweepComparison",
     "TargetError",
     "UsageError",
     "ab",
@@ -48,6 +50,7 @@ _HOMES = {
     "PercentileBounds": "perflab.analyse.bounds",
     "RateBounds": "perflab.analyse.bounds",
     "Sweep": "perflab.analyse.sweep",
+    "SweepComparison": "perflab.analyse.comparison.sweeps",
     "ab": "perflab.workbench",
     "compare": "perflab.workbench",
     "compare_runs": "perflab.analyse.comparison.compare_runs",

@@ -59,5 +59,5 @@ def test_ids_and_folders_that_look_like_numbers(runs: Path, monkeypatch: pytest.
 def test_a_target_or_a_label_that_looks_like_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "3").write_text("")
-    with pytest.raises(perflab.TargetError, match=r"'8000' has no \{port\}"):
+    with pytest.raises(perflab.TargetError, match="'8000' is neither a URL"):
         perflab.sweep(_resolve_type("8000"), locustfile=_resolve_type("3"), label=_resolve_type("1.5"))

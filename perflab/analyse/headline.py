@@ -14,7 +14,7 @@ _DEFAULT_MET = (
     "Every measurement can be trusted, and the default objective is met, a success rate of at least 99 %: no other is "
     "set."
 )
-_NOTHING_SET = "Every measurement can be trusted. The suite sets no objectives, so nothing else was judged."
+_NOTHING_SET = "Every measurement can be trusted. No objectives are set, so nothing else was judged."
 _NONE_APPLIES = "Every measurement can be trusted. No objective applies at these user counts, so nothing was judged."
 _DEFAULT_MISSED = "The default objective is missed, a success rate of at least 99 %: no other is set."
 _MISSED = "At least one objective is missed."

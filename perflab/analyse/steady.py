@@ -129,7 +129,7 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
     """
     n = len(requests)
     if n < LEAST_SECONDS:
-        return SteadyPart(0, True, False, f"{n} s are too short to be checked for a steady state")
+        return SteadyPart(0, True, False, f"{n} s is too short to be checked for a steady state")
     step = -(-n // MOST_STEPS)
     series = _to_check(step, requests, latency, slow)
     moved = [(one, change) for one in series if (change := one.change()) and change.counts(one.quantity)]

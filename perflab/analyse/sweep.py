@@ -62,6 +62,10 @@ class Sweep:
         self._runs = runs
         self._readings: dict[str, list[tuple[Reading, list[str]]]] = {}
 
+    def __repr__(self) -> str:
+        # No verdict: a REPL shows this without being asked, and a verdict takes reading the tables.
+        return f"<Sweep {self.id}, {self.manifest.status}>"
+
     @classmethod
     def open(cls, sweep_dir: SweepDir, repeats: Container[int] | None = None) -> Sweep:
         """Read a sweep's manifests, with the runs of these `repeats` only if they are given; raises StoreError.

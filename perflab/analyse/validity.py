@@ -215,9 +215,8 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
             f"the latency, and users make fewer requests for it"
         )
     if evidence.unanswered:
-        found.append(
-            f"{evidence.unanswered} requests were never answered: they count as failed, and as slower than every other"
-        )
+        were, they = ("request was", "it counts") if evidence.unanswered == 1 else ("requests were", "they count")
+        found.append(f"{evidence.unanswered} {were} never answered: {they} as failed, and as slower than every other")
     if evidence.unstamped:
         many = ", and where they are many, latency goes by it alone" if habits.by_client else ""
         found.append(

@@ -123,7 +123,8 @@ def percentiles(sweep: Sweep) -> Chart:
         end_labels(axes, labels)
         for group, percentile, limit in limits:
             if group == name:
-                limit_line(axes, limit, f"objective: {percentile} ≤ {limit:g} ms")
+                missed = bool((rows_of[f"{percentile}_ms"] > limit).any()) if f"{percentile}_ms" in rows_of else False
+                limit_line(axes, limit, f"objective: {percentile} ≤ {limit:g} ms", below=missed)
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:

@@ -51,9 +51,9 @@ def errors(sweep: Sweep) -> Chart:
 
 
 def _none(requests: int) -> Chart:
-    chart, [[axes]] = canvas("Failed requests", "whole runs, ramp-up included", panel_height=0.3, left=0.02, head=-0.05)
+    chart, [[axes]] = canvas("Failed requests", "", panel_height=0.3, left=0.02, head=-0.05)
     axes.set_axis_off()
-    told = f"No failed request: all {number(requests)} requests of the steady windows succeeded."
+    told = f"No request failed, neither the {number(requests)} of the steady windows nor any of the ramp-up."
     if not requests:
         told = "No request was judged, and none failed."
     axes.text(0, 0.5, told, transform=axes.transAxes, va="center", size=10, color=MUTED)

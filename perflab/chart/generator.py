@@ -19,11 +19,13 @@ def generator(sweep: Sweep) -> Chart:
     strip = lay_out(sweep.runs, frame)
     chart, panels = canvas(
         "Was the generator the bottleneck?",
-        f"Share of the load its users intended, and how long answers and users waited for it; {SHADED}",
+        "load offered: of what its users intended; client less wire: how long answers lay unread; "
+        f"loop lag: how late its event loop ran\n{SHADED}; the highest values there are cut off",
         panel_height=1.25,
         rows=3,
         right=1.75,
         gap_y=0.3,
+        head=0.45,
     )
     top, behind, loop = (row[0] for row in panels)
 

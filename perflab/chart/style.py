@@ -127,18 +127,21 @@ def short(text: str, most: int = 24) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def limit_line(axes: Axes, limit: float, text: str) -> None:
-    """Draw an objective across `axes`, named above the line at its left end."""
+def limit_line(axes: Axes, limit: float, text: str, *, below: bool = False) -> None:
+    """Draw an objective across `axes`, named at its left end: above the line, or `below` it where points are above."""
     axes.axhline(limit, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
     axes.annotate(
         text,
         (0.0, limit),
         xycoords=("axes fraction", "data"),
-        xytext=(3, 4),
+        xytext=(3, -4 if below else 4),
         textcoords="offset points",
+        va="top" if below else "baseline",
         size=8,
         color=LIMIT,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+        # Over the grid, under lines and points: a name covers none of them.
+        zorder=1.6,
     )
 
 

@@ -27,6 +27,7 @@ Duration = Annotated[str | None, typer.Option(metavar="TIME", help="Steady state
 Rounds = Annotated[
     int | None, typer.Option(metavar="N", help="Make just so many. Default: up to 20, with looks at 5, 10, 15, 20.")
 ]
+Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the comparison's id. Default: ab.")]
 NoRestart = Annotated[bool, typer.Option("--no-restart", help="Start managed targets once, not for each round.")]
 Resume = Annotated[str | None, typer.Option(metavar="ID", help="Go on with a comparison that was interrupted.")]
 
@@ -50,7 +51,7 @@ def ab(
     processes: options.Processes = None,
     no_restart: NoRestart = False,
     resume: Resume = None,
-    label: options.Label = None,
+    label: Label = None,
     runs_dir: options.RunsDir = None,
     allow_host: options.AllowHost = None,
     no_report: options.NoReport = False,

@@ -8,8 +8,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -28,24 +29,42 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     name="perflab",
-    help="Turns any Locust file into a result you can trust.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("sweep")(sweep.sweep)
-app.command("run")(run.run)
-app.command("list")(list_command.list_)
-app.command("show")(show.show)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("check")(check.check)
-app.add_typer(baseline.baseline, name="baseline")
-app.command("ab")(ab.ab)
-app.command("calibrate")(calibrate.calibrate)
-app.command("doctor")(doctor.doctor)
-app.command("init")(init.init)
-app.command("demo")(demo.demo)
+# One line each, whole in a terminal of 80 columns; each command's own help says the rest.
+app.command("sweep", short_help="Load the target at several user counts and judge the result.")(sweep.sweep)
+app.command("run", short_help="Load the target at one user count: a sweep of a single level.")(run.run)
+app.command("list", short_help="List recorded sweeps and A/B comparisons, oldest first.")(list_command.list_)
+app.command("show", short_help="Show a recorded sweep's verdicts and figures.")(show.show)
+app.command("report", short_help="Write the report of a recorded sweep or comparison again.")(report.report)
+app.command("compare", short_help="Tell whether a recorded sweep is slower than another.")(compare.compare)
+app.command("check", short_help="Judge a recorded sweep, with --baseline also its change.")(check.check)
+app.command("ab", short_help="Load two targets until it is known whether one is slower.")(ab.ab)
+app.command("calibrate", short_help="Find how much load this machine can offer.")(calibrate.calibrate)
+app.command("init", short_help="Make a folder a perflab project.")(init.init)
+app.command("demo", short_help="Load a small server of known latency: a first report.")(demo.demo)
+app.command("doctor", short_help="Check whether everything is ready for a load test.")(doctor.doctor)
+app.add_typer(
+    baseline.baseline, name="baseline", short_help="Choose or show the sweep that others are checked against."
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"perflab {version('perflab')}", sys.stdout)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turns any Locust file into a result you can trust."""
 
 
 class Terminated(BaseException):
@@ -83,7 +102,10 @@ def run_app(
     except PerflabError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} ({program} --help shows the options)", 2)
+        # The help of the command that was meant; of all commands where none was.
+        context = getattr(error, "ctx", None)
+        shown = context.command_path if context else program
+        return _fail(f"{error.format_message()} ({shown} --help shows what there is)", 2)
     except BrokenPipeError:
         # What could not be written must not be tried again at Python's end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,6 +29,9 @@ def set_(sweep_id: SweepId, runs_dir: options.RunsDir = None) -> None:
 
     workbench.set_baseline(sweep_id, runs_dir)
     show(runs_dir)
+    repeats = workbench.open_baseline(runs_dir).manifest.plan.repeats
+    if repeats == 1:
+        say("note: one run at each user count doesn't show how runs differ: make a baseline with --repeats 5 or more")
 
 
 @baseline.command()

@@ -29,7 +29,8 @@ Users = Annotated[str | None, typer.Option("--users", "-u", metavar="N,N,...", h
 OneUsers = Annotated[str | None, typer.Option("--users", "-u", metavar="N", help="The user count. Default: 100.")]
 SpawnRate = Annotated[str | None, typer.Option(metavar="N", help="Users started per second. Default: 10.")]
 Duration = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Steady state of a run, e.g. 300s or 5m; ramp-up comes on top.")
+    str | None,
+    typer.Option(metavar="TIME", help="Steady state of each run, e.g. 30s or 5m; ramp-up comes on top. Default: 300s."),
 ]
 Repeats = Annotated[str | None, typer.Option(metavar="N", help="Runs at each user count. Default: 1.")]
 Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of the suite's data. Default: 1.")]

@@ -10,4 +10,4 @@ def show(sweep_id: options.SweepId = "latest", runs_dir: options.RunsDir = None,
     from perflab import workbench
     from perflab.cli import output
 
-    output.print_result(workbench.open_sweep(sweep_id, runs_dir), as_json=json)
+    output.print_result(workbench.open_sweep(sweep_id, runs_dir), as_json=json, figures=True)

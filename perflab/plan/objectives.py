@@ -155,6 +155,10 @@ def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
     """Read objectives from TOML, each limit overridden by its variable in `environment`; raises UsageError."""
     try:
         tables = tomllib.loads(read_text(path))
+    except FileNotFoundError:
+        raise UsageError(
+            f"objectives file {str(path)!r} does not exist: give the path of one with --objectives F"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"objectives file {str(path)!r} can't be read: {error}") from None
     groups: list[Group] = []
@@ -192,7 +196,8 @@ def _objective(
     definition = find_metric(metric)
     if definition is None:
         raise UsageError(
-            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, p95_ms"
+            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, and "
+            f"percentiles such as p95_ms"
         )
     bound = definition.bound
     further = {"endpoints", "from_users"} if definition.selective else set()
@@ -221,7 +226,7 @@ def _objective(
     except (TypeError, ValueError):
         limit = math.nan
     if not (math.isfinite(limit) and 0 <= limit <= definition.most):
-        allowed = "a fraction between 0 and 1" if definition.most == 1 else "a number of at least 0"
+        allowed = "a fraction between 0 and 1, such as 0.99" if definition.most == 1 else "a number of at least 0"
         raise UsageError(f"{source}: {value!r} is not {allowed}")
     return _valid(
         f"{where}, {metric}",

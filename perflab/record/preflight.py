@@ -67,7 +67,12 @@ class _Parser(argument_parser.LocustArgumentParser):
     """Raises what the parser that it stands for would print and exit with."""
 
     def error(self, message: str) -> NoReturn:
-        raise _WrongOptionError(message.splitlines()[0])
+        text = message.splitlines()[0]
+        # An option may be Locust's, or one that a locustfile adds: what there is, perflab can't tell beforehand.
+        unknown = text.removeprefix("unrecognized arguments: ")
+        raise _WrongOptionError(
+            text if unknown == text else f"neither Locust nor the locustfile has an option {unknown.split()[0]}"
+        )
 
 
 def _options(words: list[str]) -> dict[str, Any]:
@@ -85,7 +90,10 @@ def _options(words: list[str]) -> dict[str, Any]:
     except SystemExit:
         raise _WrongOptionError("--help and --version start no load") from None
     for name in given.keys() & own.keys() - _ALLOWED:
-        raise _WrongOptionError(f"{own[name].option_strings[-1]} is perflab's to set")
+        raise _WrongOptionError(
+            f"{own[name].option_strings[-1]} is perflab's to set; what may follow -- is --tags, --exclude-tags, "
+            "user classes and the locustfile's own options"
+        )
     return {name: value for name, value in given.items() if name in own}
 
 

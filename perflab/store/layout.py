@@ -265,4 +265,5 @@ def _find(folders: Sequence[Path], runs_dir: Path, wanted: str, kind: str) -> Pa
     shown = ", ".join(path.name for path in (matches or folders)[-3:])
     if matches:
         raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
-    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; the latest are {shown} (perflab list shows all)")
+    there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
+    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,12 +49,13 @@ class Metric:
         return f"{signs[bound]} {self.amount(value)}"
 
     def interval(self, low: float | None, high: float | None) -> str:
-        """Return an interval without its unit, of which one end or both may not be known."""
-        if low is not None and high is not None:
-            return f"{self.figure(low)} to {self.figure(high)}"
-        if low is not None:
-            return f"at least {self.figure(low)}"
-        return f"at most {self.figure(high)}" if high is not None else "no bounds"
+        """Return an interval with its unit; an end that is not known is None or NaN."""
+        least, most = (None if end is None or math.isnan(end) else end for end in (low, high))
+        if least is not None and most is not None:
+            return f"{self.figure(least)} to {self.amount(most)}"
+        if least is not None:
+            return f"at least {self.amount(least)}"
+        return f"at most {self.amount(most)}" if most is not None else "no bounds"
 
 
 @dataclass(frozen=True, slots=True)

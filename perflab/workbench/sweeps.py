@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perflab.analyse.sweep import Sweep
 from perflab.calibrate.warning import warn_of
 from perflab.drive.locust import warn_of_settings
-from perflab.errors import StoreError
+from perflab.errors import StoreError, TargetError
 from perflab.plan.hosts import allowing
 from perflab.plan.objectives import Objectives, choose_objectives
 from perflab.plan.plan import Plan, UsersLike, check_path, make_plan, split_target
@@ -19,6 +19,7 @@ from perflab.plan.variables import say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
+from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import say
 from perflab.workbench import given, saving
 
@@ -67,6 +68,11 @@ def sweep(
     environment = allowing(load_environment(root), given.names(allow_hosts))
     if target is not None:
         host, launch = split_target(str(target))
+        if launch is not None and "{port}" not in launch:
+            raise TargetError(
+                f"target {redact(launch)!r} is neither a URL, such as http://localhost:8000, nor a command with "
+                f"{{port}} where it takes its port"
+            )
     plan = make_plan(
         environment=environment,
         root=root,
@@ -148,6 +154,8 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
     """Return a row a sweep, oldest first: id, created, host, users, runs, status, verdict.
 
+    The host of a target that perflab started is the command.
+
     A sweep whose manifest can't be read is listed with the status ``damaged``.
     """
     import pandas as pd
@@ -162,7 +170,7 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
         else:
             row |= {
                 "created": manifest.created,
-                "host": manifest.target.host if not manifest.target.managed else "managed",
+                "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
                 "users": ", ".join(str(users) for users in manifest.plan.users),
                 "status": manifest.status,
                 "verdict": manifest.verdict,

@@ -138,7 +138,7 @@ def test_a_short_window_is_judged_and_said_to_be_unchecked(written: Any) -> None
     written.run(rows(lambda second: 1 + second), generator=idle(), window=(2, 7))
     sweep = written.open()
     assert sweep.verdict == "PASS"
-    assert sweep.notes == ["users-0010-r1: 5 s are too short to be checked for a steady state"]
+    assert sweep.notes == ["users-0010-r1: 5 s is too short to be checked for a steady state"]
 
 
 def test_a_front_that_the_generator_has_lost_is_not_left_out_of_its_account(written: Any) -> None:

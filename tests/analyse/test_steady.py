@@ -233,7 +233,7 @@ def test_latency_that_ends_early_is_judged_as_far_as_it_goes() -> None:
 @pytest.mark.parametrize("n", range(8))
 def test_a_tiny_window_is_taken_as_it_is(n: int) -> None:
     part = find_steady(np.linspace(1, 100, n), np.linspace(0, 5, n))
-    assert part == SteadyPart(0, True, False, f"{n} s are too short to be checked for a steady state")
+    assert part == SteadyPart(0, True, False, f"{n} s is too short to be checked for a steady state")
 
 
 def test_the_unit_of_latency_changes_nothing() -> None:

@@ -84,6 +84,9 @@ def test_percentiles_show_the_measured_latencies_and_the_objectives(four_levels:
         assert line_through(axes, [0, 1], [limits[name]] * 2) is not None
         low, high = axes.get_ylim()
         assert low <= rows.p50_ms.min() and max(rows.p99_ms.max(), limits[name]) <= high
+        # The name of an objective covers no point.
+        [named] = [text for text in axes.texts if text.get_text().startswith("objective: ")]
+        assert named.get_zorder() < min(line.get_zorder() for line in axes.lines)
     assert "objective: p95 ≤ 300 ms" in texts(drawn)
 
 
@@ -144,7 +147,7 @@ def test_without_a_failed_request_the_error_chart_says_so_quietly(recorded: Call
     sweep = recorded(users=(20, 40), failure_rate=0.0)
     drawn = chart.errors(sweep)
     assert not panels(drawn)
-    assert f"all {number(int(sweep.totals.requests.sum()))} requests" in drawn.alt
+    assert f" {number(int(sweep.totals.requests.sum()))} " in drawn.alt
 
 
 def test_errors_count_every_failure(four_levels: Sweep) -> None:

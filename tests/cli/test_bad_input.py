@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
         (["--uesrs", "100"], "--uesrs"),
         (["--users"], "--users"),
         (["100"], "100"),
-        (["--objectives", "nope.toml"], "nope.toml"),
+        (["--objectives", "nope.toml"], "'nope.toml' does not exist: give the path of one with --objectives"),
     ],
 )
 def test_options(
@@ -172,8 +173,35 @@ def test_unknown_notebook_parameters(in_empty_folder: Path, capsys: pytest.Captu
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command([]) == 0
-    assert "Usage: perflab" in capsys.readouterr().out
+    outputs = []
+    for arguments in ([], ["--help"], ["-h"]):
+        assert run_command(arguments) == 0
+        outputs.append(capsys.readouterr().out)
+    assert len(set(outputs)) == 1
+    # No command's line is cut off in a terminal of 80 columns.
+    assert "Usage: perflab" in outputs[0]
+    assert "..." not in outputs[0].partition("Commands:")[2]
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--version"]) == 0
+    assert capsys.readouterr().out == f"perflab {version('perflab')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "helps"),
+    [
+        (["sweep", "--uesrs", "1"], "perflab sweep --help"),
+        (["baseline", "set"], "perflab baseline set --help"),
+        (["sweeep"], "perflab --help"),
+    ],
+)
+def test_wrong_usage_names_the_help_that_helps(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], helps: str
+) -> None:
+    err = refused(capsys, *arguments)
+    assert f"({helps} " in err
+    assert run_command(helps.split()[1:]) == 0
 
 
 def test_a_defect_of_perflab_is_not_a_verdict(

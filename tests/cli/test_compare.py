@@ -51,7 +51,7 @@ def test_a_slower_group_fails_and_is_named(recorded: Recorded, capsys: pytest.Ca
     assert "payments" in verdict
     assert "generation" not in verdict
     assert f"baseline {recorded.base}, candidate {recorded.slow}" in out
-    assert "in what they differ: label\n" in out
+    assert "they differ in: label\n" in out
     assert len([line for line in out.splitlines() if line.startswith("   100   all requests")]) == 1
 
 
@@ -177,6 +177,10 @@ def test_the_same_from_python(recorded: Recorded) -> None:
     by_sweep = perflab.compare(*sweeps, margin=0.05, alpha=0.01)
     assert document_of(by_id) == document_of(by_sweep)
     assert by_id.slower == ["payments"]
+    assert isinstance(by_id, perflab.SweepComparison)
+    # A REPL says which they are.
+    assert {recorded.base, recorded.slow} <= set(repr(by_id).strip("<>").split())
+    assert recorded.base in repr(by_id.baseline)
     assert not list(recorded.runs_dir.glob("*/against-*"))
 
 

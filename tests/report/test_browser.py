@@ -65,13 +65,19 @@ def test_the_verdict_is_seen_first(page: webdriver.Chrome) -> None:
     assert 0 <= box["y"] < page.execute_script("return innerHeight") - 100
 
 
-@pytest.mark.parametrize("width", [1280, 800])
-def test_the_page_does_not_scroll_sideways(page: webdriver.Chrome, width: int) -> None:
+@pytest.mark.parametrize("width", [1280, 800, 600])
+def test_the_page_does_not_scroll_sideways_and_cuts_nothing_off(page: webdriver.Chrome, width: int) -> None:
     page.set_window_size(width, 800)
     try:
         assert page.execute_script(
             "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
+        # A table that is wider scrolls by itself.
+        ends = page.execute_script(
+            "return [...document.querySelectorAll('.perflab .banner, .perflab .scroll, .perflab .note, img')]"
+            ".map(one => one.getBoundingClientRect().right)"
+        )
+        assert max(ends) <= page.execute_script("return document.documentElement.clientWidth")
     finally:
         page.set_window_size(1280, 800)
 

@@ -46,7 +46,7 @@ def test_each_verdict_has_its_mark(written: Written) -> None:
     success, p95, error = "shop success rate >= 90 %", "shop p95 <= 100 ms", "shop error rate <= 0 %"
     assert list(met) == ["measurement is valid", success, p95, error]
     assert all(met[name].is_passed for name in ("measurement is valid", success, p95))
-    assert met[p95].system_out == "5 ms (5 to 5, 300 requests, 300 effective, client clock)"
+    assert met[p95].system_out == "5 ms (5 to 5 ms, 300 requests, 300 effective, client clock)"
     kind, verdict, message = result(met[error])
     # A skipped case would leave CI green, while perflab exits with 4.
     assert (kind, verdict) == (Failure, "INCONCLUSIVE")

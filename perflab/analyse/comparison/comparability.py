@@ -52,7 +52,14 @@ class _Property:
 
 
 def _plan(*fields: str) -> Callable[[Sweep], Mapping[str, Any]]:
-    return lambda sweep: {field.removesuffix("_s"): getattr(sweep.manifest.plan, field) for field in fields}
+    def values(sweep: Sweep) -> Mapping[str, Any]:
+        found = {field: getattr(sweep.manifest.plan, field) for field in fields}
+        return {
+            field.removesuffix("_s"): f"{value:g} s" if field.endswith("_s") else value
+            for field, value in found.items()
+        }
+
+    return values
 
 
 def _environment(name: Literal["variables", "versions"]) -> Callable[[Sweep], Mapping[str, Any] | None]:

@@ -99,6 +99,9 @@ class SweepComparison:
         self.allow_different = tuple(allow_different)
         self._history = tuple(history)
 
+    def __repr__(self) -> str:
+        return f"<SweepComparison {self.candidate.id} against {self.baseline.id}>"
+
     @property
     def dir(self) -> ComparisonDir:
         """Where its files lie, whether there are any or not: in its A/B comparison's folder, or in the candidate's."""

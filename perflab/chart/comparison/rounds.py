@@ -9,7 +9,7 @@ from pandas import DataFrame
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.chart.comparison.axes import change, change_limits, change_y_axis, changes, percent
 from perflab.chart.comparison.panels import compared_colours, of_panel, small_multiples, telling
-from perflab.chart.style import Chart
+from perflab.chart.style import MUTED, Chart
 
 
 def round_by_round(comparison: SweepComparison, runs: DataFrame) -> Chart:
@@ -34,6 +34,11 @@ def round_by_round(comparison: SweepComparison, runs: DataFrame) -> Chart:
         ratios = changes(rounds["candidate"] / rounds["baseline"])
         found += [*ratios, change(cell["ratio"])]
         axes, colour = panel.axes, palette[panel.group]
+        if rounds.empty:
+            why = str(cell["words"]).removeprefix("not assessable: ")
+            axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", size=8, color=MUTED)
+            axes.set_xticks([])
+            continue
         axes.plot(rounds.index, ratios, "o", color=colour, markersize=4)
         if np.isfinite(cell["ratio"]):
             axes.axhline(change(cell["ratio"]), color=colour, linewidth=1.6)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN_WIDTH", "conclude", "print_calibration", "print_check", "print_list", "print_result"]
 
 
-def print_result(result: Result, *, as_json: bool) -> None:
-    """Print a result's tables, verdict and reasons; or its document as JSON."""
+def print_result(result: Result, *, as_json: bool, **options: bool) -> None:
+    """Print a result's tables, verdict and reasons, with the `options` of its kind; or its document as JSON."""
     from perflab.results import document_of, kind_of
 
     # All of it before any of it: a table that can't be read must not follow a verdict.
@@ -27,7 +27,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(document.to_json())
     else:
-        import_module(f"perflab.cli.output.{kind_of(result).name}").show(document, open_console())
+        import_module(f"perflab.cli.output.{kind_of(result).name}").show(document, open_console(), **options)
 
 
 def print_check(check: Check, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from perflab.cli.output.console import make_table, styled
 from perflab.results.comparison import ComparisonDocument, words
-from perflab.results.comparison.document import Figure
+from perflab.results.comparison.document import FailureRates, Figure, Ratio
 from perflab.vocabulary.verdict import Finding
 
 _COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
@@ -38,7 +38,7 @@ def show(document: ComparisonDocument, console: Console) -> None:
     differ = [row.what if row.kind == "listed" else f"{row.what} ({row.kind})" for row in document.comparability]
     lines = [
         sides,
-        *([f"in what they differ: {', '.join(differ)}"] if differ else []),
+        *([f"they differ in: {', '.join(differ)}"] if differ else []),
         *document.reasons,
         *(f"note: {note}" for note in document.notes),
     ]
@@ -48,8 +48,6 @@ def show(document: ComparisonDocument, console: Console) -> None:
 
 def _row(figure: Figure) -> list[str]:
     users, group, name, found, _ = figure
-    # Where nothing is known, the reason alone.
-    result = found.evidence if found.verdict is Finding.NOT_ASSESSABLE else found.verdict
     style = found.verdict.verdict.style if found.verdict.marked else "default"
     return [
         "all" if users is None else str(users),
@@ -58,5 +56,19 @@ def _row(figure: Figure) -> list[str]:
         *words.sides(found),
         words.change(found),
         words.bounds(found),
-        f"[{style}]{escape(result)}[/]",
+        f"[{style}]{escape(_result(found))}[/]",
     ]
+
+
+def _result(found: Ratio | FailureRates) -> str:
+    """Return what is known in a few words; where nothing is, the reason alone."""
+    match found.verdict:
+        case Finding.NOT_ASSESSABLE:
+            return found.evidence
+        case Finding.OPEN:
+            # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
+            several = found.p_regression is not None
+            return "open: may be worse than the margin" if several else "open: it takes several runs"
+        case Finding.NO_MORE:
+            return found.words
+    return found.verdict

@@ -100,7 +100,7 @@ def test_the_reasons_of_a_missed_objective_stand_in_the_banner(tmp_path: Path) -
 def test_without_objectives_the_verdict_says_what_was_judged(tmp_path: Path) -> None:
     load = Load(users=(20,), seconds=5, spawn_rate=50, failure_rate=0)
     sweep = Sweep.open(write_recorded_sweep(tmp_path, load, Objectives()))
-    assert "no objectives" in page(report.sweep.verdict(sweep)).text
+    assert "No objectives" in page(report.sweep.verdict(sweep)).text
     assert "No request failed" in page(report.sweep.failures(sweep)).text
 
 

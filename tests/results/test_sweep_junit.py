@@ -53,7 +53,7 @@ def test_each_verdict_has_its_mark(written: Written) -> None:
     assert message.startswith("shop error rate at 10 users: 0 % ")
     kind, verdict, message = result(missed[p95])
     assert (kind, verdict) == (Failure, "FAIL")
-    assert message.startswith("shop p95 at 20 users: 500 ms (500 to 500) is above the allowed 100 ms")
+    assert message.startswith("shop p95 at 20 users: 500 ms (500 to 500 ms) is above the allowed 100 ms")
     assert missed["measurement is valid"].is_passed
     assert {result(case)[:2] for case in invalid.values()} == {(Error, "INVALID")}
     assert result(invalid["measurement is valid"])[2] == "users-0030-r1: only 29 of 30 users were running"

@@ -95,7 +95,7 @@ def test_the_verdict_comes_first_then_every_objective_at_every_level(written: Wr
     assert "At least one objective is missed." in page.texts
     [reason] = [text for text in page.texts if "is above" in text]
     assert reason == (
-        "shop p95 at 20 users: 500 ms (500 to 500) is above the allowed 100 ms, 1 500 requests, 1 500 effective"
+        "shop p95 at 20 users: 500 ms (500 to 500 ms) is above the allowed 100 ms, 1 500 requests, 1 500 effective"
     )
     assert page.rows == [
         ["objective", "limit", "10 users / ✅ PASS", "20 users / ❌ FAIL"],

@@ -19,7 +19,7 @@ from typing import get_args
 
 from benchmarks.analysis_speed import machine
 from benchmarks.measurement_truth import Case, measure
-from perflab.calibrate import calibrate
+from perflab.calibration import calibrate
 from perflab.store.calibration import Ceiling, Client, calibration_file, read_calibration
 
 BELOW, BEYOND = 0.9, 1.6

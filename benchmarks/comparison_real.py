@@ -84,7 +84,7 @@ def record(case: Case, folder: Path) -> None:
         rounds=case.rounds,
         label=case.name,
     )
-    for number in range(len(list_abs(place)), case.comparisons):
+    for number in range(len(list_ab_comparisons(place)), case.comparisons):
         begun = time.monotonic()
 
         def go_on(ab: AbDir, rounds: int) -> bool:
@@ -111,7 +111,7 @@ def show(cases: Iterable[Case], folder: Path) -> None:
     """Print what the recorded cases tell."""
     print(f"{machine()}\n")
     for case in cases:
-        abs_ = list_abs(folder / case.name)
+        abs_ = list_ab_comparisons(folder / case.name)
         if not abs_:
             print(f"{case.name}: nothing recorded\n")
             continue
@@ -297,7 +297,7 @@ def show_found(abs_: list[AbDir], case: Case) -> None:
     print("  " + ", ".join(f"{verdict} at {look} ({' '.join(slower) or '-'})" for verdict, slower, look in found))
 
 
-def list_abs(folder: Path) -> list[AbDir]:
+def list_ab_comparisons(folder: Path) -> list[AbDir]:
     """Return the recorded comparisons of a case."""
     return [AbDir(path) for path in list_ab_folders(folder)]
 

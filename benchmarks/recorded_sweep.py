@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from perflab.analyse.summary import Floats
-from perflab.plan.amounts import parse_users
 from perflab.plan.objectives import Objectives, load_objectives
+from perflab.plan.parse import parse_users
 from perflab.plan.plan import SETTLE_S, Plan
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import (

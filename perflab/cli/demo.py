@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from perflab.cli import options
+from perflab.plan.options import with_defaults
+from perflab.plan.plan import OPTIONS
+
+DEFAULTS = {"users": (100, 200, 300), "duration": 15.0}
+DEMO = with_defaults({name: OPTIONS[name] for name in DEFAULTS}, DEFAULTS)
 
 
+@options.flags(DEMO.values())
 def demo(
-    users: options.Users = "100,200,300",
-    duration: options.Duration = "15s",
-    runs_dir: options.RunsDir = None,
-    no_report: options.NoReport = False,
-    json: options.AsJson = False,
+    *, runs_dir: options.RunsDir = None, no_report: options.NoReport = False, json: options.AsJson = False, **given: Any
 ) -> int:
     """Load a small server of known latency that comes with perflab, and write a report: about a minute and a half.
 
@@ -19,5 +23,5 @@ def demo(
     from perflab import workbench
     from perflab.cli.output import conclude
 
-    result = workbench.demo(users=users or (), duration=duration or 0, runs_dir=runs_dir, save=False)
+    result = workbench.demo(runs_dir=runs_dir, save=False, **options.or_defaults(given, DEFAULTS))
     return conclude(result, report=not no_report, as_json=json)

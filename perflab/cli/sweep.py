@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from perflab.cli import options
+from perflab.plan.plan import OPTIONS, PlanOptions
+
+# Words for Locust follow after --.
+SWEEP = {name: OPTIONS[name] for name in OPTIONS if name in PlanOptions.__annotations__ and name != "locust_options"}
 
 
+@options.flags(SWEEP.values())
 def sweep(
     context: typer.Context,
-    host: options.Host = None,
-    launch: options.Launch = None,
-    health: options.Health = None,
-    locustfile: options.Locustfile = None,
+    *,
     objectives: options.ObjectivesFile = None,
-    users: options.Users = None,
-    spawn_rate: options.SpawnRate = None,
-    duration: options.Duration = None,
-    repeats: options.Repeats = None,
-    seed: options.Seed = None,
-    processes: options.Processes = None,
-    expect_workers: options.ExpectWorkers = None,
-    master_bind: options.MasterBind = None,
-    label: options.Label = None,
     runs_dir: options.RunsDir = None,
     allow_host: options.AllowHost = None,
     no_report: options.NoReport = False,
     json: options.AsJson = False,
+    **given: Any,
 ) -> int:
     """Load the target at several user counts, judge the result, write a report.
 
@@ -36,23 +32,11 @@ def sweep(
     from perflab.cli.output import conclude
 
     result = workbench.sweep(
-        host=host,
-        launch=launch,
-        health=health,
-        locustfile=locustfile,
-        objectives=objectives,
-        users=users,
-        spawn_rate=spawn_rate,
-        duration=duration,
-        repeats=repeats,
-        seed=seed,
-        processes=processes,
         locust_options=context.obj,
-        expect_workers=expect_workers,
-        master_bind=master_bind,
-        label=label,
+        objectives=objectives,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
         save=False,
+        **given,
     )
     return conclude(result, report=not no_report, as_json=json)

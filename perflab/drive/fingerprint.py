@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -14,11 +15,10 @@ from typing import Any
 
 import psutil
 
-# What stands in the plan already, what only says where results go, and what may be a secret.
-_ELSEWHERE = re.compile(
-    r"HOST|LAUNCH|HEALTH|LOCUSTFILE|LOCUST_OPTIONS|USERS(?:_MIN|_MAX)?$|SPAWN_RATE|DURATION|REPEATS|SEED$|PROCESSES|EXPECT_WORKERS|MASTER_BIND|"
-    r"SETTLE|TIMEOUT|_DIR$|_ID$|PROMETHEUS|LABEL|LOG|PASSWORD|SECRET|TOKEN|KEY|URL|DSN|COOKIE|CREDENTIAL"
-)
+from perflab.plan.variables import KNOWN, PREFIX
+
+# Of a suite's own variables, what only says where something is, and what may be a secret.
+_NO_LOAD = re.compile(r"HOST|URL|DSN|_DIR$|_ID$|LOG|PASSWORD|SECRET|TOKEN|KEY|COOKIE|CREDENTIAL")
 _NUMBER = re.compile(r"[\d.,:+-]{1,40}")
 
 PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pandas", "scipy")
@@ -26,13 +26,11 @@ PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pand
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that make and judge the figures."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def machine() -> dict[str, Any]:
@@ -47,14 +45,14 @@ def machine() -> dict[str, Any]:
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that shape the load, other than those that are options of a plan.
+    """Return the variables of the suite's own that shape the load; perflab's are in the plan, or shape none.
 
-    What may be a secret is left out by its name; of other texts than numbers nothing but a digest is told.
+    What may be a secret is left out by its name; of other texts than numbers only a digest is recorded.
     """
     return {
         name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(os.fsencode(value)).hexdigest()[:8]}"
         for name, value in sorted(environment.items())
-        if name.startswith("LOAD_TEST_") and not _ELSEWHERE.search(name)
+        if name.startswith(PREFIX) and name not in KNOWN and not _NO_LOAD.search(name)
     }
 
 

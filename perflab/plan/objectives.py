@@ -139,9 +139,9 @@ DEFAULT = Objectives(
 """Where nobody states objectives: a target that only fails must not pass. An empty objectives file switches it off."""
 
 
-def choose_objectives(file: Path | None, locustfile: Path, environment: Mapping[str, str]) -> Objectives:
+def choose_objectives(file: str | Path | None, locustfile: Path, environment: Mapping[str, str]) -> Objectives:
     """Return the objectives of `file`, of the one beside `locustfile`, or the default ones; raises UsageError."""
-    path = file or find_objectives(locustfile)
+    path = Path(str(file)) if file else find_objectives(locustfile)
     return DEFAULT if path is None else load_objectives(path, environment)
 
 

@@ -24,7 +24,7 @@ class Machine(Record):
 
 
 class Step(Record):
-    """A step of a ramp; see `perflab.calibrate.steps.measure_steps`. None where percentiles can't be compared."""
+    """A step of a ramp; see `perflab.calibration.steps.measure_steps`. None where percentiles can't be compared."""
 
     second: Count
     users: Amount

@@ -1,25 +1,26 @@
 """The workbench from Python: run sweeps, open, list and compare them, gate them."""
 
 from perflab.workbench.ab import ab
-from perflab.workbench.comparing import compare, compare_ab, list_abs, parse_share
+from perflab.workbench.comparing import compare, compare_ab, list_ab_comparisons
 from perflab.workbench.gating import Check, check, open_baseline, set_baseline
 from perflab.workbench.saving import save
-from perflab.workbench.starting import demo, init
+from perflab.workbench.starting import Written, calibrate, demo, init
 from perflab.workbench.sweeps import list_sweeps, open_sweep, runs_folder, sweep
 
 __all__ = [
     "Check",
+    "Written",
     "ab",
+    "calibrate",
     "check",
     "compare",
     "compare_ab",
     "demo",
     "init",
-    "list_abs",
+    "list_ab_comparisons",
     "list_sweeps",
     "open_baseline",
     "open_sweep",
-    "parse_share",
     "runs_folder",
     "save",
     "set_baseline",

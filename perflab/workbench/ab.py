@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from perflab.analyse.comparison.comparability import MAX_LEFT_OUT
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
-from perflab.plan.ab import ALPHA, MARGIN, AbPlan, check_again, make_ab_plan
+from perflab.plan.ab import AB_OPTIONS, AbOptions, AbPlan, check_again, make_ab_plan
 from perflab.plan.hosts import allowing
 from perflab.plan.objectives import choose_objectives
-from perflab.plan.plan import UsersLike
+from perflab.plan.options import named
+from perflab.plan.parse import parse_names
 from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
 from perflab.store.ab import AbDir, AbManifest, find_ab
@@ -21,8 +23,8 @@ from perflab.store.manifest import read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
-from perflab.workbench import given, saving
-from perflab.workbench.comparing import compare_ab, compare_rounds, parse_share
+from perflab.workbench import saving
+from perflab.workbench.comparing import compare_ab, compare_rounds
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
 
 # Rounds may be spoilt by something that passes. More than these, and more than a comparison may do without, say that
@@ -30,41 +32,28 @@ from perflab.workbench.sweeps import runs_folder, warn_of_environment
 MOST_SPOILT = 2
 
 
+@named(AB_OPTIONS, AbOptions)
 def ab(
     baseline: str | None = None,
     candidate: str | None = None,
     *,
-    launch: str | None = None,
-    health: str | None = None,
-    locustfile: str | Path | None = None,
     objectives: str | Path | None = None,
-    design: str = "duet",
-    users: UsersLike | None = None,
-    spawn_rate: float | str | None = None,
-    duration: float | str | None = None,
-    rounds: int | None = None,
-    margin: float | str | None = None,
-    alpha: float | str | None = None,
-    seed: int | str | None = None,
-    processes: int | str | None = None,
-    locust_options: str | Sequence[str] | None = None,
-    restart: bool = True,
-    label: str | None = None,
-    runs_dir: str | Path | None = None,
-    allow_hosts: Iterable[str] = (),
     resume: str | None = None,
+    runs_dir: str | Path | None = None,
+    allow_hosts: str | Iterable[str] = (),
     progress: Style = "auto",
     save: bool = True,
     report: bool = True,
+    **options: Unpack[AbOptions],
 ) -> SweepComparison:
     """Load two targets against each other, round by round, until it is known whether the candidate is slower.
 
-    Each is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); with `launch`, the command,
-    they are git refs. A *duet* loads both at the same moment, half of the users each; *interleaved* loads one after the
-    other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more rounds are made once there is a
-    verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison, to go on with.
-    The results are saved as ``perflab ab`` does; `save` and `report` are as in `sweep`. Raises UsageError, TargetError
-    and LocustfileError before anything is written.
+    `baseline` and `candidate` are each a URL, or a command that perflab starts (``{port}`` in it becomes a free port);
+    with `launch`, the command, they are git refs. A *duet* loads both at the same moment, half of the users each;
+    *interleaved* loads one after the other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more
+    rounds are made once there is a verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison,
+    to go on with. `objectives`, `runs_dir`, `allow_hosts`, `progress`, `save` and `report` are as in `sweep`. Raises
+    UsageError, TargetError and LocustfileError before anything is written.
 
         perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
         perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)
@@ -72,39 +61,23 @@ def ab(
     from perflab.drive.rounds import run_ab
 
     root = project_root()
-    environment = allowing(load_environment(root), given.names(allow_hosts))
+    environment = allowing(load_environment(root), parse_names(allow_hosts))
     folder = runs_folder(runs_dir)
     resumed = None
     if resume is not None:
         if baseline is not None or candidate is not None:
-            raise UsageError(f"--resume {resume} goes on with its own two targets: leave the others out")
+            raise UsageError(
+                f"--resume {resume} goes on with its own two targets: leave the others out",
+                option="--resume",
+                value=resume,
+            )
         resumed = find_ab(folder, str(resume))
         plan = check_again(_resumable(resumed), environment=environment, root=root)
     elif baseline is None or candidate is None:
         raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
     else:
-        plan = make_ab_plan(
-            str(baseline),
-            str(candidate),
-            environment=environment,
-            root=root,
-            launch=given.text(launch),
-            health=given.text(health),
-            locustfile=given.path(locustfile),
-            design=design,
-            users=users,
-            spawn_rate=spawn_rate,
-            duration=duration,
-            rounds=rounds,
-            margin=MARGIN if margin is None else parse_share(margin, "--margin"),
-            alpha=ALPHA if alpha is None else parse_share(alpha, "--alpha"),
-            seed=seed,
-            processes=processes,
-            locust_options=locust_options,
-            restart=restart,
-            label=given.text(label),
-        )
-    limits = choose_objectives(given.path(objectives), plan.plan.locustfile, environment)
+        plan = make_ab_plan(str(baseline), str(candidate), environment=environment, root=root, **options)
+    limits = choose_objectives(objectives, plan.plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan.plan, limits)
     judge = _Judge(plan, tell=progress != "none")

@@ -12,11 +12,11 @@ from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
+from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
 from perflab.store.ab import AbDir, AbManifest, common_ab, find_ab
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import read_manifest
-from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare(
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
     that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
     default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``.
+    sweeps although it matters, such as ``machine``. `runs_dir` is as in `open_sweep`.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
@@ -46,7 +46,7 @@ def compare(
         comparison.verdict, comparison.headline, comparison.slower
         comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
     """
-    folder, waived = runs_folder(runs_dir), given.names(allow_different)
+    folder, waived = runs_folder(runs_dir), parse_names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
         place = find_ab(folder, str(baseline))
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
@@ -70,10 +70,13 @@ def compare(
     )
 
 
-def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return one row per A/B comparison in `runs_dir`, oldest first.
 
-    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    Its columns are id, created, design, rounds, baseline, candidate, status and verdict; `rounds` counts those of the
+    last look. One whose manifest can't be read is listed with the status ``damaged``. `runs_dir` is as in `open_sweep`.
+
+        perflab.list_ab_comparisons().tail(1)
     """
     import pandas as pd
 
@@ -94,19 +97,6 @@ def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
         rows.append(row)
     columns = ["id", "created", "design", "rounds", "baseline", "candidate", "status", "verdict"]
     return pd.DataFrame(rows, columns=columns).astype({"rounds": "Int64"})
-
-
-def parse_share(value: float | str, option: str) -> float:
-    """Return a fraction from 0.05, ``"0.05"`` or ``"5%"``; raises UsageError with the option's name."""
-    text = str(value).strip()
-    number, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
-    try:
-        share = float(number) / percent
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"{option}: {text!r} is not a share from 0 to 100 %; write for example 5% or 0.05")
-    return share
 
 
 def _means_ab(folder: Path, result_id: str) -> bool:

@@ -26,7 +26,7 @@ class Check:
 
     @property
     def verdict(self) -> Verdict:
-        """The one that outranks the other verdicts."""
+        """The worse one of both verdicts."""
         return Verdict.worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
 
     @property
@@ -52,12 +52,11 @@ def check(
 ) -> Check:
     """Judge a recorded sweep against its objectives, and against the stored `baseline` or the sweep `against`.
 
-    ``latest`` is the newest sweep, even one that was cut short: a gate must not pass on an older one. As `against` it
-    is the latest complete one.
+    `sweep_id` is an id, a unique beginning of one, or ``latest``, the newest sweep, even one that was cut short: a gate
+    must not pass on an older one. As `against` ``latest`` is the latest complete one. `runs_dir`, `margin`, `alpha` and
+    `allow_different` are as in `compare`. Raises UsageError and StoreError.
 
-    `margin`, `alpha` and `allow_different` are as in `compare`. Raises UsageError and StoreError.
-
-        check("latest", baseline=True).verdict
+        perflab.check("latest", baseline=True).verdict
     """
     sweep = open_sweep(sweep_id, runs_dir)
     if against is None and not baseline:
@@ -75,9 +74,12 @@ def check(
 
 
 def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
-    """Make a sweep the one that others are held against; ``latest`` is the latest complete one.
+    """Make a sweep the one that `check` holds others against, and return it.
 
-    Raises StoreError for a sweep that was not run to its end, or whose measurements can't be trusted.
+    `sweep_id` is an id, a unique beginning of one, or ``latest``, the latest complete one; `runs_dir` is as in
+    `open_sweep`. Raises StoreError for a sweep that was not run to its end, or whose measurements can't be trusted.
+
+        perflab.set_baseline("latest")
     """
     sweep = open_sweep(sweep_id, runs_dir, complete=True)
     other = "choose another sweep (perflab list shows all)"
@@ -92,7 +94,10 @@ def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
 
 
 def open_baseline(runs_dir: str | Path | None = None) -> Sweep:
-    """Open the stored baseline; raises StoreError if there is none, or its sweep has gone."""
+    """Open the baseline that is stored in `runs_dir`; raises StoreError if there is none, or its sweep has gone.
+
+    perflab.compare(perflab.open_baseline(), "latest").headline
+    """
     folder = runs_folder(runs_dir)
     stored = read_baseline(folder)
     try:

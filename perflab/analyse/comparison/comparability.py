@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 from perflab.analyse.comparison.side import NOT_COMPARED, Side, common_cells
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.plan.options import Option
+from perflab.plan.plan import OPTIONS
 from perflab.vocabulary.text import listing
 
 Kind: TypeAlias = Literal["matters", "waived", "the change", "listed"]
@@ -51,13 +53,10 @@ class _Property:
         return Difference(self.name, _text(before, differ), _text(after, differ), self.kind)
 
 
-def _plan(*fields: str) -> Callable[[Sweep], Mapping[str, Any]]:
+def _plan(option: Option) -> Callable[[Sweep], Mapping[str, Any]]:
     def values(sweep: Sweep) -> Mapping[str, Any]:
-        found = {field: getattr(sweep.manifest.plan, field) for field in fields}
-        return {
-            field.removesuffix("_s"): f"{value:g} s" if field.endswith("_s") else value
-            for field, value in found.items()
-        }
+        value = getattr(sweep.manifest.plan, option.field)
+        return {option.name: f"{value:g} s" if option.field.endswith("_s") else value}
 
     return values
 
@@ -111,20 +110,15 @@ def _managed(sweep: Sweep) -> Mapping[str, Any]:
 _PROPERTIES = (
     _Property("locustfile", "matters", _suite("locustfile")),
     _Property("mix", "matters", _suite("users")),
-    _Property("options", "matters", _plan("locust_options")),
-    _Property("duration", "matters", _plan("duration_s")),
-    _Property("settle", "matters", _plan("settle_s")),
-    _Property("seed", "matters", _plan("seed")),
+    *(
+        _Property(option.flag.removeprefix("--"), option.differs, _plan(option))
+        for option in OPTIONS.values()
+        if option.differs is not None
+    ),
     _Property("variables", "matters", _environment("variables")),
     _Property("machine", "matters", _machine),
     _Property("target", "matters", _managed),
-    _Property("host", "the change", _plan("host")),
-    _Property("launch", "the change", _plan("launch")),
     _Property("commit", "the change", _commit),
-    _Property("label", "listed", _plan("label")),
-    _Property("users", "listed", _plan("users")),
-    _Property("spawn rate", "listed", _plan("spawn_rate")),
-    _Property("processes", "listed", _plan("processes", "expect_workers")),
     _Property("objectives", "listed", _objectives),
     _Property("system", "listed", _system),
     _Property("versions", "listed", _environment("versions")),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, field_serializer
+from pydantic import Field, create_model, field_serializer
 
+from perflab.plan import plan
+from perflab.plan.options import Option
 from perflab.results.document import (
     Bounded,
     Clock,
@@ -57,24 +59,24 @@ class Timestamps(Part):
     runs: dict[str, RunTimes] = Field(description="Start and end of each run, by its folder's name.")
 
 
-class Plan(Part):
-    """What was to be run."""
+def _described(option: Option) -> str:
+    return f"{option.help} In seconds." if option.field.endswith("_s") else option.help
 
-    host: str | None = Field(description="The URL that was given; null for a launched target.")
-    launch: str | None = Field(description="The command that started the target, without secrets; null for none.")
-    health: str = Field(description="Path that tells when a launched target is ready.")
-    locust_options: str = Field(
-        description="What Locust got besides, as on a command line and without secrets: tags, user classes, options of "
-        "the locustfile; empty for none."
+
+if TYPE_CHECKING:
+    from perflab.plan.plan import Plan as Plan
+else:
+    # What a plan's other options are for is said in the metadata, or nobody's business.
+    Plan = create_model(
+        "Plan",
+        __base__=Part,
+        __doc__="What was to be run.",
+        **{
+            option.field: (plan.Plan.model_fields[option.field].annotation, Field(description=_described(option)))
+            for option in plan.OPTIONS.values()
+            if option.field not in ("locustfile", "seed", "label", "master_bind")
+        },
     )
-    users: list[int] = Field(description="User counts in the order of their runs.")
-    spawn_rate: float = Field(description="Users started per second.")
-    settle_s: float = Field(description="Seconds between the last user's start and the steady window.")
-    duration_s: float = Field(description="Length of the steady window in seconds.")
-    repeats: int = Field(description="Runs at each user count.")
-    processes: int = Field(description="Locust processes that share the users.")
-    expect_workers: int = Field(description="Workers that were started by hand; 0 for none.")
-    timeout_s: float = Field(description="Seconds that requests in flight get to come back at the end.")
 
 
 class Figures(Part):

@@ -48,7 +48,7 @@ def changed_suite(**changes: Any) -> Callable[[RunManifest], dict[str, Any]]:
         ("duration", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"duration_s": 30.0}))),
         ("settle", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"settle_s": 1.0}))),
         (
-            "options",
+            "locust-options",
             lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"locust_options": "-T a"})),
         ),
         ("seed", lambda sweep: rewrite(sweep, plan=sweep.manifest.plan.model_copy(update={"seed": 9}))),

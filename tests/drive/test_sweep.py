@@ -53,6 +53,11 @@ def test_every_request_that_locust_finished_is_in_the_file(recorded: tuple[Sweep
     assert evidence.requests_recorded == evidence.requests_finished == truth["locust_count"]
 
 
+def test_a_sweep_from_python_leaves_the_files_of_the_command(recorded: tuple[Sweep, dict[str, int]]) -> None:
+    left = {path.name for path in recorded[0].dir.path.iterdir() if path.is_file()}
+    assert left >= {"sweep.json", "load_test.log", "metrics.json", "junit.xml", "summary.md"}
+
+
 def test_percentiles_agree_with_the_exact_ones(recorded: tuple[Sweep, dict[str, list[dict[str, float]]]]) -> None:
     sweep, truth = recorded
     manifest = sweep.run_manifests[0]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
-from perflab.results import document_of
-from perflab.results.comparison.document import CheckDocument
 from perflab.store.baseline import read_baseline, write_baseline
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
 from perflab.workbench.sweeps import open_sweep, runs_folder
+
+if TYPE_CHECKING:
+    from perflab.results.comparison.document import CheckDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Check:
     @property
     def document(self) -> CheckDocument:
         """The result for programs, with the documents of both parts."""
+        from perflab.results import document_of
+        from perflab.results.comparison.document import CheckDocument
+
         return CheckDocument(
             verdict=self.verdict,
             exit_code=self.verdict.exit_code,

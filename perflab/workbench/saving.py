@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perflab.errors import PerflabError
-from perflab.results import Result
-from perflab.results import save as save_results
 from perflab.vocabulary.text import say
+
+if TYPE_CHECKING:
+    from perflab.results import Result
 
 
 def save(result: Result, *, report: bool = True) -> Path | None:
@@ -21,6 +23,8 @@ def save(result: Result, *, report: bool = True) -> Path | None:
 
         perflab.save(perflab.compare("20261122T103000Z-before", "latest"), report=False)
     """
+    from perflab.results import save as save_results
+
     save_results(result, report=report)
     if not report:
         return None

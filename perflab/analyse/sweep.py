@@ -218,7 +218,7 @@ class Sweep:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """Why the sweep does not pass, one line each, the gravest first; none for PASS."""
+        """Why the sweep does not pass, one line each, the worst first; none for PASS."""
         return self._verdicts.reasons
 
     @cached_property

@@ -106,7 +106,7 @@ class Verdicts:
 
     @property
     def reasons(self) -> list[str]:
-        """Why the sweep does not pass, one line each, the gravest first."""
+        """Why the sweep does not pass, one line each, the worst first."""
         return [
             *(line for lines in self.distrust.values() for line in lines),
             *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),

@@ -59,12 +59,14 @@ def changes(comparison: SweepComparison) -> Html:
     note = (
         f"Figures are geometric means over runs, of the steady window; latency of successful requests by "
         f"{_clock(document)}. Bounds: one-sided 95 % each, of the row by itself; of failures, of the difference "
-        f"of the shares. Whether a row counts as slower stands in its words."
+        f"of the shares. The words tell whether a row counts as slower."
     )
     if document.verdict == Verdict.INVALID:
         note = f"The comparison is INVALID: these figures must not be used. {note}"
     rows = list(document.figures())
-    lines = [f"{group or 'all requests'} {name}{_at(users)}: {found.sentence}" for users, group, name, found, _ in rows]
+    lines = [
+        f"{group or 'all requests'} {name}{_at(users)}: {effect.sentence}" for users, group, name, effect, _ in rows
+    ]
     colours = compared_colours(comparison)
     values = {"document": document, "rows": rows, "note": note, "words": words, "colours": colours}
     return html("comparison/changes", "\n".join(lines), values)
@@ -73,7 +75,7 @@ def changes(comparison: SweepComparison) -> Html:
 def spread(comparison: SweepComparison) -> Html | None:
     """Where single runs lie among earlier ones of the same configuration; None without ten or more of them."""
     figures = document_of(comparison).figures()
-    rows = [row for row in figures if isinstance(row.found, Latency) and row.found.spread is not None]
+    rows = [row for row in figures if isinstance(row.effect, Latency) and row.effect.spread is not None]
     return html("comparison/spread", comparison.spread.to_string(index=False), {"rows": rows}) if rows else None
 
 
@@ -142,9 +144,9 @@ def _range(counts: list[int]) -> str:
 def _clock(document: ComparisonDocument) -> str:
     """Return whose time latencies are."""
     clocks = [
-        (f"{row.group} at {row.users} users", row.found.clock)
+        (f"{row.group} at {row.users} users", row.effect.clock)
         for row in document.figures()
-        if isinstance(row.found, Latency) and row.found.clock
+        if isinstance(row.effect, Latency) and row.effect.clock
     ]
     where = [cell for cell, clock in clocks if clock == "client"]
     if len(where) == len(clocks):

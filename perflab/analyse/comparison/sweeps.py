@@ -125,7 +125,7 @@ class SweepComparison:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """Why the comparison does not pass, one line each, the gravest first; none for PASS."""
+        """Why the comparison does not pass, one line each, the worst first; none for PASS."""
         return self._conclusion.reasons
 
     @property

@@ -47,28 +47,28 @@ def show(document: ComparisonDocument, console: Console) -> None:
 
 
 def _row(figure: Figure) -> list[str]:
-    users, group, name, found, _ = figure
-    style = found.verdict.verdict.style if found.verdict.marked else "default"
+    users, group, name, effect, _ = figure
+    style = effect.verdict.verdict.style if effect.verdict.marked else "default"
     return [
         "all" if users is None else str(users),
         escape(group or "all requests"),
         name,
-        *words.sides(found),
-        words.change(found),
-        words.bounds(found),
-        f"[{style}]{escape(_result(found))}[/]",
+        *words.sides(effect),
+        words.change(effect),
+        words.bounds(effect),
+        f"[{style}]{escape(_result(effect))}[/]",
     ]
 
 
-def _result(found: Ratio | FailureRates) -> str:
+def _result(effect: Ratio | FailureRates) -> str:
     """Return what is known in a few words; where nothing is, the reason alone."""
-    match found.verdict:
+    match effect.verdict:
         case Finding.NOT_ASSESSABLE:
-            return found.evidence
+            return effect.evidence
         case Finding.OPEN:
             # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
-            several = found.p_regression is not None
+            several = effect.p_regression is not None
             return "open: may be worse than the margin" if several else "open: it takes several runs"
         case Finding.NO_MORE:
-            return found.words
-    return found.verdict
+            return effect.words
+    return effect.verdict

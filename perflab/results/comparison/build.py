@@ -14,7 +14,7 @@ from perflab.results.sweep.build import Row, git_commit, rows_of, target
 from perflab.store.layout import SIDES
 from perflab.vocabulary.metric import metric_of
 
-_FOUND = tuple(doc.Found.model_fields)
+_EFFECT = tuple(doc.Effect.model_fields)
 _RATIO = tuple(doc.Ratio.model_fields)
 
 
@@ -133,7 +133,7 @@ def _failures(row: Row) -> doc.FailureRates:
     sides = {
         side: doc.Failed(**{name: row[f"{side}_{name}"] for name in ("requests", "failed", "rate")}) for side in SIDES
     }
-    return doc.FailureRates(**_only(row, (*_FOUND, "low", "high", "p_regression", "p_adjusted")), **sides)
+    return doc.FailureRates(**_only(row, (*_EFFECT, "low", "high", "p_regression", "p_adjusted")), **sides)
 
 
 def _only(row: Row, names: Iterable[str]) -> Row:

@@ -72,7 +72,7 @@ class Difference(Part):
     )
 
 
-class Found(Part):
+class Effect(Part):
     """What is known of a figure."""
 
     verdict: Finding = Field(
@@ -88,7 +88,7 @@ class Found(Part):
         return f"{self.words}: {self.evidence}"
 
 
-class Ratio(Found):
+class Ratio(Effect):
     """A ratio, candidate to baseline, with what is known of it."""
 
     ratio: RatioFigure = Field(description="Candidate to baseline, of geometric means over runs; null if unknown.")
@@ -146,7 +146,7 @@ class Failed(Part):
     rate: Share = Field(description="Failed share, 0 to 1; null without requests.")
 
 
-class FailureRates(Found):
+class FailureRates(Effect):
     """Failed requests of both sides."""
 
     baseline: Failed = Field(description="Those of the baseline.")
@@ -192,7 +192,7 @@ class Figure(NamedTuple):
     """None: of all requests together."""
     name: str
     """latency, a percentile, throughput, failed requests."""
-    found: Ratio | FailureRates
+    effect: Ratio | FailureRates
     decides: bool
 
 

@@ -40,12 +40,12 @@ def _verdict(document: ComparisonDocument) -> TestCase:
 def _case(document: ComparisonDocument, figure: Figure) -> TestCase:
     whole = " as a whole" if figure.users is None else ""
     name = f"{figure.group or 'all requests'}{whole}: {figure.name}"
-    found = figure.found
+    effect = figure.effect
     if document.verdict == Verdict.INVALID:
-        return junit.case(name, Verdict.INVALID, ["the two can't be compared", found.sentence])
-    if found.verdict is Finding.NOT_ASSESSABLE:
-        return junit.skipped(name, found.sentence)
-    if found.verdict.worse:
-        return junit.case(name, Verdict.FAIL, [found.sentence], kind=Change.REGRESSION)
-    is_open = figure.decides and found.verdict is Finding.OPEN
-    return junit.case(name, Verdict.INCONCLUSIVE if is_open else Verdict.PASS, [found.sentence])
+        return junit.case(name, Verdict.INVALID, ["the two can't be compared", effect.sentence])
+    if effect.verdict is Finding.NOT_ASSESSABLE:
+        return junit.skipped(name, effect.sentence)
+    if effect.verdict.worse:
+        return junit.case(name, Verdict.FAIL, [effect.sentence], kind=Change.REGRESSION)
+    is_open = figure.decides and effect.verdict is Finding.OPEN
+    return junit.case(name, Verdict.INCONCLUSIVE if is_open else Verdict.PASS, [effect.sentence])

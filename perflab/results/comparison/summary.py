@@ -40,28 +40,28 @@ def _not_fine(document: ComparisonDocument) -> str:
         figure
         for figure in document.figures()
         if figure.users is not None
-        and (figure.found.verdict.worse or (figure.decides and figure.found.verdict is Finding.OPEN))
+        and (figure.effect.verdict.worse or (figure.decides and figure.effect.verdict is Finding.OPEN))
     ]
     if not figures:
         return ""
-    figures.sort(key=lambda figure: not figure.found.verdict.worse)
+    figures.sort(key=lambda figure: not figure.effect.verdict.worse)
     rows = []
-    for users, group, name, found, _ in figures[:MAX_ROWS]:
-        change = f"{' → '.join(words.sides(found))}, {words.change(found)} ({words.bounds(found)})"
-        rows.append([f"{users}", text(f"{group or 'all requests'}: {name}"), text(change), text(words.result(found))])
+    for users, group, name, effect, _ in figures[:MAX_ROWS]:
+        change = f"{' → '.join(words.sides(effect))}, {words.change(effect)} ({words.bounds(effect)})"
+        rows.append([f"{users}", text(f"{group or 'all requests'}: {name}"), text(change), text(words.result(effect))])
     hidden = len(figures) - MAX_ROWS
     more = f"\n\nand {hidden} more" if hidden > 0 else ""
     return table(["users", "figure", "baseline → candidate", "in words"], rows) + more
 
 
-def _ratio(found: Ratio | None) -> str:
-    if found is None:
+def _ratio(effect: Ratio | None) -> str:
+    if effect is None:
         return ""
-    return f"{found.verdict.verdict.emoji} **{words.change(found)}** ({words.bounds(found)})"
+    return f"{effect.verdict.verdict.emoji} **{words.change(effect)}** ({words.bounds(effect)})"
 
 
-def _rates(found: FailureRates | None) -> str:
-    return "" if found is None else f"{found.verdict.verdict.emoji} {' → '.join(words.sides(found))}"
+def _rates(effect: FailureRates | None) -> str:
+    return "" if effect is None else f"{effect.verdict.verdict.emoji} {' → '.join(words.sides(effect))}"
 
 
 def _how_to_read(document: ComparisonDocument) -> str:

@@ -22,32 +22,32 @@ IMPORTANCE = {
 }
 
 
-def result(found: Ratio | FailureRates) -> str:
+def result(effect: Ratio | FailureRates) -> str:
     """Return what is known without its figures, or why nothing is."""
-    return found.sentence if found.verdict is Finding.NOT_ASSESSABLE else found.words
+    return effect.sentence if effect.verdict is Finding.NOT_ASSESSABLE else effect.words
 
 
-def sides(found: Ratio | FailureRates) -> tuple[str, str]:
+def sides(effect: Ratio | FailureRates) -> tuple[str, str]:
     """Return what a figure was and is; nothing of one over several user counts."""
-    if isinstance(found, FailureRates):
-        return share(found.baseline.rate), share(found.candidate.rate)
-    if isinstance(found, Latency | Throughput):
+    if isinstance(effect, FailureRates):
+        return share(effect.baseline.rate), share(effect.candidate.rate)
+    if isinstance(effect, Latency | Throughput):
         before, after = (
-            NOTHING if value is None else f"{significant(value)} {found.UNIT}"
-            for value in (found.baseline, found.candidate)
+            NOTHING if value is None else f"{significant(value)} {effect.UNIT}"
+            for value in (effect.baseline, effect.candidate)
         )
         return before, after
     return "", ""
 
 
-def change(found: Ratio | FailureRates) -> str:
+def change(effect: Ratio | FailureRates) -> str:
     """Return a change in per cent, such as +4.1 %, or of rates in percentage points."""
-    if found.verdict is Finding.NOT_ASSESSABLE:
+    if effect.verdict is Finding.NOT_ASSESSABLE:
         return ""
-    if isinstance(found, FailureRates):
-        before, after = found.baseline.rate, found.candidate.rate
+    if isinstance(effect, FailureRates):
+        before, after = effect.baseline.rate, effect.candidate.rate
         return NOTHING if before is None or after is None else f"{_signed(100 * (after - before), 2)} pp"
-    return ratio(found.ratio)
+    return ratio(effect.ratio)
 
 
 def ratio(value: float | None) -> str:
@@ -55,14 +55,14 @@ def ratio(value: float | None) -> str:
     return f"{_signed(100 * (value - 1), 1)} %" if value and math.isfinite(value) else NOTHING
 
 
-def bounds(found: Ratio | FailureRates) -> str:
+def bounds(effect: Ratio | FailureRates) -> str:
     """Return the bounds of a change."""
-    if found.verdict is Finding.NOT_ASSESSABLE:
+    if effect.verdict is Finding.NOT_ASSESSABLE:
         return ""
-    if isinstance(found, FailureRates):
-        ends, unit = [_end(value, 0, 2) for value in (found.low, found.high)], "pp"
+    if isinstance(effect, FailureRates):
+        ends, unit = [_end(value, 0, 2) for value in (effect.low, effect.high)], "pp"
     else:
-        ends, unit = [_end(value, 1, 1) for value in (found.low, found.high)], "%"
+        ends, unit = [_end(value, 1, 1) for value in (effect.low, effect.high)], "%"
     low, high = ends
     if low and high:
         return f"{low} to {high} {unit}"

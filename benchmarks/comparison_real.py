@@ -1,7 +1,7 @@
 """How often a comparison is right on real runs: the reference Platform API against itself, and against a slower one.
 
     python -m benchmarks.comparison_real record FOLDER [--only CASE]    hours; what is there already is not made again
-    python -m benchmarks.comparison_real show FOLDER [--only CASE]      the tables of docs/statistics.md
+    python -m benchmarks.comparison_real show FOLDER [--only CASE]      the tables of docs/explanation/statistics.md
 
 Every case is recorded by what `perflab ab` and `perflab sweep` are made of. A slow-down is put in by the API itself, as
 a factor on the time that it takes for a request of the group; what the network and its HTTP server take comes on top,

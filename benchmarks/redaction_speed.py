@@ -85,6 +85,7 @@ HOSTILE = (
         'a="',
     ),
     *('authorization: a="', "cookie: a='b'", "digest a=", "password ", "://a:b", "://a:b/", "://a:1", "',", "by '"),
+    *("-u=", "-u,", "-ua,", "--user=", "--user=a,", "token=[", "cookie: [a", "token%3d", "%3d"),
     *("eyJa ", "eyJa.", "eyJ-", "-eyJ", "eyJa.a ", "acpst", "pas", "Pass-", "api-", "private-", "a-", "é-"),
 )
 

@@ -122,6 +122,11 @@ class Sweep:
         """Failed requests: run, users, repeat, the columns of failures.csv, steady."""
         return self._joined("failures.csv", FAILURES)
 
+    @property
+    def failures_by_outcome(self) -> pd.DataFrame:
+        """Failed requests of whole runs: users, outcome, count."""
+        return self.failures.groupby(["users", "outcome"], observed=True)["count"].sum().reset_index()
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """A row a run.

@@ -14,14 +14,14 @@ from perflab.store.calibration import Calibration, Ceiling, Step
 
 _COLOURS = {"HttpUser": OKABE_ITO[0], "FastHttpUser": OKABE_ITO[1]}
 # What lies beyond is drawn at the edge: how far a broken measurement is off says nothing.
-_LEAST_OFFERED, _MOST_ERROR = 80.0, 3.0
+_MIN_OFFERED, _MAX_ERROR = 80.0, 3.0
 # Steps beyond the ceiling that are shown: enough to see it break. Further on the load falls back.
 _BEYOND = 2
 
 
 @styled
 def calibration(found: Calibration) -> Chart:
-    """Offered share of the intended load and error of p95 against requests/s, a column a client and process count."""
+    """Offered share of the intended load and error of p95 against requests/s, a column per client and processes."""
     machine, ceilings = found.machine, found.ceilings
     chart, panels = canvas(
         "How much load this machine can offer",
@@ -39,10 +39,10 @@ def calibration(found: Calibration) -> Chart:
     least = 100 * (1 - MOST_SHORTFALL)
     for one, load, error in zip(ceilings, *panels, strict=True):
         load.set_title(_title(one), loc="left", size=9, color=_COLOURS[one.client], pad=8)
-        _ramp(load, one, lambda step: max(_LEAST_OFFERED, 100 * step.offered))
+        _ramp(load, one, lambda step: max(_MIN_OFFERED, 100 * step.offered))
         _ramp(error, one, _error_percent)
-        load.set_ylim(_LEAST_OFFERED, 101)
-        error.set_ylim(-_MOST_ERROR, _MOST_ERROR)
+        load.set_ylim(_MIN_OFFERED, 101)
+        error.set_ylim(-_MAX_ERROR, _MAX_ERROR)
         error.set_xlabel("requests/s")
         for axes in (load, error):
             axes.set_xlim(0, 1.06 * most)
@@ -95,7 +95,6 @@ def _ramp(axes: Axes, one: Ceiling, y_of: Callable[[Step], float]) -> None:
 
 
 def _error_percent(step: Step) -> float:
-    if step.drawn_p95_ms is None or step.wire_p95_ms is None:
+    if step.p95_error is None:
         return math.nan
-    percent = 100 * (step.wire_p95_ms / step.drawn_p95_ms - 1)
-    return min(_MOST_ERROR, max(-_MOST_ERROR, percent))
+    return min(_MAX_ERROR, max(-_MAX_ERROR, 100 * step.p95_error))

@@ -11,16 +11,20 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from perflab.cli import ab, baseline, calibrate, check, compare, demo, doctor, init, report, run, show, sweep
 from perflab.cli import list as list_command
 from perflab.cli.options import CommandT
-from perflab.errors import PerflabError
+from perflab.errors import PerflabError, UsageError, naming
 from perflab.vocabulary.text import say
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -118,8 +122,11 @@ def run_app(
     `for_locust` is what Locust gets besides.
     """
     for number in _ENDING:
-        signal.signal(number, _end)
+        # Under nohup a run outlives its terminal.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
+        _check_folder()
         command = typer.main.get_command(commands)
         code = command.main(list(arguments), prog_name=program, standalone_mode=False, obj=for_locust)
         sys.stdout.flush()
@@ -131,14 +138,14 @@ def run_app(
         shown = context.command_path if context else program
         return _fail(f"{error.format_message()} ({shown} --help shows what there is)", 2)
     except BrokenPipeError:
-        # What could not be written must not be tried again at Python's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return READER_GONE
     except SystemExit:
         # So do typer and rich answer a broken pipe (perflab list | head -1), with 1, which would say FAIL.
         return READER_GONE
     except OSError as error:
         # A full disk, a folder that may not be written to or has gone.
+        _flush()
         return _fail(str(error), 2)
     except Terminated:
         code = TERMINATED
@@ -159,6 +166,14 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _flush() -> None:
+    """Write what is left for standard output; if it can't be, it must not be tried again at Python's end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end(ending: int, _frame: FrameType | None) -> None:
     # A second Ctrl-C must not cut off the stopping of processes and the writing of manifests, which end by themselves.
     for number in _ENDING:
@@ -173,4 +188,32 @@ def _prepare_streams() -> None:
         if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            kind = _Result if name == "stdout" else _Progress
+            raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
+            buffered = stream.line_buffering
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, "replace", line_buffering=buffered))
+
+
+class _Result(io.FileIO):
+    """Standard output, which an error of it names."""
+
+    def write(self, data: Buffer, /) -> int:
+        with naming(Path("standard output")):
+            return super().write(data)
+
+
+class _Progress(io.FileIO):
+    """Standard error: what can't be written there, on a full disk say, changes no run and no exit code."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working folder can't be used ({error.strerror}): change to one that exists") from None

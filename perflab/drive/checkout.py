@@ -34,8 +34,8 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
     """
     try:
         top, repository = (Path(_line(root, "rev-parse", word)) for word in ("--show-toplevel", "--absolute-git-dir"))
-    except (OSError, subprocess.SubprocessError):
-        raise UsageError(f"{str(root)!r} is not in a git repository, so {ref!r} can't be checked out there") from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"git ref {ref!r} can't be checked out in {str(root)!r}: {_why(error)}") from None
     try:
         commit = _line(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except subprocess.SubprocessError:
@@ -48,8 +48,7 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
         try:
             _git(files, *_LEAVING_NOTHING, "read-tree", "-u", "--reset", "--no-recurse-submodules", commit, **own)
         except subprocess.CalledProcessError as error:
-            why = " ".join(error.stderr.decode("utf-8", "replace").split())
-            raise UsageError(f"git ref {ref!r} can't be checked out: {why}") from None
+            raise UsageError(f"git ref {ref!r} can't be checked out: {_why(error)}") from None
         folder = files / root.resolve().relative_to(top.resolve())
         if not folder.is_dir():
             inner = str(folder.relative_to(files))
@@ -60,6 +59,12 @@ def open_checkout(ref: str, root: Path) -> Iterator[Checkout]:
 def _line(folder: Path, *words: str) -> str:
     # A folder's name may end with a blank.
     return os.fsdecode(_git(folder, *words)).removesuffix("\n")
+
+
+def _why(error: OSError | subprocess.CalledProcessError) -> str:
+    """Return what git says, or why it could not be asked."""
+    said = error.stderr.decode("utf-8", "replace") if isinstance(error, subprocess.CalledProcessError) else str(error)
+    return " ".join(said.split())
 
 
 def _git(folder: Path, *words: str, **further: str) -> bytes:

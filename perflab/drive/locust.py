@@ -18,6 +18,7 @@ from perflab.drive.isolated import isolated
 from perflab.drive.output import end_of, shown
 from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
+from perflab.files import read_text
 from perflab.plan.plan import Plan
 from perflab.plan.variables import SETTINGS
 from perflab.store.handover import PREFLIGHT_MARK, Preflight
@@ -52,7 +53,7 @@ def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
     found = [repr(str(file)) for file in files if file.is_file()]
     with contextlib.suppress(OSError, ValueError):
         project = folder / "pyproject.toml"
-        tools = tomllib.loads(project.read_text(encoding="utf-8")).get("tool")
+        tools = tomllib.loads(read_text(project)).get("tool")
         found += [f"[tool.locust] in {str(project)!r}"] if isinstance(tools, dict) and tools.get("locust") else []
     found += sorted(name for name in environment if name.startswith(_VARIABLES))
     if not found:

@@ -23,6 +23,7 @@ from perflab.plan.parse import (
     parse_levels,
     parse_number,
     parse_positive,
+    parse_text,
     parse_url_path,
     parse_users,
     parse_words,
@@ -72,7 +73,8 @@ class Plan(Record, extra="forbid"):
         Option(
             "URL",
             "The target, e.g. http://localhost:8000.",
-            variable="LOAD_TEST_HOST",
+            parse_text,
+            "LOAD_TEST_HOST",
             differs="the change",
             default=None,
         ),
@@ -82,20 +84,18 @@ class Plan(Record, extra="forbid"):
         Option(
             "CMD",
             "Start the target with this command and stop it at the end; {port} is a free port.",
-            variable="LOAD_TEST_LAUNCH",
+            parse_text,
+            "LOAD_TEST_LAUNCH",
             differs="the change",
         ),
     ] = None
     launch_folder: Path = Path()
     """Where the target is started."""
     health: Annotated[
-        str,
-        Option(
-            "PATH", "A launched target is ready when this answers 2xx.", parse_url_path, variable="LOAD_TEST_HEALTH"
-        ),
+        str, Option("PATH", "A launched target is ready when this answers 2xx.", parse_url_path, "LOAD_TEST_HEALTH")
     ] = HEALTH
     locustfile: Annotated[
-        Path, Option("F", "The locustfile.", variable="LOAD_TEST_LOCUSTFILE", short="-f", default=LOCUSTFILE)
+        Path, Option("F", "The locustfile.", parse_text, "LOAD_TEST_LOCUSTFILE", short="-f", default=LOCUSTFILE)
     ]
     folder: Path = Path()
     """Where Locust works: relative paths in the locustfile start there."""
@@ -105,18 +105,17 @@ class Plan(Record, extra="forbid"):
             "WORDS",
             "What Locust gets besides: tags, user classes, the locustfile's own options, as on a command line.",
             parse_words,
-            variable="LOAD_TEST_LOCUST_OPTIONS",
+            "LOAD_TEST_LOCUST_OPTIONS",
             differs="matters",
         ),
     ] = ""
     users: Annotated[
         tuple[Positive, ...],
         Field(min_length=1, max_length=MAX_LEVELS),
-        Option("N,N,...", "User counts.", parse_users, variable="LOAD_TEST_USERS", differs="listed", short="-u"),
+        Option("N,N,...", "User counts.", parse_users, "LOAD_TEST_USERS", differs="listed", short="-u"),
     ] = DEFAULT_USERS
     spawn_rate: Annotated[
-        Rate,
-        Option("N", "Users started per second.", parse_number, variable="LOAD_TEST_SPAWN_RATE", differs="listed"),
+        Rate, Option("N", "Users started per second.", parse_number, "LOAD_TEST_SPAWN_RATE", differs="listed")
     ] = 10.0
     duration_s: Annotated[
         Seconds,
@@ -124,7 +123,7 @@ class Plan(Record, extra="forbid"):
             "TIME",
             "Steady state of a run, e.g. 300s or 5m; ramp-up comes on top.",
             parse_duration,
-            variable="LOAD_TEST_DURATION_SECONDS",
+            "LOAD_TEST_DURATION_SECONDS",
             differs="matters",
         ),
     ] = 300.0
@@ -134,19 +133,16 @@ class Plan(Record, extra="forbid"):
             "TIME",
             "From the last user's start to the steady state.",
             parse_duration,
-            variable="LOAD_TEST_SETTLE_SECONDS",
+            "LOAD_TEST_SETTLE_SECONDS",
             differs="matters",
         ),
     ] = SETTLE_S
-    repeats: Annotated[
-        Positive, Option("N", "Runs at each user count.", parse_positive, variable="LOAD_TEST_REPEATS")
-    ] = 1
+    repeats: Annotated[Positive, Option("N", "Runs at each user count.", parse_positive, "LOAD_TEST_REPEATS")] = 1
     seed: Annotated[
-        Count, Option("N", "Seed of the suite's data.", parse_count, variable="LOAD_TEST_SEED", differs="matters")
+        Count, Option("N", "Seed of the suite's data.", parse_count, "LOAD_TEST_SEED", differs="matters")
     ] = 1
     processes: Annotated[
-        Positive,
-        Option("N", "Locust processes.", parse_positive, variable="LOAD_TEST_PROCESSES", differs="listed"),
+        Positive, Option("N", "Locust processes.", parse_positive, "LOAD_TEST_PROCESSES", differs="listed")
     ] = 1
     expect_workers: Annotated[
         Count,
@@ -154,22 +150,16 @@ class Plan(Record, extra="forbid"):
             "N",
             "Wait for N Locust workers that you start yourself: locust -f F --worker ...",
             parse_count,
-            variable="LOAD_TEST_EXPECT_WORKERS",
+            "LOAD_TEST_EXPECT_WORKERS",
             differs="listed",
         ),
     ] = 0
     master_bind: Annotated[
-        str,
-        Option("HOST:PORT", "Where those workers reach perflab.", parse_address, variable="LOAD_TEST_MASTER_BIND"),
+        str, Option("HOST:PORT", "Where those workers reach perflab.", parse_address, "LOAD_TEST_MASTER_BIND")
     ] = MASTER_BIND
     timeout_s: Annotated[
         Seconds,
-        Option(
-            "TIME",
-            "How long requests in flight get to come back at the end.",
-            parse_duration,
-            variable="LOAD_TEST_TIMEOUT",
-        ),
+        Option("TIME", "How long requests in flight get to come back at the end.", parse_duration, "LOAD_TEST_TIMEOUT"),
     ] = 30.0
     label: Annotated[Name, Option("L", "Goes into the sweep's id.", parse_label, differs="listed")] = "sweep"
 
@@ -188,16 +178,16 @@ OPTIONS = declared(Plan)
 LEVEL_ENDS = bound(
     users_min=Option(
         "N",
-        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they lie between.",
+        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they are between.",
         parse_positive,
-        variable="LOAD_TEST_USERS_MIN",
+        "LOAD_TEST_USERS_MIN",
         default=DEFAULT_USERS[0],
     ),
     users_max=Option(
         "N",
         "Load with N users, or up to N where a lowest number is given.",
         parse_positive,
-        variable="LOAD_TEST_USERS_MAX",
+        "LOAD_TEST_USERS_MAX",
         default=DEFAULT_USERS[-1],
     ),
 )
@@ -221,16 +211,16 @@ def make_plan(*, environment: Mapping[str, str], root: Path, **given: Unpack[Pla
         raise UsageError(
             f"--expect-workers {plan.expect_workers} and --processes {plan.processes}: the workers are either started "
             f"by hand or by perflab; leave one of the two out",
-            option="--expect-workers",
-            value=plan.expect_workers,
+            "--expect-workers",
+            plan.expect_workers,
         )
     most = max(plan.users)
     if plan.run_time_s(most) > LONGEST_S:
         raise UsageError(
             f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {LONGEST_S:g}: "
             f"give a shorter --duration or a higher --spawn-rate",
-            option="--duration",
-            value=plan.duration_s,
+            "--duration",
+            plan.duration_s,
         )
     return plan
 
@@ -273,9 +263,8 @@ def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
-        raise LocustfileError(
-            f"locustfile {str(file)!r} does not exist: give the path of one with --locustfile F", path=file
-        )
+        why = "is no regular file" if file.exists() else "does not exist"
+        raise LocustfileError(f"locustfile {str(file)!r} {why}: give the path of one with --locustfile F", path=file)
     check_path(file.absolute())
     # Not its target if it is a link: Locust looks for modules beside the link.
     return file.absolute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from perflab.errors import UsageError
+from perflab.files import read_text
 
 ENV_FILES = (".env.load-testing", ".env.load-testing.local")
 ROOT_MARKS = (*ENV_FILES, "pyproject.toml", ".git")
@@ -26,6 +28,16 @@ def project_root(start: Path | None = None) -> Path:
     return here
 
 
+def env_file(path: Path) -> dict[str, str | None]:
+    """Return what an env file sets, nothing if there is none; raises UsageError if it can't be read."""
+    try:
+        return dotenv_values(stream=io.StringIO(read_text(path)))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} can't be read: {error}") from None
+
+
 def load_environment(root: Path | None = None, process: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables in force: the process's own, over ``.env.load-testing.local``, over ``.env.load-testing``.
 
@@ -34,9 +46,6 @@ def load_environment(root: Path | None = None, process: Mapping[str, str] | None
     root = root or project_root()
     merged: dict[str, str | None] = {}
     for name in ENV_FILES:
-        try:
-            merged |= dotenv_values(root / name)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{str(root / name)!r} can't be read: {error}") from None
+        merged |= env_file(root / name)
     merged |= os.environ if process is None else process
     return {name: value for name, value in merged.items() if value}

@@ -11,25 +11,26 @@ from itertools import islice
 from pathlib import Path
 
 from perflab.errors import UsageError
+from perflab.files import read_bytes
 from perflab.plan import hosts
 from perflab.plan.objectives import Objectives
 from perflab.plan.options import Option, bound
-from perflab.plan.parse import parse_port
+from perflab.plan.parse import parse_port, parse_text
 from perflab.plan.plan import LEVEL_ENDS, OPTIONS, levels_between
 
 PREFIX = "LOAD_TEST_"
 SETTINGS = bound(
-    allowed_hosts=Option("NAME,...", "Hosts besides this machine that may be loaded.", variable=hosts.VARIABLE),
-    runs_dir=Option("DIR", "Where sweeps are recorded.", variable="LOAD_TEST_RUNS_DIR", default="runs"),
+    allowed_hosts=Option("NAME,...", "Hosts besides this machine that may be loaded.", parse_text, hosts.VARIABLE),
+    runs_dir=Option("DIR", "Where sweeps are recorded.", parse_text, "LOAD_TEST_RUNS_DIR", default="runs"),
     report_dir=Option(
-        "DIR", "Where a suite puts its reports.", variable="LOAD_TEST_REPORT_DIR", default="load_test_reports"
+        "DIR", "Where a suite puts its reports.", parse_text, "LOAD_TEST_REPORT_DIR", default="load_test_reports"
     ),
-    database_url=Option("URL", "The database that a suite seeds.", variable="LOAD_TEST_DATABASE_URL"),
-    prometheus_port=Option("PORT", "Where Prometheus can ask.", parse_port, variable="LOAD_TEST_PROMETHEUS_PORT"),
+    database_url=Option("URL", "The database that a suite seeds.", parse_text, "LOAD_TEST_DATABASE_URL"),
+    prometheus_port=Option("PORT", "Where Prometheus can ask.", parse_port, "LOAD_TEST_PROMETHEUS_PORT"),
     prometheus_host=Option(
-        "ADDRESS", "The address of that port.", variable="LOAD_TEST_PROMETHEUS_HOST", default="127.0.0.1"
+        "ADDRESS", "The address of that port.", parse_text, "LOAD_TEST_PROMETHEUS_HOST", default="127.0.0.1"
     ),
-    run_id=Option("ID", "Set for the locustfile by each run.", variable="LOAD_TEST_RUN_ID"),
+    run_id=Option("ID", "Set for the locustfile by each run.", parse_text, "LOAD_TEST_RUN_ID"),
 )
 """The variables that are no options of a plan. Paths in them start in the project's folder."""
 _OPTIONS = (*OPTIONS.values(), *LEVEL_ENDS.values(), *SETTINGS.values())
@@ -94,8 +95,8 @@ def _close(name: str, known: Iterable[str], cutoff: float) -> str:
 def _named_in(folder: Path) -> set[str]:
     names: set[str] = set()
     for file in islice(_python_files(folder), _MAX_FILES):
-        with contextlib.suppress(OSError), file.open("rb") as content:
-            names.update(_NAME.findall(content.read(_MAX_BYTES).decode("utf-8", "replace")))
+        with contextlib.suppress(OSError):
+            names.update(_NAME.findall(read_bytes(file, _MAX_BYTES).decode("utf-8", "replace")))
     return names
 
 

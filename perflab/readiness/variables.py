@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from perflab.drive.locust import check_locustfile as listing
 from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
 from perflab.plan.objectives import Objectives, find_objectives, load_objectives
 from perflab.plan.plan import Plan, make_plan
-from perflab.plan.settings import ENV_FILES, load_environment
+from perflab.plan.settings import ENV_FILES, env_file, load_environment
 from perflab.plan.variables import PREFIX, say_unknown, unknown_variables, wrong_variables
 from perflab.readiness.finding import Finding
 
@@ -38,7 +36,7 @@ def find_variables(root: Path, process: Mapping[str, str] | None = None) -> Vari
     values = load_environment(root, process)
     origins: dict[str, str] = {}
     for file in ENV_FILES:
-        origins |= dict.fromkeys(dotenv_values(root / file), file)
+        origins |= dict.fromkeys(env_file(root / file), file)
     origins |= dict.fromkeys(process, "the environment")
     return Variables(values, origins)
 
@@ -110,7 +108,7 @@ def _objectives(locustfile: Path) -> Objectives:
 def check_locustfile(
     locustfile: Path, variables: Variables, folder: Path, *, users: Iterable[int] = (), options: str = ""
 ) -> Finding:
-    """Say whether Locust can read the locustfile, which also tells what the file's own settings are worth.
+    """Say whether Locust can read the locustfile, which also shows what the file's own settings are worth.
 
     Locust works in `folder`. `users` are the levels that it is to reach, with `options` for Locust.
     """

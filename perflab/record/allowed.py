@@ -34,10 +34,15 @@ class NotAllowedError(RequestException, ConnectionError):
 
 
 class AllowedHosts:
-    """The hosts that the requests of an environment's users may go to, by name or by name and port."""
+    """The hosts that the requests of an environment's users may go to, by name or by name and port.
 
-    def __init__(self, environment: Environment) -> None:
+    A worker that was started `by_hand` learns from its master where its users go. Elsewhere perflab has named the
+    target if it had to: what a locustfile makes of the environment's host is as good as any other URL of its own.
+    """
+
+    def __init__(self, environment: Environment, *, by_hand: bool) -> None:
         self._environment = environment
+        self._by_hand = by_hand
         self._named = allowed_hosts(os.environ)
         self._known: set[str] = set()
 
@@ -49,8 +54,7 @@ class AllowedHosts:
     def check(self, name: str, port: int | None) -> None:
         """Raise NotAllowedError if a request may not go to a host, named as the client understands its URL."""
         name = name.strip("[]").lower()
-        # A worker learns from its master where its users go.
-        target = urlsplit(self._environment.host or "").hostname
+        target = urlsplit(self._environment.host or "").hostname if self._by_hand else None
         if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
             # As any request does: a user that makes one after the other would let nobody else have a turn.
             sleep(0)

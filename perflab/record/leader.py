@@ -26,6 +26,8 @@ from perflab.record.ticking import Ticking
 from perflab.record.writer import open_writer
 from perflab.store.handover import Order
 from perflab.store.layout import RunDir
+from perflab.vocabulary.redact import redact
+from perflab.vocabulary.text import one_line
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -120,6 +122,10 @@ class Leader(Ticking):
         self._answer.exceptions = self._outside.finish()
         self._answer.locust_exceptions = self._outside.of_locust
         self._answer.own_exit_code = _exit_code(self._environment.process_exit_code)
+        options = self._environment.parsed_options
+        if options is not None and (self._environment.host or "").rstrip("/") != (options.host or "").rstrip("/"):
+            moved = one_line(redact(str(self._environment.host)))
+            self._answer.error = f"the load went to {moved}, since the locustfile has set Locust's host: take that out"
         self._write_answer()
         self._write_report()
         if self._exporter is not None:

@@ -47,7 +47,10 @@ def _check() -> Preflight:
     except Exception as error:
         return Preflight(error=_described(error))
     if shape is not None:
-        return Preflight(error=f"its load shape {type(shape).__name__} would override the planned users: leave it out")
+        name = type(shape).__name__
+        return Preflight(
+            error=f"{name} is a LoadTestShape, which would override the planned users: set abstract = True in it"
+        )
     try:
         options = _options(sys.argv[3:])
         chosen = options.get("user_classes") or [*users]

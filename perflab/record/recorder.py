@@ -66,7 +66,7 @@ def install() -> None:
             duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
             duet.install()
         if order is not None or isinstance(runner, WorkerRunner):
-            AllowedHosts(environment).install()
+            AllowedHosts(environment, by_hand=order is None).install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:

@@ -159,6 +159,7 @@ class _OwnKernel(AsyncKernelManager):
     """Starts perflab's interpreter as a kernel, in the working folder, from which a notebook may import modules."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "ipykernel_launcher")
+    environment: ClassVar[dict[str, str]] = {}
     made: ClassVar[list[_OwnKernel]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -168,11 +169,15 @@ class _OwnKernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """What to start: installed kernels are not looked at, since the one that is found may be broken."""
-        return KernelSpec(argv=[*self.command, "-f", "{connection_file}"], display_name="perflab", language="python")
+        command = [*self.command, "-f", "{connection_file}"]
+        return KernelSpec(argv=command, env=self.environment, display_name="perflab", language="python")
 
 
 class _IsolatedKernel(_OwnKernel):
-    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module."""
+    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module.
+
+    Nor does anything of a person's own IPython count, such as files that are run whenever a kernel starts.
+    """
 
     command = tuple(isolated_command("ipykernel_launcher"))
 
@@ -180,7 +185,9 @@ class _IsolatedKernel(_OwnKernel):
 def _kernel_class(*, alone: bool, place: Path) -> type[_OwnKernel]:
     """Return the kernel of one run; the file with its ports and its key lies in `place`."""
     base = _IsolatedKernel if alone else _OwnKernel
-    return type("Kernel", (base,), {"connection_file": Unicode(str(place / "kernel.json")), "made": []})
+    own = {"IPYTHONDIR": str(place / "ipython")} if alone else {}
+    traits = {"connection_file": Unicode(str(place / "kernel.json")), "environment": own, "made": []}
+    return type("Kernel", (base,), traits)
 
 
 def _kill(kernels: type[_OwnKernel]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from perflab.analyse.sweep import Sweep
-from perflab.chart.groups import group_names
+from perflab.chart.levels import group_names
 from perflab.chart.style import colours, number
 from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of

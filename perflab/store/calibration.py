@@ -40,6 +40,13 @@ class Step(Record):
     drawn_p99_ms: Amount | None
     wire_p99_ms: Amount | None
 
+    @property
+    def p95_error(self) -> float | None:
+        """By what share the measured p95 differs from the one that was drawn; None if one is not known."""
+        if self.drawn_p95_ms is None or self.wire_p95_ms is None:
+            return None
+        return self.wire_p95_ms / self.drawn_p95_ms - 1
+
 
 class Ceiling(Record):
     """The highest load that one client in a number of processes offered with every limit kept; 0 users for none.

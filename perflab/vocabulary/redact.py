@@ -28,16 +28,19 @@ _NAMED = (
     r"(?:token|credential"
     r"|s(?:ecret|ignature|ess(?:ion)?[-_]?(?:id|key)|(?:hared|torage|igning|ubscription)[-_]?key)"
     r"|p(?:ass(?:w(?:or)?d|phrase|code|(?<![a-z]pass)(?![a-z]))|wd|rivate[-_]?key)"
-    r"|a(?:pi|ccess|ccount|uth)[-_]?(?:key|code)|c(?:srf|lient[-_]?key)|xsrf|jwt(?![a-z])"
+    r"|a(?:pi|ccess|ccount|uth)[-_.]?(?:key|code)|c(?:srf|lient[-_]?key)|xsrf|jwt(?![a-z])"
     r")[\w-]*+"
 )
 # Too short to be anything but the whole name.
 _SHORT = r"(?:a(?<![a-z\d]a)uth|o(?<![a-z\d]o)tp|p(?<![a-z\d]p)(?:in|w)|s(?<![a-z\d]s)(?:id|ig|ess(?:ion)?))(?![\w-])"
-# Quotes may be escaped (a JSON text inside of another text), and a header may be two texts of a list.
-_IS = r"(?:[\\'\"]*+\s*+(?:[:=]++>?|(?<=['\"]),)|[\\'\"]*+\s++value=)\s*+(?:b(?=[\\'\"]))?"
+# Quotes may be escaped (a JSON text inside of another text), a header may be two texts of a list, and a URL may be
+# within another one.
+_IS = r"(?:[\\'\"]*+\s*+(?:[:=]++>?|%3d|(?<=['\"]),)|[\\'\"]*+\s++value=)\s*+(?:b(?=[\\'\"]))?"
 # Who cut a text may have left a quote open.
 _QUOTED = r"\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)"
-_VALUE = rf"{_QUOTED}|[\\'\"]*+[^\s\\'\",;}}&]++"
+# Where a header may come several times, all of its values are in a list.
+_LISTED = r"\[[^\]]*+(?:\]|\Z)"
+_VALUE = rf"{_QUOTED}|{_LISTED}|[\\'\"]*+[^\s\\'\",;}}&]++"
 
 # What a token of a well-known service begins with, and the least number of letters that follow. Their shapes are those
 # that the rules of gitleaks and the plugins of detect-secrets know, less exact, because here nobody is woken up by a
@@ -109,8 +112,8 @@ _VALUES: dict[str, Step] = {
     "token of a known shape": _hide(f"({_SHAPE})", seen_as=str),
     # Their values have several words, of which some may be quoted: Digest username="u", response="...".
     "header": _hide(
-        rf"(?:cookie|authorization)[\w-]*+(?:{_IS}[\\'\"]*+"
-        r"((?:(?!b(?:asic|earer)|token)(?:[^\\'\"}\n]++|(?<==)\\*+(?:\"[^\"\n]*+(?:\"|\Z)|'[^'\n]*+(?:'|\Z)))++"
+        rf"(?:cookie|authorization)[\w-]*+(?:{_IS}[\\'\"]*+({_LISTED}|"
+        r"(?:(?!b(?:asic|earer)|token)(?:[^\\'\"}\n]++|(?<==)\\*+(?:\"[^\"\n]*+(?:\"|\Z)|'[^'\n]*+(?:'|\Z)))++"
         r"|[^\\'\"}\n]++)))?"
     ),
     "scheme": _hide(
@@ -126,15 +129,16 @@ _VALUES: dict[str, Step] = {
     # A word that is no option can have no value: then the name need not be looked for.
     "option": _hide(rf"(?<![\w-])\w*+-(?=[\w-]*+\s)(?>[\w-]*?{_NAMED})\s++({_QUOTED}|\S++)"),
     "user of an option": _hide(
-        r"-(?<![\w-]-)(?:u|-(?:proxy-)?user)[\s=]++\\*+"
-        r"(?:'[^':]*+:([^']++)|\"[^\":]*+:([^\"]++)|[^\s'\":]++:([^\s'\"]++))"
+        # A name has an end, or each option of many would be looked for a colon behind all others.
+        r"-(?<![\w-]-)(?:u[\s=]*+|-(?:proxy-)?user[\s=]++)\\*+"
+        r"(?:'[^':]{0,40}+:([^']++)|\"[^\":]{0,40}+:([^\"]++)|[^\s'\":]{1,40}+:([^\s'\"]++))"
     ),
     "password in SQL": _hide(r"(?:p(?:assword|wd)|identified\s++by)\s++('[^']*+(?:'|\Z)|\"[^\"]*+(?:\"|\Z))"),
 }
 SECRETS: dict[str, Step] = {"query": _QUERY, **_VALUES}
 """What takes each kind of secret out of a text."""
 # Without one of these a text is a word or a path, as most request names are: nothing in it is the value of a name.
-_SAYS_MORE = re.compile(r"[:=,\s<@]")
+_SAYS_MORE = re.compile(r"[:=,\s<@%]")
 _WITHOUT_NAME = _VALUES["JWT"], _VALUES["token of a known shape"]
 _OF_KEY = re.compile(r"\s*+(?:[\w+/=]*+|[\w-]++: .*+)\s*+")
 _OPEN_CREDENTIALS = re.compile(r"://[^/\s'\"]*+\Z")

@@ -176,15 +176,15 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
 
     assert (
         said("p95_ms", 300, 3512, 0, 400)
-        == "shop p95 at 1000 users: 400 ms (400 to 400) is above the allowed 300 ms, 3 512 requests, 3 512 effective"
+        == "shop p95 at 1000 users: 400 ms (400 to 400 ms) is above the allowed 300 ms, 3 512 requests, 3 512 effective"
     )
     assert (
         said("success_rate", 0.99, 960, 40)
-        == "shop success rate at 1000 users: 96 % (94.701 to 97.136) is below the allowed 99 %, "
+        == "shop success rate at 1000 users: 96 % (94.701 to 97.136 %) is below the allowed 99 %, "
         "1 000 requests, 1 000 effective"
     )
     assert said("throughput_rps", 13, 100) == (
-        "shop throughput at 1000 users: 10 requests/s (8.167 to 11.83) is below the allowed 13 requests/s, "
+        "shop throughput at 1000 users: 10 requests/s (8.167 to 11.83 requests/s) is below the allowed 13 requests/s, "
         "100 requests, 100 effective"
     )
     assert said("p95_ms", 300, 58) == (

@@ -16,9 +16,8 @@ from matplotlib.lines import Line2D
 
 from perflab import chart
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.axes import change_limits, percent
-from perflab.chart.comparison.panels import compared_colours, small_multiples
-from perflab.chart.groups import group_names
+from perflab.chart.comparison.panels import change_limits, compared_colours, percent, small_multiples
+from perflab.chart.levels import group_names
 from perflab.chart.style import colours
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -94,6 +95,11 @@ def test_targets(
         ("def broken(:", "SyntaxError"),
         ("x = 1", "defines no user class"),
         ("raise RuntimeError('out of cheese')", "out of cheese"),
+        (
+            "from locust import HttpUser, LoadTestShape\nclass U(HttpUser): pass\n"
+            "class Steps(LoadTestShape):\n    def tick(self): return (1, 1)\n",
+            "Steps is a LoadTestShape",
+        ),
         ("import sys; sys.exit('settings: BAD is not a number')", "BAD is not a number"),
     ],
 )
@@ -108,6 +114,7 @@ def test_locustfiles(
 
 def test_a_locustfile_that_is_not_there(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "'nope.py' does not exist" in refused(capsys, "sweep", *HOST, "-f", "nope.py")
+    assert "'.' is no regular file" in refused(capsys, "sweep", *HOST, "-f", ".")
     assert "--locustfile" in refused(capsys, "sweep", *HOST)
 
 
@@ -129,11 +136,24 @@ def test_an_env_file_in_another_encoding(
     assert ".env.load-testing' can't be read" in refused(capsys, "sweep", *HOST, "-f", locustfile)
 
 
+@pytest.mark.parametrize("name", [".env.load-testing", "pyproject.toml", "beside.py"])
+def test_a_pipe_among_the_projects_files_is_not_waited_for(
+    locustfile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = locustfile.with_name(name)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    monkeypatch.setenv("LOAD_TEST_COLOUR", "blue")
+    assert run_command(["sweep", *HOST, "-f", str(locustfile)]) == 2
+    expected = "it is no regular file" if name == ".env.load-testing" else "can't be reached"
+    assert expected in capsys.readouterr().err
+
+
 def test_a_folder_that_has_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "gone").mkdir()
     with contextlib.chdir(tmp_path / "gone"):
         (tmp_path / "gone").rmdir()
-        assert "No such file" in refused(capsys, "list")
+        assert "the working folder" in refused(capsys, "list")
 
 
 @pytest.mark.parametrize("command", ["show", "report"])

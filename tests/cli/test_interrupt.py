@@ -98,6 +98,19 @@ def test_a_sweep_that_is_ended_in_the_middle(folder: Path, sent: signal.Signals,
     assert not [path for path in folder.rglob("*") if path.name.startswith((".recorder", ".perflab"))]
 
 
+def test_a_run_under_nohup_outlives_its_terminal(folder: Path, small_target: str, small_locustfile: Path) -> None:
+    command = ["nohup", sys.executable, "-m", "perflab", "run", "--users", "2", "--duration", "2s", "--no-report"]
+    run = subprocess.Popen(
+        [*command, "--launch", small_target, "-f", str(small_locustfile), "--runs-dir", str(folder / "runs")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: bool(list(folder.glob("runs/*/users-0002-r1/latency.csv"))), 60, "no run was begun")
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(60) in {0, 4}
+
+
 def test_a_second_ctrl_c_does_not_cut_off_the_clearing_up(
     folder: Path, small_target: str, small_locustfile: Path
 ) -> None:

@@ -38,6 +38,25 @@ def test_a_closed_stdout(runs: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_full_disk_under_stdout_is_named(runs: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PERFLAB, "show"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "'standard output'" in done.stderr
+
+
+def test_what_nobody_can_read_on_stderr_changes_no_exit_code(runs: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with Path("/dev/full").open("w") as full:
+        for stream in (full, write):
+            refused = subprocess.run([*PERFLAB, "show", "nope"], stderr=stream, check=False)
+            assert refused.returncode == 2
+            shown = subprocess.run([*PERFLAB, "show"], stderr=stream, stdout=subprocess.PIPE, check=False)
+            assert shown.returncode == 0
+    os.close(write)
+
+
 def test_a_terminal_with_few_characters(runs: Path) -> None:
     done = subprocess.run(
         [*PERFLAB, "show"], env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True

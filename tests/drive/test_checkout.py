@@ -96,7 +96,17 @@ def test_what_can_not_be_checked_out_is_told(repository: Path, ref: str, words: 
     (repository / "new").mkdir()
     with pytest.raises(UsageError, match=words), open_checkout(ref, repository / "new"):
         pass
-    with pytest.raises(UsageError, match="not in a git repository"), open_checkout(ref, Path("/")):
+    with pytest.raises(UsageError, match="not a git repository"), open_checkout(ref, Path("/")):
+        pass
+
+
+def test_why_git_refuses_a_repository_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As where it belongs to somebody else, in a container say.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UsageError, match=r"dubious ownership .* safe\.directory"), open_checkout("HEAD", repository):
+        pass
+    monkeypatch.setenv("PATH", str(repository))
+    with pytest.raises(UsageError, match="No such file or directory: 'git'"), open_checkout("HEAD", repository):
         pass
 
 

@@ -215,7 +215,7 @@ def test_what_cant_be_started_leaves_nothing_behind(in_empty_folder: Path) -> No
         made(broken, in_empty_folder)
     assert not (in_empty_folder / "runs").exists()
     refs = ab.model_copy(update={"candidate": ab.candidate.model_copy(update={"ref": "nowhere"})})
-    with pytest.raises(UsageError, match="is not in a git repository"):
+    with pytest.raises(UsageError, match="not a git repository"):
         made(refs, in_empty_folder)
     subprocess.run(["git", "init", "-q"], check=True)
     with pytest.raises(UsageError, match="git ref 'nowhere' is not known"):

@@ -18,7 +18,6 @@ import pytest
 import perflab
 from perflab.analyse.sweep import Sweep
 from perflab.drive.tail import RunTail
-from perflab.errors import LocustfileError
 
 
 @pytest.fixture(scope="module")
@@ -170,18 +169,6 @@ def test_several_processes_write_to_the_same_tables(
     clients = sweep.latency[sweep.latency["measure"] == "client"]
     assert clients["count"].sum() == manifest.evidence.requests_recorded
     assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
-
-
-def test_a_shape_would_override_the_plan_and_is_refused(tmp_path: Path, small_target: str) -> None:
-    locustfile = tmp_path / "shaped.py"
-    locustfile.write_text(
-        "from locust import FastHttpUser, LoadTestShape, task\n"
-        "class U(FastHttpUser):\n    @task\n    def t(self): self.client.get('/health')\n"
-        "class S(LoadTestShape):\n    def tick(self): return (1, 1)\n"
-    )
-    with pytest.raises(LocustfileError, match=r"shaped\.py.* shape S "):
-        perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=tmp_path / "runs", progress="none")
-    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_could_not_begin_leaves_nothing_that_can_not_be_read(

@@ -70,6 +70,11 @@ def test_load_may_go_to_this_machine(host: str) -> None:
         "http://localhost:port",
         "http://[::1",
         "http://2130706433",
+        # Parsers of URLs leave out some of these.
+        "http://local\nhost:8000",
+        "http://localhost\t.example.com",
+        "http://localhost:8000/ a",
+        "http://localhost\x00.example.com",
     ],
 )
 def test_load_may_go_nowhere_else_unless_named(host: str) -> None:

@@ -100,7 +100,7 @@ from perflab.record.allowed import AllowedHosts, NotAllowedError
 import gevent
 others = gevent.spawn(print, "had a turn", flush=True)
 try:
-    AllowedHosts(Environment(host="http://localhost")).check("foreign.example", None)
+    AllowedHosts(Environment(host="http://localhost"), by_hand=False).check("foreign.example", None)
 except NotAllowedError:
     assert others.ready()
 """
@@ -109,6 +109,46 @@ except NotAllowedError:
 def test_a_request_that_is_not_made_lets_the_others_have_their_turn() -> None:
     # In a process of its own, because Locust changes the standard library.
     assert subprocess.check_output([sys.executable, "-c", OTHERS], text=True) == "had a turn\n"
+
+
+MOVING = """
+import os
+from locust import FastHttpUser, constant, events, task
+
+@events.test_start.add_listener
+def move(environment, **_):
+    environment.host = f"http://0.0.0.0:{os.environ['FOREIGN_PORT']}"
+
+class U(FastHttpUser):
+    wait_time = constant(0.1)
+    @task
+    def t(self):
+        self.client.get("/")
+"""
+
+
+def test_a_locustfile_that_moves_the_target_moves_no_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_target: str
+) -> None:
+    (tmp_path / "locustfile.py").write_text(MOVING)
+    with socket.create_server(("0.0.0.0", 0)) as foreign:
+        foreign.setblocking(False)
+        monkeypatch.setenv("FOREIGN_PORT", str(foreign.getsockname()[1]))
+        sweep = perflab.sweep(
+            small_target,
+            locustfile=tmp_path / "locustfile.py",
+            users=2,
+            spawn_rate=20,
+            duration=1,
+            runs_dir=tmp_path / "runs",
+            progress="none",
+        )
+        with pytest.raises(BlockingIOError):
+            foreign.accept()
+    assert set(sweep.latency["outcome"]) == {"not_allowed"}
+    # Had it been allowed, the verdict would have been of another host than the one that is named.
+    assert sweep.verdict == "INVALID"
+    assert "http://0.0.0.0:" in str(sweep.run_manifests[0].evidence.error)
 
 
 def wait_for(port: int) -> None:

@@ -51,15 +51,19 @@ def hostile_sweep(hostile_dir: SweepDir) -> Sweep:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, hostile_dir: SweepDir) -> SweepDir:
-    """The hostile sweep with its report, written in a foreign working folder where the installed kernel is broken."""
+    """The hostile sweep with its report, written in a foreign folder; the installed kernel and IPython fail."""
     place = tmp_path_factory.mktemp("rendered") / "runs" / hostile_dir.id
     shutil.copytree(hostile_dir.path, place)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     kernel = elsewhere / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
     kernel.write_text('{"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x", "language": "python"}')
+    startup = elsewhere / "profile_default" / "startup" / "mine.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("import os\nos._exit(9)\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(elsewhere)
         patch.setenv("JUPYTER_PATH", str(elsewhere))
+        patch.setenv("IPYTHONDIR", str(elsewhere))
         assert render(Sweep.open(SweepDir(place))) == place / "report.html"
     return SweepDir(place)

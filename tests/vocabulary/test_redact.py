@@ -56,6 +56,9 @@ SECRET_TEXTS = [
     "[(b'cookie', b'session=hunter2')]",
     'Cookie: a="x"; session="hunter2"',
     "Proxy-Authorization: Negotiate hunter2",
+    '{"headers": {"cookie": ["a=hunter2", "b=hunter2"], "Authorization": ["Bearer hunter2"]}}',
+    "map[Accept:[*/*] Authorization:[Bearer hunter2] Cookie:[session=hunter2]]",
+    '{"api-token": ["hunter2", "x hunter2"]}',
     "X-Auth-Key: hunter2",
     # What names mean elsewhere.
     "/callback?code=hunter2&state=1",
@@ -69,6 +72,9 @@ SECRET_TEXTS = [
     "/x;jsessionid=hunter2",
     "https://b/x?X-Amz-Signature=hunter2",
     "/x#id_token=hunter2",
+    "/login?next=%2Fhome%3Ftoken%3Dhunter2%26a%3D1",
+    "refresh_token%3Dhunter2",
+    "orders.api.key=hunter2",
     "username=bob&otp=hunter2",
     "sessionid=hunter2; csrftoken=1",
     "PHPSESSID=hunter2",
@@ -87,6 +93,7 @@ SECRET_TEXTS = [
     "{'url': '/', 'auth': (user, 'hunter2')}",
     # Commands.
     "curl -u bob:hunter2 http://h/",
+    "curl -ubob:hunter2 http://h/",
     "curl --user 'bob:two hunter2' http://h/",
     r'{"command": "curl -u \"bob:two hunter2\" http://h/"}',
     "curl --proxy-user=bob:hunter2",

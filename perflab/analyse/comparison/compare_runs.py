@@ -2,7 +2,7 @@
 
     compare_runs(baseline, candidate)    two DataFrames with the columns cell, run, value
 
-The procedure and its measured error rates are in docs/statistics.md.
+The procedure and its measured error rates are in docs/explanation/statistics.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     compare_sweeps(baseline, candidate).verdict    PASS, FAIL, INVALID or INCONCLUSIVE
 
-The procedure and its measured error rates are in docs/statistics.md.
+The procedure and its measured error rates are in docs/explanation/statistics.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happens as users are added: throughput, and latency percentiles beside their objectives."""
+"""What happens as users are added: throughput, latency percentiles and failures, beside their objectives."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from perflab.analyse.sweep import Sweep
-from perflab.chart.groups import group_names, invalid_levels
 from perflab.chart.style import (
     INK,
     MUTED,
+    REST,
     Chart,
     canvas,
     colours,
     end_labels,
     latency_axis,
     limit_line,
+    nothing,
     number,
     plain_number_axis,
     short,
@@ -27,17 +28,28 @@ from perflab.chart.style import (
     users_axis,
 )
 from perflab.vocabulary.metric import CHARTED, Percentile, metric_of
+from perflab.vocabulary.verdict import Verdict
 
-# How a percentile is drawn: its line, and how much of the group's colour it has.
-# How the percentiles are told apart, in their order: line style and strength of colour.
+# How the percentiles are told apart, in their order: line style and strength of the group's colour.
 _STYLES: tuple[tuple[Any, float], ...] = (("-", 0.5), ("-", 1.0), ((0, (4, 2)), 0.75), ((0, (1, 2)), 0.75))
+_MAX_BARS = 12
+
+
+def group_names(sweep: Sweep) -> list[str]:
+    """Return the groups that were measured: those with objectives in their file's order, then the rest.
+
+    That is their order, and so their colours, in every chart and table.
+    """
+    measured = {str(name) for name in (*sweep.groups.group.unique(), *sweep.timeline.group.unique())}
+    stated = [group.name for group in sweep.manifest.objectives.groups if group.name in measured]
+    return [*stated, *sorted(measured - set(stated))]
 
 
 @styled
 def throughput(sweep: Sweep) -> Chart:
     """Requests per second in the steady window: each group and all together, against users (bars for one level)."""
     groups, totals = sweep.groups, sweep.totals.sort_values("users")
-    names, invalid = group_names(sweep), invalid_levels(sweep)
+    names, invalid = group_names(sweep), _invalid_levels(sweep)
     palette = colours(names)
     lines = [("all", totals, INK)] if len(names) > 1 else []
     lines += [(name, groups[groups.group == name].sort_values("users"), palette[name]) for name in names]
@@ -62,8 +74,8 @@ def throughput(sweep: Sweep) -> Chart:
         _users_or_nothing(axes, totals)
         ends = [(rows.rps.iloc[-1], name, colour) for name, rows, colour in lines]
         end_labels(axes, [(rps, f"{short(name, 14)}  {number(rps)}/s", colour) for rps, name, colour in ends])
-    told = [f"{number(rps)} at {users} users" for users, rps in zip(totals.users, totals.rps, strict=True)]
-    chart.alt = f"Requests per second against users. All groups together: {', '.join(told) or 'none'}."
+    rates = [f"{number(rps)} at {users} users" for users, rps in zip(totals.users, totals.rps, strict=True)]
+    chart.alt = f"Requests per second against users. All groups together: {', '.join(rates) or 'none'}."
     return chart
 
 
@@ -86,9 +98,9 @@ def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[int]) -> 
 
 @styled
 def percentiles(sweep: Sweep) -> Chart:
-    """p50, p95 and p99 latency in ms against users, a panel a group, latency objectives as lines."""
+    """p50, p95 and p99 latency in ms against users, one panel per group, latency objectives as lines."""
     groups = sweep.groups
-    names, invalid = group_names(sweep), invalid_levels(sweep)
+    names, invalid = group_names(sweep), _invalid_levels(sweep)
     limits = latency_limits(sweep)
     columns = min(3, max(1, len(names)))
     rows = max(1, -(-len(names) // columns))
@@ -121,10 +133,10 @@ def percentiles(sweep: Sweep) -> Chart:
                 labels.append((last, f"{metric.words}  {number(last)}", palette[name]))
         _bounds(axes, sweep.verdicts, name, palette[name])
         end_labels(axes, labels)
-        for group, percentile, limit in limits:
+        for group, metric, limit in limits:
             if group == name:
-                missed = bool((rows_of[f"{percentile}_ms"] > limit).any()) if f"{percentile}_ms" in rows_of else False
-                limit_line(axes, limit, f"objective: {percentile} ≤ {limit:g} ms", below=missed)
+                missed = metric.name in rows_of and bool((rows_of[metric.name] > limit).any())
+                limit_line(axes, limit, f"objective: {metric.words} ≤ {limit:g} ms", below=missed)
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:
@@ -132,18 +144,85 @@ def percentiles(sweep: Sweep) -> Chart:
     for row in panels:
         row[0].set_ylabel("latency, ms (log)" if logarithmic else "latency, ms")
     worst = groups.sort_values("users").groupby("group", observed=True, sort=False).last()
-    told = [f"{name} p95 {number(worst.p95_ms[name])} ms" for name in names if name in worst.index]
-    chart.alt = (
-        "Small line charts: latency percentiles against users by group. At the highest level: " + ", ".join(told) + "."
-    )
+    highest = ", ".join(f"{name} p95 {number(worst.p95_ms[name])} ms" for name in names if name in worst.index)
+    chart.alt = f"Small line charts: latency percentiles against users by group. At the highest level: {highest}."
     return chart
 
 
-def latency_limits(sweep: Sweep) -> list[tuple[str, str, float]]:
-    """Return the latency objectives as (group, percentile such as "p95", limit in ms)."""
+@styled
+def failures(sweep: Sweep) -> Chart:
+    """Error rate in % by group against users, and failed requests by users and outcome; a quiet panel without any."""
+    counts, totals = sweep.failures_by_outcome, sweep.totals
+    if counts.empty and not (totals.failed > 0).any():
+        requests = int(totals.requests.sum())
+        every = f"No request failed, neither the {number(requests)} of the steady windows nor any of the ramp-up."
+        return nothing("Failed requests", every if requests else "No request was judged, and none failed.")
+    chart, [[left, right]] = canvas(
+        "Failed requests",
+        "left: share of all requests in the steady window; right: number in whole runs, ramp-up included",
+        panel_height=2.7,
+        columns=2,
+        right=0.7,
+        gap_x=2.9,
+        head=0.05,
+    )
+    _rates(left, sweep)
+    _counts(right, counts)
+    kinds = [f"{row['count']} {row['outcome']} at {row['users']} users" for row in counts.to_dict("records")]
+    listed = "; ".join(kinds[:_MAX_BARS])
+    chart.alt = f"Error rate by group against users, and failed requests by outcome: {listed}."
+    return chart
+
+
+def _rates(axes: Axes, sweep: Sweep) -> None:
+    names = group_names(sweep)
+    palette, invalid = colours(names), _invalid_levels(sweep)
+    labels = []
+    for name in names:
+        rows = sweep.groups[sweep.groups.group == name].sort_values("users")
+        if rows.empty:
+            continue
+        _line(axes, rows.assign(percent=100 * rows.error_rate), "percent", palette[name], invalid)
+        last = 100 * rows.error_rate.iloc[-1]
+        labels.append((last, f"{short(name, 14)}  {number(last)} %", palette[name]))
+    judged = sweep.verdicts[sweep.verdicts.objective == "error_rate"].drop_duplicates("group")
+    top = max([100 * rate for rate in sweep.groups.error_rate.dropna()], default=0.0)
+    for limit, rows in judged.groupby("limit"):
+        percent_limit = 100 * float(str(limit))
+        top = max(top, percent_limit)
+        groups = ", ".join(short(str(group), 14) for group in rows.group)
+        limit_line(axes, percent_limit, f"objective: {groups} ≤ {percent_limit:g} %")
+    plain_number_axis(axes, unit="failed, % of requests")
+    axes.set_ylim(0, 1.18 * top or 1.0)
+    if len(sweep.totals):
+        users_axis(axes, [int(users) for users in sweep.totals.users])
+    end_labels(axes, labels)
+
+
+def _counts(axes: Axes, counts: DataFrame) -> None:
+    ordered = counts.sort_values("count", ascending=False)
+    shown = ordered.head(_MAX_BARS).sort_values(["users", "count"], ascending=[False, True])
+    places = range(len(shown))
+    axes.barh(list(places), shown["count"].to_list(), color=REST, height=0.62)
+    axes.set_yticks(list(places), [f"{short(str(row.outcome))} · {row.users} users" for row in shown.itertuples()])
+    for place, count in zip(places, shown["count"], strict=True):
+        axes.annotate(
+            number(count), (count, place), xytext=(4, 0), textcoords="offset points", va="center", size=8.5, color=MUTED
+        )
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xticks([])
+    rest = ordered["count"].iloc[_MAX_BARS:]
+    more = f"; {len(rest)} smaller not shown ({number(rest.sum())})" if len(rest) else ""
+    axes.set_xlabel(f"failed requests by outcome{more}")
+    axes.set_ylim(-0.6, max(len(shown) - 0.4, 2.4))
+
+
+def latency_limits(sweep: Sweep) -> list[tuple[str, Percentile, float]]:
+    """Return the latency objectives as (group, percentile, limit in ms)."""
     unique = sweep.verdicts.drop_duplicates(["group", "objective"])
     return [
-        (row["group"], metric.words, row["limit"])
+        (row["group"], metric, row["limit"])
         for row in unique.to_dict("records")
         if isinstance(metric := metric_of(row["objective"]), Percentile)
     ]
@@ -179,3 +258,8 @@ def _hollow_note(invalid: set[int]) -> str:
 
 def _where(sweep: Sweep) -> str:
     return f"at {sweep.totals.users.iloc[0]} users" if len(sweep.totals) == 1 else "against users"
+
+
+def _invalid_levels(sweep: Sweep) -> set[int]:
+    """Return the user counts whose measurement can't be trusted."""
+    return {int(users) for users in sweep.levels.users[sweep.levels.verdict == Verdict.INVALID]}

@@ -165,7 +165,5 @@ def _refused(error: ValidationError, environment: Mapping[str, str]) -> UsageErr
     # What is kept out of representations may hold a password.
     shown = f"={value[:80]!r}" if field.repr else ""
     return UsageError(
-        f"{variable}{shown} is not allowed: it must be {field.description}",
-        option=variable,
-        value=value if field.repr else None,
+        f"{variable}{shown} is not allowed: it must be {field.description}", variable, value if field.repr else None
     )

@@ -35,7 +35,7 @@ class UsageError(PerflabError):
     `value` is what was given.
     """
 
-    def __init__(self, message: str, *, option: str | None = None, value: object = None) -> None:
+    def __init__(self, message: str, option: str | None = None, value: object = None) -> None:
         super().__init__(message)
         self.option = option
         self.value = value
@@ -44,7 +44,7 @@ class UsageError(PerflabError):
 class TargetError(PerflabError):
     """The system under test can't be reached, can't be started, or is not allowed; `host` is its name or URL."""
 
-    def __init__(self, message: str, *, host: str | None = None) -> None:
+    def __init__(self, message: str, host: str | None = None) -> None:
         super().__init__(message)
         self.host = host
 
@@ -52,7 +52,7 @@ class TargetError(PerflabError):
 class LocustfileError(PerflabError):
     """The locustfile at `path` is missing, does not import, or defines no user class."""
 
-    def __init__(self, message: str, *, path: Path | None = None) -> None:
+    def __init__(self, message: str, path: Path | None = None) -> None:
         super().__init__(message)
         self.path = path
 
@@ -60,7 +60,7 @@ class LocustfileError(PerflabError):
 class StoreError(PerflabError):
     """What `path` names under ``runs/`` is missing, damaged, or of a version this perflab does not read."""
 
-    def __init__(self, message: str, *, path: Path | None = None) -> None:
+    def __init__(self, message: str, path: Path | None = None) -> None:
         super().__init__(message)
         self.path = path
 

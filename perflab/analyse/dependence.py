@@ -11,7 +11,8 @@ spread over the seconds:
   which the truth then lies is widened by Johnson's correction (J. Am. Stat. Assoc. 73, 1978), for the skewness that
   is left after that of independent requests.
 
-How often bounds made of this miss, and what else was tried: docs/explanation/verdicts.md and `benchmarks/bounds_coverage.py`.
+How often bounds made of this miss, and what else was tried: docs/explanation/verdicts.md and
+`benchmarks/bounds_coverage.py`.
 """
 
 from __future__ import annotations

@@ -26,8 +26,6 @@ def run(context: typer.Context, **given: Any) -> int:
     users = given["users"]
     if users is not None and "," in users:
         raise UsageError(
-            f"--users {users!r}: perflab run takes one user count; perflab sweep takes several",
-            option="--users",
-            value=users,
+            f"--users {users!r}: perflab run takes one user count; perflab sweep takes several", "--users", users
         )
     return sweep(context, **options.or_defaults(given, DEFAULTS))

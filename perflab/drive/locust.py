@@ -78,9 +78,7 @@ def _check_free(host: str, port: int, option: str, shown: str, hint: str) -> Non
             return
     except OSError as error:
         raise UsageError(
-            f"{option}{shown}: can't listen on {host}: {error.strerror or error}; choose another ({hint})",
-            option=option,
-            value=port,
+            f"{option}{shown}: can't listen on {host}: {error.strerror or error}; choose another ({hint})", option, port
         ) from None
 
 

@@ -35,16 +35,14 @@ ROUND = {"users": (250,), "spawn_rate": 250.0, "duration": 15.0, "label": "ab"}
 def _parse_design(value: object, source: str) -> str:
     if value in DESIGNS:
         return str(value)
-    raise UsageError(f"{source} {value!r} is not known: it is {' or '.join(DESIGNS)}", option=source, value=value)
+    raise UsageError(f"{source} {value!r} is not known: it is {' or '.join(DESIGNS)}", source, value)
 
 
 def _parse_rounds(value: object, source: str) -> tuple[int, ...]:
     if (rounds := parse_positive(value, source)) >= 2:
         return (rounds,)
     raise UsageError(
-        f"{source} {value}: it takes at least 2 rounds to tell a change from noise, 5 to be of use",
-        option=source,
-        value=value,
+        f"{source} {value}: it takes at least 2 rounds to tell a change from noise, 5 to be of use", source, value
     )
 
 
@@ -150,8 +148,8 @@ def make_ab_plan(
     if own["design"] == "duet" and (odd := [level for level in plans[0].users if level % 2]):
         raise UsageError(
             f"--users {odd[0]} can't be split evenly: a duet takes an even number, half for each side",
-            option="--users",
-            value=odd[0],
+            "--users",
+            odd[0],
         )
     # The host as it was checked, without a slash at its end.
     checked = [side.model_copy(update={"host": plan.host}) for side, plan in zip(sides, plans, strict=True)]
@@ -197,7 +195,7 @@ def _target(name: str, launch: str | None) -> AbTarget:
     if host is not None:
         raise UsageError(
             f"{name!r} is a URL, but with --launch both targets are git refs: leave --launch out",
-            option="--launch",
-            value=redact(launch),
+            "--launch",
+            redact(launch),
         )
     return AbTarget(launch=launch, ref=name)

@@ -31,8 +31,8 @@ def allowed_hosts(environment: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in environment.get(VARIABLE, "").split(",") if name.strip())
 
 
-def allowing(environment: Mapping[str, str], hosts: Iterable[str]) -> dict[str, str]:
-    """Return the environment with further hosts that may be loaded: Locust's processes, which get it, go by it too."""
+def with_allowed(environment: Mapping[str, str], hosts: Iterable[str]) -> dict[str, str]:
+    """Return the environment with more hosts that may be loaded: Locust's processes, which get it, go by it too."""
     named = ",".join([*sorted(allowed_hosts(environment)), *hosts])
     return {**environment, VARIABLE: named} if named else dict(environment)
 
@@ -56,13 +56,15 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> str:
         raise TargetError(
             "--host must not carry a query or a fragment: give what requests need to the locustfile", host=name
         )
-    if parts.scheme not in {"http", "https"} or not name:
+    # A URL's parser leaves out line ends and tabs, which those who ask the host may not.
+    odd = " " in host.strip() or not host.strip().isprintable()
+    if parts.scheme not in {"http", "https"} or not name or odd:
         raise TargetError(f"--host {quoted(shown)} is not a URL; write for example http://localhost:8000", host=shown)
     if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
         raise TargetError(
             f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "
             f"or in {VARIABLE} if you may load-test it",
-            host=name,
+            name,
         )
     return host.strip().rstrip("/")
 

@@ -122,12 +122,12 @@ def spell_out(function: Callable[..., Any], options: Mapping[str, tuple[object, 
     They come before its own keyword-only parameters.
     """
     signature = inspect.signature(function, eval_str=True)
-    parameters = {kind: [one for one in signature.parameters.values() if one.kind is kind] for kind in _KINDS}
+    parameters = {kind: [own for own in signature.parameters.values() if own.kind is kind] for kind in _KINDS}
     parameters[_KEYWORD_ONLY][:0] = [
         inspect.Parameter(name, _KEYWORD_ONLY, annotation=annotation, default=default)
         for name, (annotation, default) in options.items()
     ]
-    return signature.replace(parameters=[one for kind in _KINDS for one in parameters[kind]])
+    return signature.replace(parameters=[parameter for kind in _KINDS for parameter in parameters[kind]])
 
 
 def _described(options: Mapping[str, Option], names: Mapping[str, object]) -> str:

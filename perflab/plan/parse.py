@@ -38,18 +38,14 @@ def parse_users(value: object, source: str = "--users") -> tuple[int, ...]:
     else:
         items = [value]
     if not items:
-        raise UsageError(
-            f"{source}: no user count given; write for example 100,250,500,1000", option=source, value=value
-        )
+        raise UsageError(f"{source}: no user count given; write for example 100,250,500,1000", source, value)
     if len(items) > MAX_LEVELS:
-        raise UsageError(
-            f"{source}: {len(items)} user counts are more than {MAX_LEVELS}", option=source, value=len(items)
-        )
+        raise UsageError(f"{source}: {len(items)} user counts are more than {MAX_LEVELS}", source, len(items))
     counts = tuple(parse_positive(item, source, example="100,250,500,1000") for item in items)
     for count in counts:
         if counts.count(count) > 1:
             raise UsageError(
-                f"{source}: {count} is listed twice; to measure a level again use --repeats", option=source, value=count
+                f"{source}: {count} is listed twice; to measure a level again use --repeats", source, count
             )
     return counts
 
@@ -64,7 +60,7 @@ def parse_levels(
     most = parse_positive(high, sources[1])
     least = parse_positive(low, sources[0])
     if least > most:
-        raise UsageError(f"{sources[0]} {least} is above {sources[1]} {most}", option=sources[0], value=least)
+        raise UsageError(f"{sources[0]} {least} is above {sources[1]} {most}", sources[0], least)
     return tuple(sorted({least, most, *(level for level in DEFAULT_USERS if least < level < most)}))
 
 
@@ -141,9 +137,7 @@ def parse_label(value: object, source: str = "--label") -> str:
     if label:
         return label
     raise UsageError(
-        f"{source} {quoted(value)} has no letter or digit; write for example {source} nightly",
-        option=source,
-        value=value,
+        f"{source} {quoted(value)} has no letter or digit; write for example {source} nightly", source, value
     )
 
 
@@ -156,15 +150,11 @@ def parse_words(value: object, source: str) -> str:
             words = shlex.split(str(value))
         except ValueError as error:
             shown = redact(str(value))
-            raise UsageError(
-                f"{source}: {quoted(shown)} is not a line of words: {error}", option=source, value=shown
-            ) from None
+            raise UsageError(f"{source}: {quoted(shown)} is not a line of words: {error}", source, shown) from None
     line = shlex.join(words)
     if not is_utf8(line):
         shown = redact(line)
-        raise UsageError(
-            f"{source}: {quoted(shown)} is not UTF-8, so no result could name it", option=source, value=shown
-        )
+        raise UsageError(f"{source}: {quoted(shown)} is not UTF-8, so no result could name it", source, shown)
     return line
 
 
@@ -227,4 +217,4 @@ def quoted(value: object) -> str:
 
 
 def _refused(value: object, source: str, wanted: str) -> UsageError:
-    return UsageError(f"{source}: {quoted(value)} is not {wanted}", option=source, value=value)
+    return UsageError(f"{source}: {quoted(value)} is not {wanted}", source, value)

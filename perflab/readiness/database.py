@@ -26,7 +26,7 @@ SELECT current_database() AS name,
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """What a PostgreSQL tells of itself; `used` and `most` are connections."""
+    """What a PostgreSQL says about itself; `used` and `most` are connections."""
 
     name: str
     version: str

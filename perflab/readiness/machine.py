@@ -124,7 +124,7 @@ def free_memory_mb(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
 
 
 def check_cores(plan: Plan, runs_dir: Path) -> Finding:
-    """Say what a calibration under `runs_dir` tells of the plan's highest number of users on this machine."""
+    """Say what a calibration under `runs_dir` says about the plan's highest number of users on this machine."""
     check = "cores"
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     here = "1 core" if cores == 1 else f"{cores} cores"
@@ -146,7 +146,7 @@ def check_versions() -> Finding:
 
 
 def check_wire_clock() -> Finding:
-    """Say whether the kernel tells when an answer arrived, which keeps the generator's lag out of latencies."""
+    """Say whether the kernel reports when an answer arrived, which keeps the generator's lag out of latencies."""
     check = "wire clock"
     without = "latencies are the client clock's, in which a busy generator's lag is: keep its CPU below 80 % of a core"
     if sys.platform != "linux":
@@ -157,7 +157,7 @@ def check_wire_clock() -> Finding:
         return Finding(check, "warning", f"the kernel refuses: {error.strerror}", without)
     if not stamped:
         return Finding(check, "warning", "the kernel gives no receive times", without)
-    return Finding(check, "ok", "the kernel tells when each answer arrived")
+    return Finding(check, "ok", "the kernel reports when each answer arrived")
 
 
 def _is_stamped() -> bool:

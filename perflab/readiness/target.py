@@ -104,7 +104,7 @@ def check_api(host: str | None, health: str = HEALTH, *, timeout_s: float = TIME
             answers = [ask(host, health, timeout_s, context)]
         except ssl.SSLCertVerificationError as error:
             mistrusted = error.verify_message
-            # Only to tell more about it: nothing is sent but the question.
+            # Only to say more about it: nothing but the question is sent.
             context = None
             answers = [ask(host, health, end - time.monotonic(), context)]
         with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import AB_OPTIONS, AbOptions, AbPlan, check_again, make_ab_plan
-from perflab.plan.hosts import allowing
+from perflab.plan.hosts import with_allowed
 from perflab.plan.objectives import choose_objectives
 from perflab.plan.options import named
 from perflab.plan.parse import parse_names
@@ -27,9 +27,9 @@ from perflab.workbench import saving
 from perflab.workbench.comparing import compare_ab, compare_rounds
 from perflab.workbench.sweeps import runs_folder, warn_of_environment
 
-# Rounds may be spoilt by something that passes. More than these, and more than a comparison may do without, say that
-# something does not pass.
-MOST_SPOILT = 2
+# Rounds may be made invalid by something that passes. More than these, and more than a comparison may do without, say
+# that it does not pass.
+MAX_INVALID = 2
 
 
 @named(AB_OPTIONS, AbOptions)
@@ -61,15 +61,13 @@ def ab(
     from perflab.drive.rounds import run_ab
 
     root = project_root()
-    environment = allowing(load_environment(root), parse_names(allow_hosts))
+    environment = with_allowed(load_environment(root), parse_names(allow_hosts))
     folder = runs_folder(runs_dir)
     resumed = None
     if resume is not None:
         if baseline is not None or candidate is not None:
             raise UsageError(
-                f"--resume {resume} goes on with its own two targets: leave the others out",
-                option="--resume",
-                value=resume,
+                f"--resume {resume} goes on with its own two targets: leave the others out", "--resume", resume
             )
         resumed = find_ab(folder, str(resume))
         plan = check_again(_resumable(resumed), environment=environment, root=root)
@@ -80,7 +78,7 @@ def ab(
     limits = choose_objectives(objectives, plan.plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan.plan, limits)
-    judge = _Judge(plan, tell=progress != "none")
+    judge = _Judge(plan, talk=progress != "none")
     with show_progress(progress) as show:
         place = run_ab(
             plan,
@@ -102,14 +100,14 @@ def ab(
 class _Judge:
     """Decides after each round whether another one is wanted."""
 
-    def __init__(self, plan: AbPlan, *, tell: bool) -> None:
+    def __init__(self, plan: AbPlan, *, talk: bool) -> None:
         self._plan = plan
-        self._tell = tell
-        self._valid: dict[int, str] = {}
+        self._talk = talk
+        self._problems: dict[int, str] = {}
         """Why each round can't be used; empty for those that can."""
 
     def begun(self, place: AbDir) -> None:
-        """Tell how the comparison is called, so that it can be gone on with."""
+        """Say what the comparison is called, so that it can be resumed."""
         plan = self._plan
         levels = ", ".join(map(str, plan.plan.users))
         split = ", half for each side" if plan.design == "duet" else ""
@@ -119,14 +117,14 @@ class _Judge:
 
     def go_on(self, place: AbDir, number: int) -> bool:
         """Say whether another round is wanted after `number` of them; at a look, compare."""
-        for one in range(1, number + 1):
-            if one not in self._valid:
-                self._valid[one] = _spoilt(place, one, self._plan)
-                if self._valid[one]:
-                    self._say(f"round {one} can't be used: {self._valid[one]}")
-        rounds = [one for one, why in self._valid.items() if not why]
-        spoilt = number - len(rounds)
-        if spoilt > MOST_SPOILT and spoilt > MAX_LEFT_OUT * number:
+        for made in range(1, number + 1):
+            if made not in self._problems:
+                self._problems[made] = _problem(place, made, self._plan)
+                if self._problems[made]:
+                    self._say(f"round {made} can't be used: {self._problems[made]}")
+        rounds = [made for made, problem in self._problems.items() if not problem]
+        invalid = number - len(rounds)
+        if invalid > MAX_INVALID and invalid > MAX_LEFT_OUT * number:
             self._write(place, status="failed")
             return False
         if len(rounds) not in self._plan.looks:
@@ -148,25 +146,29 @@ class _Judge:
         write_manifest(place.manifest, manifest.model_copy(update=fields))
 
     def _say(self, line: str) -> None:
-        if self._tell:
+        if self._talk:
             say(line)
 
 
 def _resumable(place: AbDir) -> AbPlan:
     manifest = read_manifest(place.manifest, AbManifest)
     if manifest.status == "complete":
-        raise UsageError(f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one")
+        raise UsageError(
+            f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one", "--resume", place.id
+        )
     texts = {f"{name}'s command": target.launch for name, target in zip(SIDES, manifest.ab.targets, strict=True)}
     for what, text in [*texts.items(), ("options for Locust", manifest.ab.plan.locust_options)]:
         if text and HIDDEN in text:
             raise UsageError(
-                f"{place.id} can't be gone on with: a secret was taken out of its {what}; "
-                f"give secrets by environment variables, and begin a new one"
+                f"{place.id} can't be resumed: a secret was taken out of its {what}; "
+                f"give secrets by environment variables, and begin a new one",
+                "--resume",
+                place.id,
             )
     return manifest.ab
 
 
-def _spoilt(place: AbDir, number: int, plan: AbPlan) -> str:
+def _problem(place: AbDir, number: int, plan: AbPlan) -> str:
     """Return why a round can't be used; empty if it can."""
     for side in place.sides:
         runs = Sweep.open(side, repeats=(number,)).runs

@@ -58,7 +58,9 @@ def compare(
     )
     before, after = (sweep.dir.path.absolute() for sweep in sides)
     if before == after:
-        raise UsageError(f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)")
+        raise UsageError(
+            f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)", value=sides[0].id
+        )
     if (ab := common_ab(sides[0].dir, sides[1].dir)) is not None:
         return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
@@ -119,15 +121,18 @@ def compare_ab(
     planned = manifest.ab
     for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if share not in (None, set_to):
-            raise UsageError(f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
-    spoilt = manifest.status == "failed"
-    if not manifest.rounds and not spoilt:
+            raise UsageError(
+                f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out", option, share
+            )
+    failed = manifest.status == "failed"
+    if not manifest.rounds and not failed:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
-            f"go on with perflab ab --resume {ab.id}"
+            f"go on with perflab ab --resume {ab.id}",
+            ab.path,
         )
-    # Where too many rounds were spoilt, all of them are told of.
-    return compare_rounds(ab, planned, None if spoilt else manifest.rounds, allow_different)
+    # Where too many rounds were invalid, all of them are reported.
+    return compare_rounds(ab, planned, None if failed else manifest.rounds, allow_different)
 
 
 def compare_rounds(
@@ -156,8 +161,8 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     from perflab.analyse.comparison.comparability import same_configuration
 
     ids = {baseline.id, candidate.id}
-    found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
-    return same_configuration(baseline, [sweep for sweep in found if sweep is not None])
+    sweeps = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
+    return same_configuration(baseline, [sweep for sweep in sweeps if sweep is not None])
 
 
 def _readable(place: SweepDir) -> Sweep | None:

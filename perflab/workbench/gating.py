@@ -67,11 +67,13 @@ def check(
     if against is None and not baseline:
         given = {"--margin": margin, "--alpha": alpha, "--allow-different": allow_different or None}
         for option in (name for name, value in given.items() if value is not None):
-            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID")
+            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID", option, given[option])
         return Check(sweep, None)
     held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir, complete=True)
     if against is None and held_against.id == sweep.id:
-        raise UsageError(f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID")
+        raise UsageError(
+            f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID", value=sweep.id
+        )
     comparison = compare(
         held_against, sweep, runs_dir=runs_dir, margin=margin, alpha=alpha, allow_different=allow_different
     )
@@ -87,13 +89,18 @@ def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
         perflab.set_baseline("latest")
     """
     sweep = open_sweep(sweep_id, runs_dir, complete=True)
-    other = "choose another sweep (perflab list shows all)"
+    reason = ""
     if not any(run.status == "complete" for run in sweep.run_manifests):
-        raise StoreError(f"{sweep.id} has no complete run: {other}")
-    if sweep.manifest.status != "complete":
-        raise StoreError(f"{sweep.id} was not run to its end, so it can't be the baseline: {other}")
-    if sweep.verdict == Verdict.INVALID:
-        raise StoreError(f"{sweep.id} is INVALID, so it can't be the baseline ({sweep.reasons[0]}): {other}")
+        reason = "has no complete run"
+    elif sweep.manifest.status != "complete":
+        reason = "was not run to its end"
+    elif sweep.verdict == Verdict.INVALID:
+        reason = f"is INVALID ({sweep.reasons[0]})"
+    if reason:
+        raise StoreError(
+            f"{sweep.id} {reason}, so it can't be the baseline: choose another sweep (perflab list shows all)",
+            sweep.dir.path,
+        )
     write_baseline(runs_folder(runs_dir), sweep.id)
     return sweep
 
@@ -108,4 +115,6 @@ def open_baseline(runs_dir: str | Path | None = None) -> Sweep:
     try:
         return open_sweep(stored, folder)
     except StoreError as error:
-        raise StoreError(f"the baseline {stored!r} can't be opened: {error}; perflab baseline set ID") from None
+        raise StoreError(
+            f"the baseline {stored!r} can't be opened: {error}; perflab baseline set ID", path=error.path
+        ) from None

@@ -41,7 +41,7 @@ def init(folder: str | Path = ".", *, replace: Callable[[Path], bool] = lambda _
     try:
         return list(_write(place, replace))
     except OSError as error:
-        raise UsageError(f"{str(place)!r} can't be made a project: {error.strerror or error}") from None
+        raise UsageError(f"{str(place)!r} can't be made a project: {error.strerror or error}", value=place) from None
 
 
 def demo(

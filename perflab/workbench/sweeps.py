@@ -11,7 +11,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.calibration.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError, TargetError
-from perflab.plan.hosts import allowing, split_target
+from perflab.plan.hosts import split_target, with_allowed
 from perflab.plan.objectives import Objectives, choose_objectives
 from perflab.plan.options import named
 from perflab.plan.parse import check_path, parse_names
@@ -59,7 +59,7 @@ def sweep(
     from perflab.drive.sweep import run_sweep
 
     root = project_root()
-    environment = allowing(load_environment(root), parse_names(allow_hosts))
+    environment = with_allowed(load_environment(root), parse_names(allow_hosts))
     if target is not None:
         options["host"], launch = split_target(str(target))
         if launch is not None and "{port}" not in launch:
@@ -129,7 +129,8 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
                 return sweep
     raise StoreError(
         f"no sweep under {str(sweeps[-1].runs_dir)!r} was run to its end, so none is the latest complete one: "
-        f"run one with perflab sweep, or name a sweep (perflab list shows all)"
+        f"run one with perflab sweep, or name a sweep (perflab list shows all)",
+        sweeps[-1].runs_dir,
     )
 
 
@@ -144,10 +145,10 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for found in layout.list_sweeps(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": found.id, "runs": len(found.runs())}
+    for place in layout.list_sweeps(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": place.id, "runs": len(place.runs())}
         try:
-            manifest = read_manifest(found.manifest, SweepManifest)
+            manifest = read_manifest(place.manifest, SweepManifest)
         except StoreError:
             row["status"] = "damaged"
         else:
@@ -163,7 +164,7 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
 
 
 def runs_folder(runs_dir: str | Path | None) -> Path:
-    """Return where sweeps lie, as an absolute path.
+    """Return where sweeps are recorded, as an absolute path.
 
     That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
     """

@@ -14,7 +14,7 @@ from perflab.errors import UsageError
 from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
-    from perflab.results import Result
+    from perflab.store.layout import Result
 
 ResultId = Annotated[
     str, typer.Argument(metavar="ID", help="The id of a sweep or an A/B comparison, a unique beginning, or latest.")

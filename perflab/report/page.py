@@ -9,8 +9,9 @@ from typing import Any
 
 from perflab.errors import PerflabError, UsageError, naming
 from perflab.report.notebook import NotebookError, export_html, run_notebook
-from perflab.results import Result, kind_of
+from perflab.results import kind_of
 from perflab.starter import find_notebooks
+from perflab.store.layout import Result
 from perflab.store.scratch import scratch_folder
 
 

@@ -14,10 +14,11 @@ from weakref import WeakKeyDictionary
 
 from perflab.results import comparison, sweep
 from perflab.results.document import Document
-from perflab.results.kind import Kind, Result
+from perflab.results.kind import Kind
+from perflab.store.layout import Result
 from perflab.store.scratch import write_whole
 
-__all__ = ["KINDS", "Document", "Kind", "Result", "document_of", "kind_of", "save"]
+__all__ = ["KINDS", "Document", "Kind", "document_of", "kind_of", "save"]
 
 KINDS: tuple[Kind[Any, Any], ...] = (sweep.KIND, comparison.KIND)
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from perflab.results.document import Document
-from perflab.store.layout import ResultDir
+from perflab.store.layout import Result
 
 DocumentT = TypeVar("DocumentT", bound=Document)
-
-
-class Result(Protocol):
-    """What is computed of recorded runs, such as a `Sweep` or a `SweepComparison`."""
-
-    @property
-    def dir(self) -> ResultDir:
-        """Where its files lie, whether there are any or not."""
 
 
 ResultT = TypeVar("ResultT", bound=Result)

@@ -120,6 +120,14 @@ class ResultDir(Protocol):
         return f"{runs_dir.name}/{self.report_html.absolute().relative_to(runs_dir).as_posix()}"
 
 
+class Result(Protocol):
+    """What is computed of recorded runs and has files of its own, such as a `Sweep` or a `SweepComparison`."""
+
+    @property
+    def dir(self) -> ResultDir:
+        """Where its files are, whether there are any or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class ComparisonDir(ResultDir):
     """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""

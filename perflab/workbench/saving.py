@@ -5,21 +5,19 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perflab.errors import PerflabError
+from perflab.store.layout import Result
 from perflab.vocabulary.text import say
-
-if TYPE_CHECKING:
-    from perflab.results import Result
 
 
 def save(result: Result, *, report: bool = True) -> Path | None:
-    """Write a result's document, ``junit.xml``, ``summary.md`` and ``report.html`` into its folder, ``result.dir``.
+    """Write what the commands leave of a result into its folder, ``result.dir``, and return the path of the report.
 
-    Returns the path of the report: None without one, and if it can't be made. Then the reason is written to stderr, and
-    no more comes of it: a report that can't be made changes no verdict. Raises StoreError if a table can't be read,
-    OSError if a file can't be written.
+    `result` is a `Sweep` or a `SweepComparison`. Written are its document (``metrics.json`` or ``comparison.json``),
+    ``junit.xml``, ``summary.md`` and, with `report`, ``report.html``. If the report can't be made, the reason is
+    written to stderr and None returned, as without `report`: it changes no verdict. Raises StoreError if a table can't
+    be read, OSError if a file can't be written.
 
         perflab.save(perflab.compare("20261122T103000Z-before", "latest"), report=False)
     """

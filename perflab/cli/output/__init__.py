@@ -12,7 +12,7 @@ from perflab.cli.output.listing import print_list
 from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
-    from perflab.results import Result
+    from perflab.store.layout import Result
     from perflab.workbench import Check
 
 __all__ = ["PLAIN_WIDTH", "conclude", "print_calibration", "print_check", "print_list", "print_result"]

@@ -10,18 +10,18 @@ installation that has run once. This process itself stays small, because a child
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from benchmarks.figures import machine, write_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -112,16 +112,6 @@ def measure_report(folder: Path, runs_dir: Path, environment: dict[str, str], ro
     ]
 
 
-def machine() -> str:
-    """Return what the figures were measured on, on one line."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {sys.version.split()[0]}"
-
-
 def record_sweep(runs_dir: Path, seconds: int, environment: dict[str, str]) -> None:
     """Write the sweep that is measured, in a process of its own."""
     _run(["-m", "benchmarks.recorded_sweep", str(runs_dir), "--seconds", str(seconds)], environment)
@@ -153,10 +143,7 @@ def main() -> None:
         f"\nreport: {sweep.cpu_s / plain.cpu_s:.2f} x the CPU and {sweep.wall_s / plain.wall_s:.2f} x the time of plain"
     )
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow([*(field.name for field in fields(Measurement)), "machine"])
-            table.writerows([*astuple(one), machine()] for one in [*found, *reports])
+        write_csv(options.csv, [asdict(one) for one in [*found, *reports]])
 
 
 if __name__ == "__main__":

@@ -13,19 +13,18 @@ its other runs, pooled; with `--together` those of so many runs, drawn by chance
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from benchmarks.queues import (
     CAPACITY,
     Closed,
@@ -136,7 +135,7 @@ def _percentile(run: Run, seconds: int, q: float) -> tuple[Estimate, tuple[float
 def real(sweep: perflab.Sweep, together: int) -> Iterator[Missed]:
     """Yield how often the bounds of so many runs miss the percentile of all other runs of their level, pooled."""
     latency = sweep.latency
-    judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "stand_in"])]
+    judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "fallback"])]
     windows = {str(run): whole_seconds(of) for run, of in zip(sweep.runs["run"], sweep.windows, strict=True)}
     for (users, group), cell in judged.groupby(["users", "group"], observed=True):
         runs = {str(run): rows for run, rows in cell.groupby("run", observed=True) if len(windows[str(run)]) > 1}
@@ -217,10 +216,7 @@ def main() -> None:
                 show(job.result())
                 rows += job.result()
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(column.name for column in fields(Missed))
-            writer.writerows(astuple(row) for row in rows)
+        write_csv(options.csv, [asdict(row) for row in rows])
 
 
 if __name__ == "__main__":

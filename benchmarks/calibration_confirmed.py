@@ -10,17 +10,16 @@ within 1 % (or 0.5 ms) of what the server drew, the second INVALID for saturatio
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from benchmarks.measurement_truth import Case, measure
 from perflab.calibration import calibrate
-from perflab.store.calibration import Ceiling, Client, calibration_file, read_calibration
+from perflab.store.calibration import Ceiling, Client, read_calibration
 
 BELOW, BEYOND = 0.9, 1.6
 
@@ -102,7 +101,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=12, help="steady state of each run")
     parser.add_argument("--csv", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
-    calibration = read_calibration(calibration_file(options.runs_dir))
+    calibration = read_calibration(options.runs_dir)
     if calibration is None:
         calibration = calibrate(options.runs_dir, 1, say=lambda line: print(line, file=sys.stderr, flush=True))
     ceiling = next(one for one in calibration.ceilings if one.client == options.client and one.processes == 1)
@@ -114,10 +113,7 @@ def main() -> int:
     print(f"{machine()}\n")
     print_confirmations(ceiling, found)
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow([*(field.name for field in fields(Confirmation)), "machine"])
-            table.writerows([*astuple(one), machine()] for one in found)
+        write_csv(options.csv, [asdict(one) for one in found])
     return 0 if all(one.came_true for one in found) else 1
 
 

@@ -13,15 +13,14 @@ sweeps": with the part of alpha that `perflab compare` has for latency. Error ra
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from perflab.analyse.comparison.decision import LATENCY_SHARE, Rules, decide
 from perflab.analyse.intervals import rate_bounds
 from perflab.analyse.summary import Floats
@@ -254,10 +253,7 @@ def main() -> None:
             print("" if one.met else "  MISSED", flush=True)
     print(f"\n{sum(not one.met for one in table)} requirements missed, {time.perf_counter() - start:.0f} s")
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow([*(field.name for field in fields(Figures)), "machine"])
-            rows.writerows([*astuple(one), machine()] for one in table)
+        write_csv(options.csv, [asdict(one) for one in table])
 
 
 if __name__ == "__main__":

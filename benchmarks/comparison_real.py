@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import stats
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.summary import Floats
 from perflab.analyse.sweep import Sweep
@@ -30,8 +30,7 @@ from perflab.drive.rounds import run_ab
 from perflab.plan.ab import LOOKS, make_ab_plan
 from perflab.plan.objectives import load_objectives
 from perflab.plan.settings import load_environment
-from perflab.store.ab import AbDir
-from perflab.store.layout import list_ab_folders
+from perflab.store.layout import AbDir, list_abs
 
 ROOT = Path(__file__).resolve().parent.parent
 API = "python -m load_tests.platform_api --port {port}"
@@ -84,7 +83,7 @@ def record(case: Case, folder: Path) -> None:
         rounds=case.rounds,
         label=case.name,
     )
-    for number in range(len(list_ab_comparisons(place)), case.comparisons):
+    for number in range(len(list_abs(place)), case.comparisons):
         begun = time.monotonic()
 
         def go_on(ab: AbDir, rounds: int) -> bool:
@@ -111,7 +110,7 @@ def show(cases: Iterable[Case], folder: Path) -> None:
     """Print what the recorded cases tell."""
     print(f"{machine()}\n")
     for case in cases:
-        abs_ = list_ab_comparisons(folder / case.name)
+        abs_ = list_abs(folder / case.name)
         if not abs_:
             print(f"{case.name}: nothing recorded\n")
             continue
@@ -295,11 +294,6 @@ def show_found(abs_: list[AbDir], case: Case) -> None:
     alone = sum(verdict == "FAIL" and slower == [group] for verdict, slower, _ in found)
     print(f"  REGRESSION naming {group}: {named} of {len(found)}, and nothing else: {alone}")
     print("  " + ", ".join(f"{verdict} at {look} ({' '.join(slower) or '-'})" for verdict, slower, look in found))
-
-
-def list_ab_comparisons(folder: Path) -> list[AbDir]:
-    """Return the recorded comparisons of a case."""
-    return [AbDir(path) for path in list_ab_folders(folder)]
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks.analysis_speed import machine, measure
+from benchmarks.analysis_speed import measure
+from benchmarks.figures import machine
 
 USERS = (100, 250, 500, 1000)
 SLOWDOWNS = {"before": 1.0, "after": 1.2}

@@ -34,7 +34,7 @@ from typing import Any
 import nbformat
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab import chart, report
 from perflab.cli.app import run_command
@@ -42,9 +42,8 @@ from perflab.errors import PerflabError
 from perflab.plan.ab import AbPlan, AbTarget
 from perflab.plan.plan import Plan
 from perflab.report import find_notebook
-from perflab.store.ab import AbManifest, create_ab
-from perflab.store.baseline import write_baseline
-from perflab.store.manifest import write_manifest
+from perflab.store.layout import RunsDir, create_ab
+from perflab.store.manifest import AbManifest, Baseline, write_manifest
 
 MOST_S = 60
 MOST_MB = 1000
@@ -151,7 +150,7 @@ def record(runs_dir: Path) -> Recorded:
             rounds=tuple(range(1, ROUNDS + 1)),
         ),
     )
-    write_baseline(runs_dir, base.id)
+    write_manifest(RunsDir(runs_dir).baseline, Baseline(id=base.id))
     return Recorded(base.id, other.id, ab.id)
 
 

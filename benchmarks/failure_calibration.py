@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.analyse.comparison.decision import FAILURES_SHARE
 from perflab.analyse.comparison.failures import Counts, compare_rates
 from perflab.analyse.intervals import rate_bounds

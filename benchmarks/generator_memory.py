@@ -21,7 +21,7 @@ from pathlib import Path
 import certifi
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine
 from perflab.calibration.server import CERTIFICATE
 from perflab.drive.target import free_port
 from perflab.plan.parse import parse_users

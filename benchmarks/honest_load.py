@@ -13,21 +13,20 @@ Linux only. A step takes about 25 s.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from benchmarks.measurement_truth import GOAL_MS, GOAL_SHARE, percentile
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.validity import MOST_SHORTFALL
@@ -191,10 +190,7 @@ def main() -> None:
         steps += measure(client, options.users or parse_users(USERS[client]), options.seconds, cores)
     print_steps(steps)
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow([*(field.name for field in fields(Step)), "honest", "machine"])
-            table.writerows([*astuple(one), one.honest, machine()] for one in steps)
+        write_csv(options.csv, [asdict(one) | {"honest": one.honest} for one in steps])
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import os
 import shlex
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 
 LOCUSTFILE = """
 from locust import FastHttpUser, constant, task
@@ -91,10 +91,7 @@ def main() -> None:
             print(outcomes[-1], flush=True)
     print(f"{sum(outcome.whole for outcome in outcomes)} of {len(outcomes)} runs are whole")
     if arguments.csv:
-        with arguments.csv.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
-            writer.writeheader()
-            writer.writerows(asdict(outcome) for outcome in outcomes)
+        write_csv(arguments.csv, [asdict(outcome) for outcome in outcomes])
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ last one.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 import perflab
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from perflab.analyse.sweep import Sweep
 from perflab.calibration.server import CERTIFICATE
 from perflab.chart.style import (
@@ -289,16 +288,13 @@ def chosen(names: str) -> list[Case]:
     return list(dict.fromkeys(found))
 
 
-def write_csv(path: Path, figures: Sequence[Figure]) -> None:
-    """Write the figures with the differences in per cent and the machine."""
-    columns = [*Figure.__dataclass_fields__]
-    clocks = ("wire", "client", "locust_csv")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow([*columns, *(f"{clock}_off_percent" for clock in clocks), "wire_within_goal", "machine"])
-        for one in figures:
-            off = [round(one.off(getattr(one, f"{clock}_ms")), 3) for clock in clocks]
-            table.writerow([*(getattr(one, column) for column in columns), *off, one.within_goal, machine()])
+def csv_row(figure: Figure) -> dict[str, object]:
+    """Return a figure with its differences in per cent."""
+    off = {
+        f"{clock}_off_percent": round(figure.off(getattr(figure, f"{clock}_ms")), 3)
+        for clock in ("wire", "client", "locust_csv")
+    }
+    return {**asdict(figure), **off, "wire_within_goal": figure.within_goal}
 
 
 def main() -> None:
@@ -332,7 +328,7 @@ def main() -> None:
     if few:
         print(f"\nfewer than {LEAST_REQUESTS} requests, so the figures are coarse: {', '.join(few)}")
     if options.csv:
-        write_csv(options.csv, figures)
+        write_csv(options.csv, list(map(csv_row, figures)))
     if options.chart:
         chart = clocks_chart([one for one in figures if one.case == LOAD.name])
         if options.chart.suffix == ".png":

@@ -18,19 +18,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import math
 import os
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scipy.stats import binom
 
-from benchmarks.analysis_speed import machine
+from benchmarks.figures import machine, write_csv
 from perflab.drive.child import Child
 from perflab.drive.locust import locust_environment, run_command
 from perflab.drive.run import Lane, execute_run
@@ -281,11 +280,7 @@ def main() -> None:
         pairs = measure_pairs(options.pairs, options.seconds)
         print_summary(pairs, options.seconds)
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            rows: list[Cost] | list[Pair] = costs if options.memory else pairs
-            table.writerow([*(field.name for field in fields(rows[0])), "machine"])
-            table.writerows([*astuple(row), machine()] for row in rows)
+        write_csv(options.csv, [asdict(row) for row in (costs if options.memory else pairs)])
 
 
 if __name__ == "__main__":

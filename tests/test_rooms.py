@@ -18,7 +18,7 @@ HEAVY = {"pandas", "numpy", "scipy", "matplotlib", "locust", "gevent", "papermil
         ("perflab.plan.plan", set()),
         ("perflab.plan.objectives", set()),
         ("perflab.store.manifest", set()),
-        ("perflab.store.handover", set()),
+        ("perflab.store.recorder_protocol", set()),
         ("perflab.store.tables", set()),
         ("perflab.store.calibration", set()),
         ("perflab.drive.sweep", set()),

@@ -22,13 +22,14 @@ from perflab.drive.target import Target
 from perflab.plan.objectives import DEFAULT, Group, Objective, Objectives
 from perflab.plan.plan import Plan
 from perflab.record.counts import Counts
-from perflab.record.delivery import Batch, Parcel
-from perflab.record.faults import Faults
+from perflab.record.delivery import Batch, HealthRow, Parcel
 from perflab.record.outcome import classify, message_of, name_of
+from perflab.record.role import Faults
 from perflab.record.writer import RunWriter
 from perflab.results.sweep import build, to_junit, to_summary
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
+from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import create_tables
 
 START = int(datetime(2026, 11, 22, 10, 30, tzinfo=UTC).timestamp())
@@ -113,14 +114,23 @@ def batch_of(requests: list[Request], health: list[tuple[Any, ...]]) -> Batch:
         counts.note(key, one.latency_ms, measured)
         if outcome != "ok":
             counts.add_failure(*key[:4], str(status or ""), message_of(error_of(one)), one.user_class)
-    batch = Batch(latency=counts.take_latency(), failures=counts.take_failures(), last=True)
-    batch.finished = batch.locust_finished = counts.total
-    batch.unstamped, batch.untimed = counts.unstamped, counts.untimed
-    batch.generator = [
-        (START + second, users, in_flight, f"{a:.1f}", f"{b:.2f}", f"{c:.1f}", users, *(f"{d:.2f}",) * 6)
-        for second, users, in_flight, a, b, c, d in health
-    ]
-    return batch
+    return Batch(
+        latency=counts.take_latency(),
+        failures=counts.take_failures(),
+        generator=[
+            HealthRow(
+                START + second, users, in_flight, round(a, 1), round(b, 2), round(c, 1), users, *(round(d, 2),) * 6
+            )
+            for second, users, in_flight, a, b, c, d in health
+        ],
+        totals=Totals(
+            requests_finished=counts.total,
+            locust_finished=counts.total,
+            unstamped=counts.unstamped,
+            untimed=counts.untimed,
+        ),
+        last=True,
+    )
 
 
 def error_of(request: Request) -> Exception | None:
@@ -153,7 +163,6 @@ def objectives_of(pattern: str) -> Objectives:
     parcels=st.lists(st.tuples(TEXTS, st.lists(REQUESTS, max_size=12), st.lists(HEALTH, max_size=4)), max_size=3),
     exceptions=EXCEPTIONS,
     suite=st.one_of(st.none(), st.dictionaries(TEXTS, USERS, max_size=3)),
-    error=st.one_of(st.none(), TEXTS),
     pattern=st.one_of(st.none(), TEXTS.filter(lambda text: text.isprintable() and len(text) < 500)),
 )
 def test_whatever_is_recorded_is_read(
@@ -161,7 +170,6 @@ def test_whatever_is_recorded_is_read(
     parcels: list[tuple[str, list[Request], list[tuple[Any, ...]]]],
     exceptions: dict[str, int],
     suite: dict[str, Any] | None,
-    error: str | None,
     pattern: str | None,
 ) -> None:
     plan = Plan(host=None, launch="serve {port}", locustfile=Path("/x.py"), users=(5,), duration_s=SECONDS)
@@ -172,14 +180,14 @@ def test_whatever_is_recorded_is_read(
         create_tables(run.path, managed=True)
         faults = Faults()
         writer = RunWriter(run.path, faults)
-        writer.answer.start, writer.answer.users_reached = START, 5
-        writer.answer.window_start, writer.answer.window_end = 1, SECONDS
-        writer.answer.window_over, writer.answer.end = True, START + SECONDS
-        writer.answer.exceptions, writer.answer.error = exceptions, error
-        writer.answer.suite = None if suite is None else {"locustfile": "", "users": suite, "hosts": {}}
+        writer.state.start, writer.state.users_reached = START, 5
+        writer.state.window_start, writer.state.window_end = 1, SECONDS
+        writer.state.window_over, writer.state.end = True, START + SECONDS
+        writer.state.writer = Totals.model_construct(exceptions=exceptions)
+        writer.state.suite = None if suite is None else {"locustfile": "", "users": suite, "hosts": {}}
         for number, (source, requests, health) in enumerate(parcels):
             writer.take(Parcel(f"{number}{source}", number, 1, batch_of(requests, health)))
-        writer.write_answer()
+        writer.write_state()
         assert not faults.count, faults.first
         manifest = RunManifest(sweep_id=sweep_dir.id, users=5, repeat=1, plan=plan, seed=1)
         closed = _close(Lane(run, manifest, target, plan), run, "complete", 0, {})

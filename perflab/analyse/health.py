@@ -11,17 +11,17 @@ import pandas as pd
 
 from perflab.analyse.validity import BUSY_CPU_PERCENT, BUSY_LAG_MS, SourceHealth
 
-_MEDIANS = ("cpu_percent", "lag_p50_ms", "behind_p50_ms")
-_LARGEST = ("lag_ms", "behind_p99_ms")
+_MEDIANS = ("cpu_percent", "lag_p50_ms", "client_overhead_p50_ms")
+_LARGEST = ("lag_ms", "client_overhead_p99_ms")
 
 
 def health(generator: pd.DataFrame) -> pd.DataFrame:
     """Return a row a run and source over the steady seconds of ``Sweep.generator``.
 
-    Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, behind_p50_ms (medians of the
-    seconds' figures), lag_ms, behind_p99_ms (the worst second's), lost_s (user-seconds that the generator kept its
-    users waiting), client_waits_s (user-seconds that their own clients waited), offered (the share of the intended load
-    that was offered).
+    Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, client_overhead_p50_ms (medians of the
+    seconds' figures), lag_ms, client_overhead_p99_ms (the worst second's), lost_s (user-seconds that the generator kept
+    its users waiting), client_waits_s (user-seconds that their own clients waited), offered (the share of
+    the intended load that was offered).
 
     A user's cycle is its think time, the service's answer, and what its client makes of it. The time that it waits for
     the generator, in seconds of all users together, is load that was intended and not offered:

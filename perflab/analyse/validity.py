@@ -90,9 +90,9 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
         )
     elif evidence.target_lost:
         reasons.append("the target was lost during the run")
-    if evidence.strayed:
+    if evidence.misrouted:
         reasons.append(
-            f"{evidence.strayed} requests of one side's users went to the other side's host: the locustfile must use "
+            f"{evidence.misrouted} requests of one side's users went to the other side's host: the locustfile must use "
             f"the user's own host (self.host), not the environment's"
         )
     reasons += _outside(evidence)
@@ -151,7 +151,7 @@ def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
         if source.lost
     ]
     recorded = evidence.requests_recorded
-    if evidence.requests_finished is None or evidence.locust_finished is None:
+    if not evidence.sources:
         return [*reasons, "Locust's own count of requests is missing, so lost samples would go unseen"]
     # Exactly: whatever lost one sample may have lost the slow ones.
     finished = evidence.requests_finished + evidence.unanswered
@@ -238,7 +238,7 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
         found.append(f"{evidence.task_exceptions} exceptions were raised in the locustfile's tasks")
     if evidence.locust_exceptions:
         found.append(f"Locust's own files may lack something, perflab's don't: {_listed(evidence.locust_exceptions)}")
-    made, counted = evidence.requests_finished or 0, evidence.locust_finished or 0
+    made, counted = evidence.requests_finished, evidence.locust_finished
     if made > counted and manifest.status == "complete":
         found.append(
             f"Locust's own statistics lack {made - counted} of {made} requests (a listener of the locustfile has kept "

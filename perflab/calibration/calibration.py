@@ -15,18 +15,18 @@ from perflab.calibration.ceiling import find_ceiling
 from perflab.calibration.ramp import CYCLE_S, RAMP_S, Say, climb
 from perflab.drive.fingerprint import machine, versions
 from perflab.errors import PerflabError
+from perflab.files import write_whole
 from perflab.store.calibration import (
     Calibration,
     Ceiling,
     Client,
     Machine,
     Step,
-    calibration_chart,
-    calibration_file,
     prepare_folder,
-    write_calibration,
 )
-from perflab.store.scratch import scratch_folder, write_whole
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import write_manifest
+from perflab.store.scratch import scratch_folder
 
 # Start of Locust and of the server, probe and stop come on top of each ramp; in seconds.
 OVERHEAD_S = 13.0
@@ -64,11 +64,11 @@ def calibrate(
         seconds=round(time.monotonic() - begun, 1),
         ceilings=tuple(ceilings),
     )
-    write_calibration(calibration_file(runs_dir), found)
+    write_manifest(RunsDir(runs_dir).calibration, found)
     # Only now: matplotlib would have been in memory during the ramps.
     from perflab.chart.calibration import calibration as draw
 
-    write_whole(calibration_chart(runs_dir), draw(found).to_svg())
+    write_whole(RunsDir(runs_dir).calibration_chart, draw(found).to_svg())
     return found
 
 

@@ -15,7 +15,7 @@ SUSTAINED = 2
 # The server runs in one core; from here on it is what holds the load back, not the generator.
 BUSY_SERVER_CORES = 0.9
 
-LOAD, SERVER = "offered load", "the calibration's own server"
+LOAD, SERVER = "achieved load", "the calibration's own server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def find_ceiling(steps: pd.DataFrame) -> Limit:
 
 def _broken(step: pd.Series[float]) -> str | None:
     """Return which limit a step breaks, the load's first."""
-    if step["offered"] < 1 - MOST_SHORTFALL:
+    if step["achieved_load"] < 1 - MOST_SHORTFALL:
         return LOAD
     for name in PERCENTILES:
         drawn, wire = step[f"drawn_{name}_ms"], step[f"wire_{name}_ms"]

@@ -16,16 +16,16 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from perflab.analyse.samples import GENERATOR, LATENCY, TARGET, read_table
+from perflab.analyse.reading import GENERATOR, LATENCY, TARGET, read_table
 from perflab.calibration.steps import Tables, measure_steps
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
 from perflab.errors import PerflabError
 from perflab.plan.plan import Plan
-from perflab.store.handover import Answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, read_manifest
+from perflab.store.recorder_protocol import RunState
 from perflab.vocabulary.measure import CLIENT
 
 # By path: only Locust itself may import what lives inside Locust.
@@ -126,7 +126,7 @@ def _run(
     target: Target,
     run: RunDir,
     environment: Mapping[str, str],
-    watch: Callable[[RunTail, Answer | None], None],
+    watch: Callable[[RunTail, RunState | None], None],
 ) -> RunManifest:
     manifest = RunManifest(sweep_id="calibration", users=plan.users[0], repeat=1, plan=plan, seed=plan.seed)
     [done] = execute_run([Lane(run, manifest, target, plan)], environment, watch)
@@ -147,21 +147,21 @@ class _Watcher:
         """By second of the run."""
         psutil.cpu_percent()
 
-    def __call__(self, tail: RunTail, answer: Answer | None) -> None:
+    def __call__(self, tail: RunTail, state: RunState | None) -> None:
         used = psutil.cpu_percent() / 100 * (os.cpu_count() or 1)
-        if answer is None or answer.start is None:
+        if state is None or state.start is None:
             return
-        self.machine_cores[int(time.time() - answer.start) - 1] = used
-        offered = self._offered()
+        self.machine_cores[int(time.time() - state.start) - 1] = used
+        achieved = self._achieved_load()
         self._asked += 1
         if self._asked % SAY_EVERY_S == 0:
             rps, _ = tail.recent(2)
-            self._say(f"{tail.users} users, {rps:.0f} requests/s, {100 * offered:.0f} % of the intended load")
-        if offered < 1 - LOST_SHARE:
+            self._say(f"{tail.users} users, {rps:.0f} requests/s, {100 * achieved:.0f} % of the intended load")
+        if achieved < 1 - LOST_SHARE:
             raise _Saturated
 
-    def _offered(self) -> float:
-        """Return the share of the intended load in the last seconds; 1 as long as there are too few."""
+    def _achieved_load(self) -> float:
+        """Return the share of the intended load that was achieved in the last seconds; 1 while there are too few."""
         sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
         with self._run.generator.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):

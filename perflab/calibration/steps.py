@@ -37,9 +37,10 @@ class Tables:
 def measure_steps(tables: Tables) -> pd.DataFrame:
     """Return a row a step of `STEP_S` seconds, in the order of the ramp.
 
-    Columns: second (the step's first), users (mean), requests_per_s (begun), offered (the share of the intended load),
-    generator_cores, server_cores, other_cores (what each used, 1 is a core; others are all processes but Locust's and
-    the server's), and drawn_p50_ms, wire_p50_ms and so on for p95 and p99, NaN where they can't be compared.
+    Columns: second (the step's first), users (mean), requests_per_s (begun), achieved_load (the share of the intended
+    load), generator_cores, server_cores, other_cores (what each used, 1 is a core; others are all processes but
+    Locust's and the server's), and drawn_p50_ms, wire_p50_ms and so on for p95 and p99, NaN where they can't be
+    compared.
 
     The first step is left out, because connections and code are cold in it, and so is what is not a whole step at the
     end.
@@ -53,7 +54,7 @@ def measure_steps(tables: Tables) -> pd.DataFrame:
     client = tables.latency[tables.latency["measure"] == CLIENT]
     frame["requests_per_s"] = _sums(client, ["count"], steps)["count"] / STEP_S
     with np.errstate(divide="ignore", invalid="ignore"):
-        frame["offered"] = np.clip(1 - sums["lost_s"] / sums["users"], 0.0, 1.0)
+        frame["achieved_load"] = np.clip(1 - sums["lost_s"] / sums["users"], 0.0, 1.0)
     frame["generator_cores"] = sums["cpu_percent"] / 100 / STEP_S
     frame["server_cores"] = server
     frame["other_cores"] = np.clip(machine - server - frame["generator_cores"], 0.0, None)

@@ -7,25 +7,26 @@ from pathlib import Path
 from perflab.analyse.validity import REMEDY
 from perflab.errors import StoreError
 from perflab.plan.plan import Plan
-from perflab.store.calibration import Calibration, Ceiling, calibration_file, read_calibration
+from perflab.store.calibration import Calibration, Ceiling, read_calibration
+from perflab.store.layout import RunsDir
 
 
 def warn_of(plan: Plan, runs_dir: Path) -> str | None:
     """Return what the runs folder's calibration has to say about a plan, in one line; None for nothing."""
-    path = calibration_file(runs_dir)
+    path = RunsDir(runs_dir).calibration
     # Most folders have none, and looking for it must cost nothing.
     if not path.is_file():
         return None
     from perflab.calibration.calibration import these_versions, this_machine
 
     try:
-        found = read_calibration(path)
+        found = read_calibration(runs_dir)
     except StoreError as error:
         return f"the calibration is not used: {error}"
     if found is None:
         return None
     if differences := found.differences(this_machine(), these_versions()):
-        return f"{str(path)!r} is not used: {'; '.join(differences)}; perflab calibrate writes it anew"
+        return f"{str(path)!r} is not used: {'; '.join(differences)}; run perflab calibrate again"
     return beyond_ceilings(found, max(plan.users), plan.processes)
 
 

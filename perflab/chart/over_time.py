@@ -164,7 +164,7 @@ def generator(sweep: Sweep) -> Chart:
     # The sources of a second side by side would be a thicket: the worst of them is what spoils a figure.
     worst = worst_by_second(frame)
     for axes, middle, upper, unit, names in (
-        (overhead, "behind_p50_ms", "behind_p99_ms", "client less wire, ms", ("median", "p99")),
+        (overhead, "client_overhead_p50_ms", "client_overhead_p99_ms", "client less wire, ms", ("median", "p99")),
         (loop, "lag_p50_ms", "lag_ms", "loop lag, ms", ("median", "worst")),
     ):
         for column, strength in ((upper, 0.35), (middle, 1.0)):

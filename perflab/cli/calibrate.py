@@ -19,7 +19,7 @@ def calibrate(processes: Processes = None, runs_dir: options.RunsDir = None, jso
     """Find how much load this machine can offer before its measurements stop being true."""
     from perflab import workbench
     from perflab.cli import output
-    from perflab.store.calibration import calibration_chart
+    from perflab.store.layout import RunsDir
 
     output.print_calibration(workbench.calibrate(processes, runs_dir=runs_dir), as_json=json)
-    say(f"chart: {calibration_chart(workbench.runs_folder(runs_dir))}")
+    say(f"chart: {RunsDir(workbench.runs_folder(runs_dir)).calibration_chart}")

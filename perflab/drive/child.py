@@ -1,4 +1,4 @@
-"""A child process under guard: perflab can stop it, and it can't outlive perflab."""
+"""A child process under guard: perflab can stop it, it can't outlive perflab, and its CPU and memory are measured."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from perflab.drive import guard
 
 StopSignal = str
 """``INT``, ``TERM`` or ``KILL``."""
 
-# What guards may need beyond the command's grace, on a busy machine. Then they hang, and are killed themselves.
+# How long guards may take beyond the command's grace on a busy machine. After that they hang, and are killed.
 GUARD_PATIENCE_S = 10.0
 
 
 class Child:
-    """One guarded command, in a session of its own, so that a Ctrl-C in the terminal reaches perflab alone."""
+    """A guarded command in a session of its own, so that Ctrl-C in the terminal reaches only perflab."""
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The guards' process id and group; the command and all it starts descend from it, in groups of their own."""
+        """The guards' process id and group; the command and its descendants are in groups of their own."""
         return self._process.pid
 
     def poll(self) -> int | None:
@@ -72,21 +76,21 @@ class Child:
                 return
 
     def stop(self, name: StopSignal = "TERM", patience_s: float | None = None) -> int:
-        """End the command: by signal `name`, after `patience_s` by the guard's TERM and KILL; return its exit code."""
+        """End the command by signal `name`, after `patience_s` by the guard's TERM and KILL; return its exit code."""
         self._wake_guards()
         self.signal(name)
         if self.wait(self._grace_s if patience_s is None else patience_s) is None:
             self._wake_guards()
             self._close_pipe()
         if self.wait(self._grace_s + GUARD_PATIENCE_S) is None:
-            # The other guard is told of it, and ends the command.
+            # The other guard notices, and ends the command.
             self._process.kill()
             self._process.wait()
         self._close_pipe()
         return self.poll() or 0
 
     def _wake_guards(self) -> None:
-        """Let guards that somebody has stopped (Ctrl-Z, a debugger) go on: they have a process group of their own."""
+        """Resume guards that somebody has stopped (Ctrl-Z, a debugger): they have a process group of their own."""
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGCONT)
@@ -102,3 +106,49 @@ class Child:
 def _exit_code(code: int | None) -> int | None:
     # Negative only where a guard itself was killed.
     return code if code is None or code >= 0 else 128 - code
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """CPU in per cent of one core, resident memory in MB."""
+
+    cpu_percent: float
+    rss_mb: float
+
+
+class ProcessTree:
+    """The CPU and memory of all descendants of a guard, databases and daemons included, but not of the guards."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = pid
+        self._cpu: dict[tuple[int, float], float] = {}
+        self._at = time.monotonic()
+        self.take()
+
+    def take(self) -> Use:
+        """Return the use since the last call; the CPU time of a process that has ended since then is not counted."""
+        now = time.monotonic()
+        seen, rss = {}, 0
+        for process in self._processes():
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    seen[process.pid, process.create_time()] = times.user + times.system
+                    # Shared memory of a database would count once for each of its processes.
+                    memory = process.memory_info()
+                    rss += memory.rss - getattr(memory, "shared", 0)
+            except psutil.Error:
+                continue
+        spent = sum(cpu - self._cpu.get(key, 0.0) for key, cpu in seen.items())
+        elapsed = max(now - self._at, 1e-9)
+        self._cpu, self._at = seen, now
+        return Use(100 * spent / elapsed, rss / 1e6)
+
+    def _processes(self) -> list[psutil.Process]:
+        processes = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self._root).children(recursive=True):
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getpgid(process.pid) != self._root:
+                        processes.append(process)
+        return processes

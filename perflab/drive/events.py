@@ -1,14 +1,16 @@
-"""What a sweep tells while it runs. Listeners get these in order; a listener's error ends the sweep."""
+"""The events of a sweep in progress. Listeners get them in order; a listener's error ends the sweep."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from perflab.drive.tail import LivePoint
+from perflab.drive.tail import LivePoint, RunTail
 from perflab.plan.plan import Plan
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest
+from perflab.store.recorder_protocol import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class SweepStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """Locust has been started for one run; `number` counts from 1 to `runs`."""
+    """Locust is being started for a run, the `number`-th (from 1 on) of `runs`."""
 
     run: RunDir
     users: int
@@ -33,7 +35,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run in progress, once a second. Times in seconds: `run_s` is the run's length, `left_s` the whole sweep's."""
+    """A run in progress, once a second; `run_s` is the run's length, `left_s` the time to the sweep's end."""
 
     run: RunDir
     users_wanted: int
@@ -59,3 +61,41 @@ class RunFinished:
 
 Event = SweepStarted | RunStarted | Progress | RunFinished
 Listener = Callable[[Event], None]
+Watcher = Callable[[RunTail, RunState | None], None]
+
+
+def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
+    """Return a watcher that reports a run's progress to `listen`; the sweep goes on for `later_s` after it."""
+
+    def watch(tail: RunTail, state: RunState | None) -> None:
+        start = state.start if state else None
+        elapsed = time.time() - start if start is not None else 0.0
+        end = state.window_end if state and state.window_end else plan.run_time_s(users)
+        window_start = state.window_start if state else None
+        if start is None:
+            phase = "starting"
+        elif window_start is None:
+            phase = "ramp-up"
+        elif elapsed < window_start:
+            phase = "settling"
+        else:
+            phase = "steady" if elapsed < end else "ending"
+        rps, p95 = tail.recent()
+        listen(
+            Progress(
+                run=run,
+                users_wanted=users,
+                users=tail.users,
+                phase=phase,
+                elapsed_s=elapsed,
+                run_s=end,
+                left_s=max(0.0, end - elapsed) + later_s,
+                rps=rps,
+                p95_ms=p95,
+                requests=tail.requests,
+                failures=tail.failures,
+                points=tail.points(),
+            )
+        )
+
+    return watch

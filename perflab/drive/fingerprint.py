@@ -1,4 +1,4 @@
-"""What a result depends on besides the plan: machine, versions, state of the code."""
+"""What a result depends on besides the plan: machine, versions, variables, state of the code."""
 
 from __future__ import annotations
 
@@ -7,34 +7,44 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from perflab.drive.git import git_commit
 from perflab.plan.variables import KNOWN, PREFIX
+from perflab.store.manifest import Environment
 
-# Of a suite's own variables, what only says where something is, and what may be a secret.
+# Of a suite's own variables, those that only say where something is, or that may be secret.
 _NO_LOAD = re.compile(r"HOST|URL|DSN|_DIR$|_ID$|LOG|PASSWORD|SECRET|TOKEN|KEY|COOKIE|CREDENTIAL")
 _NUMBER = re.compile(r"[\d.,:+-]{1,40}")
 
 PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pandas", "scipy")
 
 
+def fingerprint(environment: Mapping[str, str], root: Path) -> Environment:
+    """Return what a result depends on besides its plan; `root` is the folder whose git commit is recorded."""
+    return {
+        **machine(),
+        "versions": versions(),
+        "variables": variables(environment),
+        "git_commit": git_commit(root),
+    }
+
+
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that make and judge the figures."""
-    versions = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that produce and judge the figures."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return versions
+            installed[package] = version(package)
+    return installed
 
 
-def machine() -> dict[str, Any]:
-    """Return the machine's description; no host name, no user name."""
+def machine() -> Environment:
+    """Return a description of the machine, without host name or user name."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
@@ -45,30 +55,15 @@ def machine() -> dict[str, Any]:
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of the suite's own that shape the load; perflab's are in the plan, or shape none.
+    """Return the suite's own variables that shape the load; perflab's own are part of the plan, or shape none.
 
-    What may be a secret is left out by its name; of other texts than numbers only a digest is recorded.
+    Variables whose name suggests a secret are left out; values other than numbers are given as digests.
     """
     return {
         name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(os.fsencode(value)).hexdigest()[:8]}"
         for name, value in sorted(environment.items())
         if name.startswith(PREFIX) and name not in KNOWN and not _NO_LOAD.search(name)
     }
-
-
-def git_commit(folder: Path) -> str | None:
-    """Return the commit of the checkout at `folder`, with ``+changes`` where files differ; None outside of one."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{commit}+changes" if changed else commit
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True)
-    return done.stdout.strip()
 
 
 def _processor() -> str:

@@ -1,15 +1,15 @@
-"""Runs one command and makes sure that nothing of it outlives perflab, however perflab ends.
+"""Runs a command and makes sure that none of its processes outlives perflab, however perflab ends.
 
-perflab starts ``python guard.py GRACE COMMAND...`` with a pipe as its standard input and keeps the other end. A line
-in the pipe is the name of a signal to pass on (``INT``, ``TERM``, ``KILL``). The end of the pipe means that perflab
-is gone, by ``kill -9`` too: the command gets SIGTERM, and SIGKILL after GRACE seconds. Whatever the command has left
-behind, daemons included, is ended likewise. The exit code is the command's, 128 + N after signal N.
+perflab starts ``python guard.py GRACE COMMAND...`` with a pipe as standard input and keeps the other end. A line in the
+pipe names a signal to pass on (``INT``, ``TERM``, ``KILL``). The end of the pipe means that perflab is gone, possibly
+by ``kill -9``: the command gets SIGTERM, and SIGKILL after GRACE seconds. Processes that the command leaves behind,
+daemons included, are ended likewise. The exit code is the command's, 128 + N after signal N.
 
-There are two guards, a parent and its child, because one alone can be killed too. The child does the work. If it is
-killed, its parent inherits the command with all its daemons and ends them; if the parent is killed, the kernel tells
-the child. A guard that is stopped is woken up by the other. A signal that would end a guard ends the command.
+There are two guards, a parent and its child, because a single one could be killed, too. The child does the work. If it
+is killed, its parent inherits the command with all its daemons and ends them; if the parent is killed, the kernel
+notifies the child. A guard that is stopped is resumed by the other. A signal that would end a guard ends the command.
 
-Standard library only, run by path and isolated: it must start in milliseconds and depend on nothing.
+Standard library only, run by path and isolated, so that it starts in milliseconds and depends on nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import time
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-# Daemons of the command end by themselves when it is gone (a database's watcher, say); only then are they killed.
+# The command's daemons may end by themselves when it is gone, as a database's watcher does; then they are killed.
 ORPHAN_PATIENCE_S = 1.0
-# All that end a process by default and can be handled; of the others a guard dies, and its fellow takes over.
+# All signals that end a process by default and can be handled; a guard dies of the others, and its fellow takes over.
 _ENDING = signal.valid_signals() - {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
     *(signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG),
@@ -37,7 +37,7 @@ _ENDING = signal.valid_signals() - {
 def main(grace_s: float, command: list[str]) -> int:
     """Run `command` to its end or to perflab's end and return its exit code."""
     _adopt_orphans()
-    # Neither guard may miss a signal between its birth and its handlers.
+    # Neither guard may miss a signal before its handlers are set.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     parent = os.getpid()
     fellow = os.fork()
@@ -45,7 +45,7 @@ def main(grace_s: float, command: list[str]) -> int:
 
 
 def _stand_by(fellow: int) -> int:
-    """Wait for the guard that does the work, wake it up if it is stopped, and take over if it is killed."""
+    """Wait for the guard that does the work, resume it if it is stopped, and take over if it is killed."""
     os.close(0)
     for number in _ENDING:
         signal.signal(number, lambda *_: _signal_each([fellow], signal.SIGTERM))
@@ -98,7 +98,7 @@ def _run(grace_s: float, command: list[str], parent: int) -> int:
     _signal_group(pid, signal.SIGTERM)
     _end_orphans()
     _signal_group(pid, signal.SIGKILL)
-    # Stopped, it would not see that this is the end.
+    # A stopped parent wouldn't notice the end.
     _signal_each([parent] if os.getppid() == parent else [], signal.SIGCONT)
     return code
 
@@ -106,31 +106,31 @@ def _run(grace_s: float, command: list[str], parent: int) -> int:
 def _start(command: list[str]) -> int:
     """Start the command in a session of its own and return its process id; raises OSError where that fails."""
     guard = os.getpid()
-    told, tell = os.pipe()
+    failed_read, failed_write = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.setsid()
-            # Python's own handler would be told, and forgotten with this program.
+            # A handler would be lost with this program.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _end_with(guard)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.execvp(command[0], command)  # noqa: S606 - it is the command that is asked for
         except OSError as error:
-            os.write(tell, str(error.errno).encode())
+            os.write(failed_write, str(error.errno).encode())
         finally:
             os._exit(127)
-    os.close(tell)
-    # It ends when the command has taken the place of this program: from then on it has its own group.
-    if failed := os.read(told, 16):
+    os.close(failed_write)
+    # The pipe is closed when the command has replaced the fork: from then on it has its own group.
+    if failed := os.read(failed_read, 16):
         os.waitpid(pid, 0)
         raise OSError(int(failed), os.strerror(int(failed)))
-    os.close(told)
+    os.close(failed_read)
     return pid
 
 
 def _end_with(parent: int) -> None:
-    """Linux: let this process get SIGTERM when its parent is gone, even if it is gone already."""
+    """Linux: have this process get SIGTERM when its parent is gone, even if it is gone already."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
@@ -138,13 +138,13 @@ def _end_with(parent: int) -> None:
 
 
 def _adopt_orphans() -> None:
-    # Linux: a daemon of the command becomes our child instead of init's, so that it can be found and ended.
+    # Linux: daemons of the command become our children instead of init's, so that they can be found and ended.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _reap(pid: int) -> int | None:
-    """Collect ended children; return the command's exit code once it has ended."""
+    """Reap ended children; return the command's exit code once it has ended."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if ended[0] == pid:
@@ -154,15 +154,15 @@ def _reap(pid: int) -> int | None:
 
 
 def _end_orphans() -> None:
-    """End what this process has inherited: first it is left to end by itself."""
-    begun, told = time.monotonic(), False
+    """End the processes that this one has inherited, after giving them time to end by themselves."""
+    begun, terminated = time.monotonic(), False
     while children := _children():
         waited = time.monotonic() - begun
         if waited > 2 * ORPHAN_PATIENCE_S:
             _signal_each(children, signal.SIGKILL)
-        elif waited > ORPHAN_PATIENCE_S and not told:
+        elif waited > ORPHAN_PATIENCE_S and not terminated:
             _signal_each(children, signal.SIGTERM)
-            told = True
+            terminated = True
         time.sleep(0.02)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:

@@ -1,8 +1,8 @@
-"""Runs a module in a process of its own, whatever lies in the working folder: ``python -P isolated.py MODULE ...``.
+"""Runs a module in a process of its own, isolated from the working folder: ``python -P isolated.py MODULE ...``.
 
-``python -m`` puts the working folder in front of ``sys.path``, where a project's ``token.py``, ``locust.py`` or
-``perflab/`` would be taken for the modules of those names. By path, because the folder that perflab lies in need not be
-on ``sys.path`` then.
+``python -m`` puts the working folder at the front of ``sys.path``, where a project's ``token.py``, ``locust.py`` or
+``perflab/`` would shadow the modules of those names. Run by path, because perflab's own folder need not be on
+``sys.path`` then.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 
 def isolated(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs `module`, which sees this perflab and no file of the working folder."""
+    """Return the command that runs `module` with this perflab, and without modules from the working folder."""
     return [sys.executable, "-P", __file__, module, *arguments]
 
 
 def _import_perflab() -> None:
-    """Import the perflab that this file belongs to, whatever else goes by its name."""
+    """Import the perflab that this file belongs to, whatever else has its name."""
     home = Path(__file__).resolve().parents[1]
     spec = spec_from_file_location("perflab", home / "__init__.py", submodule_search_locations=[str(home)])
     assert spec is not None  # noqa: S101 - the file lies there

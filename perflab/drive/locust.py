@@ -1,4 +1,4 @@
-"""Locust as a child process: is the locustfile usable, and the command of one run."""
+"""Locust as a child process: whether the locustfile can be used, and the command of a run."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ from perflab.errors import LocustfileError, UsageError
 from perflab.files import read_text
 from perflab.plan.plan import Plan
 from perflab.plan.variables import SETTINGS
-from perflab.store.handover import PREFLIGHT_MARK, Preflight
 from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 from perflab.vocabulary.redact import redact
 
-# Spawning slows down when the generator is busy; --run-time is only the net under the recorder, which ends a run.
+# Spawning slows down on a busy generator; --run-time is only a safety net, as the recorder ends the run.
 RAMP_SLACK = 2.0
 RUN_TIME_SLACK_S = 30
 CHECK_TIMEOUT_S = 60
-# Somebody has to go to the other machines and start them.
+# Somebody has to start them on the other machines.
 WORKERS_WAIT_S = 120
 CHECK_GRACE_S = 1.0
-# What was found comes last, after all that a locustfile prints: it may be any amount.
-LONGEST_CHECK = 4_000_000
-# Those of Locust's options, and by Locust's custom of the options that a locustfile adds.
+# The result comes last, after everything that a locustfile prints, which may be any amount.
+MAX_CHECK_BYTES = 4_000_000
+# Variables of Locust's options, and by custom of options that a locustfile adds.
 _VARIABLES = "LOCUST_"
 
 
-def locust_environment(environment: Mapping[str, str], **further: str) -> dict[str, str]:
-    """Return the environment that Locust gets: `environment` without what Locust takes options from."""
+def locust_environment(environment: Mapping[str, str], **variables: str) -> dict[str, str]:
+    """Return the environment for Locust: `environment` without variables from which Locust takes options."""
     kept = {name: value for name, value in environment.items() if not name.startswith(_VARIABLES)}
-    return with_own_python({**kept, "PYTHONUNBUFFERED": "1", **further})
+    return with_own_python({**kept, "PYTHONUNBUFFERED": "1", **variables})
 
 
 def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
-    """Return what to say where plain Locust would take options from variables or files; empty where it would not.
+    """Return a warning about variables and files from which plain Locust would take options; empty if there are none.
 
-    They would change what is measured, or who measures it, behind the plan's back, so none of them is in force.
+    None of them is in force: they would change what is measured, or how, behind the plan's back.
     """
     files = [Path(environment.get("HOME", "~")).expanduser() / ".locust.conf", folder / "locust.conf"]
-    found = [repr(str(file)) for file in files if file.is_file()]
+    settings = [repr(str(file)) for file in files if file.is_file()]
     with contextlib.suppress(OSError, ValueError):
         project = folder / "pyproject.toml"
         tools = tomllib.loads(read_text(project)).get("tool")
-        found += [f"[tool.locust] in {str(project)!r}"] if isinstance(tools, dict) and tools.get("locust") else []
-    found += sorted(name for name in environment if name.startswith(_VARIABLES))
-    if not found:
+        settings += [f"[tool.locust] in {str(project)!r}"] if isinstance(tools, dict) and tools.get("locust") else []
+    settings += sorted(name for name in environment if name.startswith(_VARIABLES))
+    if not settings:
         return ""
-    return f"not in force: {', '.join(found)}; give what Locust is to get after -- (... -- --tags T)"
+    return f"not in force: {', '.join(settings)}; give what Locust is to get after -- (... -- --tags T)"
 
 
 def check_ports(plan: Plan, environment: Mapping[str, str]) -> None:
-    """Raise UsageError where a port that Locust is to listen on is none, or is taken."""
+    """Raise UsageError if a port that Locust has to listen on is invalid or taken."""
     if (exporter := SETTINGS["prometheus_port"].read({}, environment)) is not None:
         host = SETTINGS["prometheus_host"].read({}, environment)
         _check_free(host, exporter, "LOAD_TEST_PROMETHEUS_PORT", f"='{exporter}'", "unset it for no exporter")
@@ -86,13 +86,13 @@ def _check_free(host: str, port: int, option: str, shown: str, hint: str) -> Non
 def check_locustfile(
     locustfile: Path, environment: Mapping[str, str], cwd: Path, users: Iterable[int] = (), options: str = ""
 ) -> Iterator[Callable[[], None]]:
-    """Start Locust's own reading of `locustfile`; yield what waits for it and raises LocustfileError or UsageError.
+    """Have Locust read `locustfile`; yield a function that waits for it and raises LocustfileError or UsageError.
 
-    `users` are the levels that are planned: each must be within what the locustfile can reach. `options` is what Locust
-    gets besides. Relative paths start in `cwd`.
+    `users` are the planned levels: the locustfile must be able to reach each of them. `options` are additional options
+    for Locust. Relative paths start in `cwd`.
     """
     with tempfile.TemporaryFile() as output:
-        # Under guard: the locustfile's code runs here already, and may hang or start processes of its own.
+        # Under guard, because it runs the locustfile's code, which may hang or start processes.
         check = Child(
             [*_program("check", locustfile), *shlex.split(options)],
             environment=locust_environment(environment),
@@ -103,14 +103,14 @@ def check_locustfile(
 
         def finish() -> None:
             code = check.wait(CHECK_TIMEOUT_S)
-            found = _read_check(locustfile, code, end_of(output.fileno(), LONGEST_CHECK))
-            if found.error:
-                raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(found.error)}")
-            if found.wrong_option:
-                raise UsageError(f"-- {redact(options)}: {shown(found.wrong_option)}")
-            if not found.users:
+            preflight = _read_check(locustfile, code, end_of(output.fileno(), MAX_CHECK_BYTES))
+            if preflight.error:
+                raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(preflight.error)}")
+            if preflight.wrong_option:
+                raise UsageError(f"-- {redact(options)}: {shown(preflight.wrong_option)}")
+            if not preflight.users:
                 raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
-            _check_reachable(locustfile, found.users, users)
+            _check_reachable(locustfile, preflight.users, users)
 
         try:
             yield finish
@@ -119,39 +119,40 @@ def check_locustfile(
 
 
 def _program(task: str, locustfile: Path) -> list[str]:
-    # By name: only Locust itself may import what lives inside Locust.
+    # By name, because code inside Locust must not be imported here.
     return isolated("perflab.record.program", task, "-f", str(locustfile))
 
 
 def _read_check(locustfile: Path, code: int | None, output: str) -> Preflight:
     if code is None:
         raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
-    found = [line for line in output.splitlines() if line.startswith(PREFLIGHT_MARK)]
-    if not found:
-        # The locustfile has ended Locust, by sys.exit say; what it printed tells why.
+    results = [line for line in output.splitlines() if line.startswith(PREFLIGHT_MARK)]
+    if not results:
+        # The locustfile has ended Locust, by sys.exit for instance; its output says why.
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         last = shown(lines[-1]) if lines else f"it ended Locust with exit code {code}"
         raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}")
-    return Preflight(**json.loads(found[-1].removeprefix(PREFLIGHT_MARK)))
+    return Preflight(**json.loads(results[-1].removeprefix(PREFLIGHT_MARK)))
 
 
 def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], users: Iterable[int]) -> None:
-    """Raise LocustfileError if Locust can't start as many `users`: it starts each class at most `fixed_count` times.
+    """Raise LocustfileError if Locust can't start as many `users`: it starts a class at most `fixed_count` times.
 
-    Only classes with a weight and no fixed count make up any number.
+    Only a class with a weight and no fixed count can have any number of users.
     """
-    fixed = {name: one["fixed_count"] for name, one in classes.items() if one["fixed_count"] > 0}
-    if any(one["weight"] > 0 for name, one in classes.items() if name not in fixed):
+    fixed = {name: each["fixed_count"] for name, each in classes.items() if each["fixed_count"] > 0}
+    if any(each["weight"] > 0 for name, each in classes.items() if name not in fixed):
         return
     if not fixed:
         raise LocustfileError(f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0")
-    most = sum(fixed.values())
+    max_users = sum(fixed.values())
     for level in users:
-        if level > most:
+        if level > max_users:
             counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
             raise LocustfileError(
-                f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {most}, because all of "
-                f"its classes have a fixed_count ({counts}); give --users {most} or fewer, or leave one without"
+                f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {max_users}, because "
+                f"all of its classes have a fixed_count ({counts}); give --users {max_users} or fewer, "
+                f"or leave one without"
             )
 
 
@@ -169,7 +170,7 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         # Locust takes whole seconds only.
         *("--stop-timeout", str(math.ceil(plan.timeout_s))),
         *("--exit-code-on-error", "0"),
-        # Its HTML report is written by the recorder: if that fails here, Locust doesn't get to its end.
+        # No --html: the recorder writes Locust's report, because a failure here would end Locust too early.
         *("--csv", str(run.locust_prefix)),
     ]
     if plan.expect_workers:
@@ -178,7 +179,7 @@ def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
         command += ["--expect-workers-max-wait", str(WORKERS_WAIT_S)]
         command += ["--master-bind-host", address.strip("[]"), "--master-bind-port", port]
     elif plan.processes > 1:
-        # With Locust's default port two sweeps at the same time would share a master, or take each other's workers.
+        # With Locust's default port, two sweeps at the same time would share a master or take each other's workers.
         port = str(free_port())
         command += ["--processes", str(plan.processes)]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]

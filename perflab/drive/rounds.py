@@ -1,4 +1,4 @@
-"""An A/B comparison: rounds in which both targets are loaded, side by side or in turns."""
+"""An A/B comparison: rounds in which both targets are loaded, side by side or in turn."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from perflab.drive.checkout import open_checkout
-from perflab.drive.events import Listener, RunFinished, RunStarted
-from perflab.drive.fingerprint import git_commit, machine, variables, versions
+from perflab.drive.events import Listener
+from perflab.drive.fingerprint import fingerprint
+from perflab.drive.git import git_commit, open_checkout
 from perflab.drive.locust import check_locustfile, check_ports
-from perflab.drive.run import Lane, execute_run
-from perflab.drive.sweep import OVERHEAD_PER_RUN_S, progress_watcher
+from perflab.drive.sweep import OVERHEAD_PER_RUN_S, lane_of, make_run, sweep_manifest
 from perflab.drive.target import Target, start_target
 from perflab.plan.ab import AbPlan
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
-from perflab.store.ab import AbDir, AbManifest, create_ab
-from perflab.store.layout import SIDES, SweepDir
-from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, read_manifest, write_manifest
+from perflab.store.layout import SIDES, AbDir, SweepDir, create_ab
+from perflab.store.manifest import AbManifest, Environment, SweepManifest, read_manifest, write_manifest
 from perflab.store.scratch import hold
 from perflab.vocabulary.redact import redact
 
@@ -30,10 +28,9 @@ GoOn = Callable[[AbDir, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two: the plan that its targets are started by, from which folder, and what its runs tell of it."""
+    """The baseline or the candidate: the plan and folder from which its targets are started, and its commit."""
 
     plan: Plan
-    recorded: Plan
     folder: Path
     commit: str | None
 
@@ -52,10 +49,10 @@ def run_ab(
 ) -> AbDir:
     """Make rounds as long as `go_on` wants another one, and return the comparison's folder.
 
-    `go_on` is asked before each round, with the number of those that there are. Nothing is left under `runs_dir` unless
-    a first round could start. Raises UsageError, LocustfileError and TargetError; a round that an exception cuts short
-    stays on disk as interrupted, and `resumed` goes on after it. A target that is lost, and not started anew for each
-    round, ends the comparison: it has failed, unless it had come to a look before.
+    `go_on` is called before each round with the number of rounds so far. Nothing is left under `runs_dir` unless a
+    first round could start. Raises UsageError, LocustfileError and TargetError; a round cut short by an exception stays
+    on disk as interrupted, and `resumed` continues after it. A lost target that isn't restarted for each round ends the
+    comparison, which has failed unless there was a look before.
     """
     check_ports(ab.plan, environment)
     with (
@@ -81,7 +78,7 @@ def run_ab(
                     begun(place)
                 lost = _make_round(ab, place, sides, loaded, number, environment, listen)
             if lost and not (ab.restart and all(side.plan.launch for side in sides)):
-                # What comes after it would be measured against nothing.
+                # There is nothing left to measure against.
                 manifest = read_manifest(place.manifest, AbManifest)
                 if not manifest.rounds:
                     write_manifest(place.manifest, manifest.model_copy(update={"status": "failed"}))
@@ -100,13 +97,13 @@ def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
             if target.ref is not None:
                 checkout = stack.enter_context(open_checkout(target.ref, folder))
                 folder, commit = checkout.folder, checkout.commit
-            sides.append(_Side(plan, plan.without_secrets(), folder, commit))
+            sides.append(_Side(plan, folder, commit))
         yield sides
 
 
 @contextlib.contextmanager
 def _open_targets(sides: Sequence[_Side], environment: Mapping[str, str], number: int) -> Iterator[list[Target]]:
-    """Start both targets at the same time; in odd rounds the candidate is the first."""
+    """Start both targets at the same time; in odd rounds the candidate goes first."""
     order = list(range(len(sides)))[:: -1 if number % 2 else 1]
     with contextlib.ExitStack() as stack:
         ready = {at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order}
@@ -122,32 +119,33 @@ def _begin(
     environment: Mapping[str, str],
     root: Path,
 ) -> AbDir:
-    # Asking git may take seconds: a Ctrl-C in them must find no folder without a manifest.
-    about = {**machine(), "versions": versions(), "variables": variables(environment), "git_commit": git_commit(root)}
+    # Git may take seconds, and a Ctrl-C in them must not leave a folder without a manifest.
+    about = fingerprint(environment, root)
     place = create_ab(runs_dir, ab.plan.label)
-    created = datetime.now(UTC)
     for name, sweep, side, target in zip(SIDES, place.sides, sides, targets, strict=True):
-        manifest = SweepManifest(
-            id=sweep.id,
-            label=f"{ab.plan.label}-{name}",
-            created=created,
-            plan=side.recorded,
-            objectives=objectives,
-            target=TargetInfo(host=target.host, managed=target.child is not None),
-            environment={**about, "git_commit": side.commit},
-        )
+        about_side: Environment = {**about, "git_commit": side.commit}
+        manifest = sweep_manifest(sweep, f"{ab.plan.label}-{name}", side.plan, objectives, target, about_side)
         write_manifest(sweep.manifest, manifest)
-    recorded = {
-        name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
-        for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
-    } | {"plan": ab.plan.without_secrets()}
     write_manifest(
         place.manifest,
         AbManifest(
-            id=place.id, label=ab.plan.label, created=created, ab=ab.model_copy(update=recorded), environment=about
+            id=place.id,
+            label=ab.plan.label,
+            created=datetime.now(UTC),
+            ab=_without_secrets(ab),
+            environment=about,
         ),
     )
     return place
+
+
+def _without_secrets(ab: AbPlan) -> AbPlan:
+    """Return the plan as it may be written to a file."""
+    sides = {
+        name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
+        for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
+    }
+    return ab.model_copy(update={**sides, "plan": ab.plan.without_secrets()})
 
 
 def _make_round(
@@ -159,39 +157,21 @@ def _make_round(
     environment: Mapping[str, str],
     listen: Listener,
 ) -> bool:
-    """Load both sides at all levels, up to one at which a target is lost; return whether one is."""
+    """Load both sides at all levels, up to one at which a target is lost; return whether one was."""
     plan = ab.plan
     lost = False
-    # A round that can't be used is made again.
+    # A round that can't be used is repeated.
     runs = max(ab.looks[-1], number) * len(plan.users)
-    for at, users in enumerate(plan.users):
+    for current, users in enumerate(plan.users, start=(number - 1) * len(plan.users) + 1):
         lanes = [
-            Lane(
-                sweep.run(users, number),
-                RunManifest(
-                    sweep_id=sweep.id,
-                    users=users,
-                    repeat=number,
-                    plan=side.recorded,
-                    seed=plan.seed,
-                    versions=versions(),
-                    git_commit=side.commit,
-                ),
-                target,
-                side.plan,
-            )
+            lane_of(sweep, users, number, side.plan, target, side.commit)
             for sweep, side, target in zip(place.sides, sides, targets, strict=True)
         ]
-        # Which side comes first is left to chance, or it would be part of the difference.
+        # In random order, or else the order would be part of the difference.
         random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
-        current = (number - 1) * len(plan.users) + at + 1
         later_s = max(0, runs - current) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
         for together in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
-            run = together[0].run
-            listen(RunStarted(run, users, number, current, runs))
-            watcher = progress_watcher(run, plan, users, later_s, listen)
-            done = execute_run(together, environment, watcher)
-            listen(RunFinished(run, _as_one(done)))
+            done = make_run(together, current, runs, later_s, environment, listen)
             lost = lost or any(manifest.evidence.target_lost for manifest in done)
         if lost:
             break
@@ -200,16 +180,8 @@ def _make_round(
     return lost
 
 
-def _as_one(manifests: Sequence[RunManifest]) -> RunManifest:
-    """Return what to tell of the runs that one Locust has made: the worse one, with the requests of all."""
-    worse = min(manifests, key=lambda manifest: manifest.status == "complete")
-    requests = sum(manifest.evidence.requests_recorded for manifest in manifests)
-    evidence = worse.evidence.model_copy(update={"requests_recorded": requests})
-    return worse.model_copy(update={"evidence": evidence})
-
-
 def _count_rounds(sweep: SweepDir, number: int) -> None:
-    """Let a side's manifest, as that of a sweep, tell of the rounds that there are."""
+    """Update a side's manifest, which is that of a sweep, with the number of rounds so far."""
     manifest = read_manifest(sweep.manifest, SweepManifest)
     plan = manifest.plan.model_copy(update={"repeats": number})
     write_manifest(sweep.manifest, manifest.model_copy(update={"plan": plan, "status": "complete"}))

@@ -1,48 +1,45 @@
-"""One run: Locust at one user count, watched until its end, and what it leaves in ``run.json``.
+"""A run: Locust at one user count, watched until its end and summarised in ``run.json``.
 
-In a duet one Locust makes two runs at once, each against a target of its own.
+In a duet one Locust makes two runs at once, each against its own target.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from perflab.drive.child import Child
+from perflab.drive.child import Child, ProcessTree
+from perflab.drive.events import Watcher
 from perflab.drive.locust import RUN_TIME_SLACK_S, WORKERS_WAIT_S, locust_environment, run_command
-from perflab.drive.output import DiscreetLog, last_line
-from perflab.drive.sampling import ProcessTree
+from perflab.drive.output import RedactedLog, last_line
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target
 from perflab.fields import first_problem
 from perflab.plan.plan import Plan
-from perflab.store.handover import Answer, Order, Side, SourceAccount, read_answer, remove_answer
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest, SourceEvidence, Status, write_manifest
+from perflab.store.recorder_protocol import RunConfiguration, RunState, Side, SourceState, read_state, remove_state
 from perflab.store.scratch import scratch_folder
 from perflab.store.silence import Seen, find_silence
 from perflab.store.tables import TableWriter, create_tables
 
 LOCUST_GRACE_S = 2.0
 INTERRUPT_PATIENCE_S = 4.0
-# A source tells of a second when it is over, and is asked for the rest at the window's end: it may lack the last ones.
+# A source reports a second when it is over, and may not have reported the last ones when the window ends.
 LAST_SECONDS = 2.0
-# What Locust's master says when too few workers have come.
+# What Locust's master logs when too few workers have connected.
 _GAVE_UP = "Gave up waiting for workers"
 _PROGRESS = re.compile(r"^\[[^]]*\] \S+/(INFO|DEBUG)/locust")
-
-Watcher = Callable[[RunTail, Answer | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A run to be made: its folder, its manifest at the beginning, its target, and its plan with the secrets in it."""
+    """A run to be made: its folder, its initial manifest, its target, and its plan with secrets."""
 
     run: RunDir
     manifest: RunManifest
@@ -56,29 +53,36 @@ def execute_run(
     watch: Watcher,
     limits_ms: Iterable[float] = (),
 ) -> list[RunManifest]:
-    """Run Locust once and return the final manifest of each lane, which is on disk too.
+    """Run Locust once and return the final manifest of each lane, which is also written to disk.
 
-    With two lanes, half of the users load each of their targets; Locust's own files lie with the first run, and the
-    plan is the first one's. Both lanes get the same seed and the same run id, so that their users do the same.
-    `limits_ms` are the latencies that objectives allow, for the exporter's buckets.
+    With two lanes, half of the users load each of the targets; Locust's own files are in the folder of the first run,
+    whose plan applies. Both lanes get the same seed and run id, so that their users do the same. `limits_ms` are the
+    latency limits of the objectives, for the exporter's buckets.
 
     `watch` is called about once a second. On any exception, Ctrl-C included, Locust is stopped, the run is kept as
-    interrupted, and the exception goes on.
+    interrupted, and the exception is passed on.
     """
     first = lanes[0]
     run, manifest, plan = first.run, first.manifest, first.plan
     for lane in lanes:
         _begin(lane)
-    sides = tuple(Side(str(lane.run.path), lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
-    order = Order(str(run.path), manifest.users, plan.settle_s, plan.duration_s, tuple(limits_ms), sides)
+    sides = tuple(Side(run_dir=str(lane.run.path), host=lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
+    configuration = RunConfiguration(
+        run_dir=str(run.path),
+        users=manifest.users,
+        settle_s=plan.settle_s,
+        duration_s=plan.duration_s,
+        limits_ms=tuple(limits_ms),
+        sides=sides,
+    )
     child_environment = locust_environment(
         environment,
-        **order.to_variable(),
+        **configuration.to_variable(),
         LOAD_TEST_SEED=str(manifest.seed),
         # It becomes part of names and addresses in the suite's data.
         LOAD_TEST_RUN_ID=f"{manifest.sweep_id}-{run.name}".replace("/", "-"),
     )
-    log = DiscreetLog(run.locust_log)
+    log = RedactedLog(run.locust_log)
     locust = Child(
         run_command(plan, manifest.users, first.target.host, run),
         environment=child_environment,
@@ -101,7 +105,7 @@ def execute_run(
 
 
 def _begin(lane: Lane) -> None:
-    """Make a run's folder, with its manifest from its first moment on: no sweep with a run without one can be read."""
+    """Make a run's folder, complete with its manifest: a sweep that has a run without one can't be read."""
     with scratch_folder("run", lane.run.path.parent) as place:
         begun = RunDir(place / lane.run.name)
         begun.path.mkdir()
@@ -110,10 +114,10 @@ def _begin(lane: Lane) -> None:
     create_tables(lane.run.path, managed=lane.target.child is not None)
 
 
-def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: DiscreetLog, watch: Watcher) -> int:
+def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: RedactedLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
     recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
-    # Locust ends by itself after --run-time and --stop-timeout; past that it hangs.
+    # Locust ends by itself after --run-time and --stop-timeout; after that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
     latest_end = (
         time.monotonic() + waiting + 3 * plan.run_time_s(manifest.users) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
@@ -125,11 +129,11 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Disc
             code = locust.wait(max(0.05, due - time.monotonic()))
             log.take()
             tail.read()
-            answer = read_answer(run.path)
+            state = read_state(run.path)
             for lane, recorder in zip(lanes, recorders, strict=True):
                 lane.target.forget_output()
-                recorder.take(answer)
-            watch(tail, answer)
+                recorder.take(state)
+            watch(tail, state)
             if code is not None:
                 return code
             if time.monotonic() > latest_end:
@@ -147,12 +151,12 @@ class _TargetRecorder:
         self._table = TableWriter(run.target) if target.child is not None else None
         self._last = -1
 
-    def take(self, answer: Answer | None) -> None:
+    def take(self, state: RunState | None) -> None:
         if self._tree is None or self._table is None:
             return
         use = self._tree.take()
-        if answer is not None and answer.start is not None:
-            second = int(time.time() - answer.start) - 1
+        if state is not None and state.start is not None:
+            second = int(time.time() - state.start) - 1
             if second > self._last:
                 self._last = second
                 self._table.append([(second, f"{use.cpu_percent:.1f}", f"{use.rss_mb:.1f}")])
@@ -163,83 +167,68 @@ class _TargetRecorder:
 
 
 def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) -> RunManifest:
-    """Fold what the recorder tells into the manifest and write it; Locust's log lies in the run `logged`.
+    """Merge the run's state into the manifest and write it; Locust's log is in the folder of the run `logged`.
 
-    `seen` is what came of its requests, second by second.
+    `seen` are the outcomes of its requests by second.
     """
     run, manifest = lane.run, lane.manifest
-    answer = read_answer(run.path) or Answer()
-    error = answer.error
-    # Whoever has interrupted a run doesn't wait for a host that may be gone.
+    state = read_state(run.path) or RunState()
+    error = state.error
+    # Whoever interrupts a run should not have to wait for a host that may be gone.
     asked = lane.target.child is not None or status == "complete"
-    silent = answer.window_end is not None and find_silence(seen, answer.window_end) is not None
+    silent = state.window_end is not None and find_silence(seen, state.window_end) is not None
     lost = silent or (asked and lane.target.lost)
-    if status == "complete" and (error or answer.end is None or not answer.window_over):
+    if status == "complete" and (error or state.end is None or not state.window_over):
         status = "failed"
-        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, answer)}"
+        error = error or f"Locust ended with exit code {code} before the run was over: {_why(logged, manifest, state)}"
     window = None
-    if answer.window_start is not None and answer.window_end is not None:
-        window = {"start": answer.window_start, "end": answer.window_end}
-    begun = datetime.fromtimestamp(answer.start, UTC) if answer.start is not None else None
-    found: dict[str, object] = {"status": status, "start": begun, "end": datetime.now(UTC)}
+    if state.window_start is not None and state.window_end is not None:
+        window = {"start": state.window_start, "end": state.window_end}
+    start = datetime.fromtimestamp(state.start, UTC) if state.start is not None else None
+    changes: dict[str, object] = {"status": status, "start": start, "end": datetime.now(UTC)}
     try:
-        told = {"window": window, "evidence": _evidence(answer, code, lost, error), "suite": answer.suite}
-        manifest = RunManifest(**(dict(manifest) | found | told))
+        recorded = {"window": window, "evidence": _evidence(state, code, lost, error), "suite": state.suite}
+        manifest = RunManifest(**(dict(manifest) | changes | recorded))
     except ValidationError as invalid:
-        # Nobody could read it again.
-        error = f"what the recorder told of the run can't be: {first_problem(invalid)}"
-        found |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
-        manifest = RunManifest(**(dict(manifest) | found))
+        # It couldn't be read again.
+        error = f"what the recorder reported of the run is impossible: {first_problem(invalid)}"
+        changes |= {"status": "failed", "evidence": Evidence(error=error, locust_exit_code=code)}
+        manifest = RunManifest(**(dict(manifest) | changes))
     write_manifest(run.manifest, manifest)
-    remove_answer(run.path)
+    remove_state(run.path)
     return manifest
 
 
-def _evidence(answer: Answer, code: int, target_lost: bool, error: str | None) -> Evidence:
-    accounts = answer.sources.values()
+def _evidence(state: RunState, code: int, target_lost: bool, error: str | None) -> Evidence:
     return Evidence(
-        users_reached=answer.users_reached,
-        requests_recorded=sum(account.recorded for account in accounts),
-        requests_finished=sum(account.finished for account in accounts) if accounts else None,
-        locust_finished=sum(account.locust_finished for account in accounts) if accounts else None,
-        locust_total=answer.locust_total,
-        unanswered=sum(account.unanswered for account in accounts),
-        unstamped=sum(account.unstamped for account in accounts),
-        untimed=sum(account.untimed for account in accounts),
-        misdated=sum(account.misdated for account in accounts),
-        stats_resets=answer.stats_resets + sum(account.stats_resets for account in accounts),
-        recorder_faults=answer.faults + sum(account.faults for account in accounts),
-        recorder_fault=next(filter(None, (answer.first_fault, *(one.first_fault for one in accounts))), ""),
-        task_exceptions=sum(account.task_exceptions for account in accounts),
-        strayed=sum(account.strayed for account in accounts),
-        clock_step_ms=max((account.clock_step_ms for account in accounts), default=0.0),
-        sources={name: _source_evidence(account, answer) for name, account in sorted(answer.sources.items())},
-        exceptions=dict(sum(map(Counter, (answer.exceptions, *(one.exceptions for one in accounts))), Counter[str]())),
-        locust_exceptions=answer.locust_exceptions,
+        **dict(state.totals),
+        users_reached=state.users_reached,
+        locust_total=state.locust_total,
+        sources={name: _source_evidence(source, state) for name, source in sorted(state.sources.items())},
+        locust_exceptions=state.locust_exceptions,
         locust_exit_code=code,
-        own_exit_code=answer.own_exit_code,
+        own_exit_code=state.own_exit_code,
         target_lost=target_lost,
         error=error,
     )
 
 
-def _source_evidence(account: SourceAccount, answer: Answer) -> SourceEvidence:
-    told = 0 if account.last_second is None else account.last_second + 1
-    missing_s = 0.0 if answer.window_end is None else max(0.0, answer.window_end - told)
-    # One that goes in good order while the others stay takes its users' requests with it, too.
-    left = answer.window_over and account.last_second is not None and missing_s > LAST_SECONDS
-    lost = not account.complete or left
-    counts = {name: getattr(account, name) for name in SourceEvidence.model_fields if hasattr(account, name)}
-    return SourceEvidence(**counts, lost=lost, missing_s=missing_s if lost else 0.0)
+def _source_evidence(source: SourceState, state: RunState) -> SourceEvidence:
+    reported_s = 0 if source.last_second is None else source.last_second + 1
+    missing_s = 0.0 if state.window_end is None else max(0.0, state.window_end - reported_s)
+    # A source that leaves in good order before the others takes its users' requests with it, too.
+    left = state.window_over and source.last_second is not None and missing_s > LAST_SECONDS
+    lost = not source.complete or left
+    return SourceEvidence(**dict(source.totals), pid=source.pid, lost=lost, missing_s=missing_s if lost else 0.0)
 
 
-def _why(run: RunDir, manifest: RunManifest, answer: Answer) -> str:
+def _why(run: RunDir, manifest: RunManifest, state: RunState) -> str:
     plan = manifest.plan
-    if plan.expect_workers and answer.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
-        return f"fewer than {plan.expect_workers} workers came to {plan.master_bind} within {WORKERS_WAIT_S} s"
-    if answer.end is None:
+    if plan.expect_workers and state.start is None and _GAVE_UP in run.locust_log.read_text("utf-8", "replace"):
+        return f"fewer than {plan.expect_workers} workers connected to {plan.master_bind} within {WORKERS_WAIT_S} s"
+    if state.end is None:
         with run.locust_log.open("rb") as log:
-            # How far it had come is no reason why it ended.
+            # How far it had come doesn't say why it ended.
             return last_line(log.fileno(), without=_PROGRESS) or "its log doesn't say why"
-    # It ended in order: somebody stopped it, perhaps the locustfile, or it never got to its users.
-    return f"{answer.users_reached} of {manifest.users} users had been running"
+    # It ended in good order: somebody stopped it, perhaps the locustfile, or it never had all of its users.
+    return f"{state.users_reached} of {manifest.users} users had been running"

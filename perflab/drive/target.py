@@ -1,4 +1,4 @@
-"""The system under test: reached by its URL, or started, waited for and stopped as a managed target."""
+"""The system under test: reached by its URL, or started, awaited and stopped as a managed target."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from perflab.drive.asking import ask, within
 from perflab.drive.child import Child
+from perflab.drive.http import ask, within
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
 from perflab.plan.hosts import allowed_hosts, check_host
@@ -30,14 +30,14 @@ REACH_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 2.0
 STOP_GRACE_S = 3.0
 POLL_S = 0.05
-MOST_OUTPUT_BYTES = 10_000_000
-# A server may answer so for a moment, before all of it has been started; by then it knows its own paths.
+MAX_OUTPUT_BYTES = 10_000_000
+# A server may answer like that until it has started completely; after so long it knows its own paths.
 NOT_YET_S = 1.0
-# In the place of a status: the target answers, but not in HTTP.
+# In place of a status: the target answers, but not with HTTP.
 NOT_HTTP = 0
-# Of the 3xx and 4xx, those that say that another time the answer would be another.
+# The temporary ones among 3xx and 4xx.
 _PASSING = frozenset({408, 425, 429})
-# A host that is started anew, or has a full queue of connections just then, is not lost: it is asked again after each.
+# A host that restarts, or has a full accept queue for a moment, is not lost: it is tried again after each of these.
 LOST_WAITS_S = (0.0, 0.5, 1.0)
 
 
@@ -48,18 +48,18 @@ class Target:
     host: str
     child: Child | None = None
     output: int | None = None
-    """The file that its process prints to."""
+    """The file descriptor of its output."""
 
     def forget_output(self) -> None:
-        """Keep what a target prints while it is loaded from filling the disk: nobody reads it once it is ready."""
-        if self.output is not None and os.fstat(self.output).st_size > MOST_OUTPUT_BYTES:
+        """Keep the output of a loaded target from filling the disk: nobody reads it once the target is ready."""
+        if self.output is not None and os.fstat(self.output).st_size > MAX_OUTPUT_BYTES:
             os.ftruncate(self.output, 0)
 
     @property
     def lost(self) -> bool:
-        """True when a managed target has ended by itself, or when nobody accepts a connection at the host any more.
+        """Whether a managed target has ended by itself, or the host accepts no connection any more.
 
-        To ask the host takes no longer than a connection does, unless it is lost.
+        Takes as long as a connection, or several seconds if the host is lost.
         """
         if self.child is not None:
             return self.child.poll() is not None
@@ -75,9 +75,9 @@ def open_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterat
 
 @contextlib.contextmanager
 def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Iterator[Callable[[], Target]]:
-    """Start a managed target; yield what waits until the target answers, and raises TargetError if it doesn't.
+    """Start a managed target; yield a function that waits until it answers, and raises TargetError if it doesn't.
 
-    Whatever leads to load comes by here, wherever its plan is from: `environment` says which hosts are allowed.
+    Everything that makes load passes here, wherever its plan is from: `environment` says which hosts are allowed.
     """
     if plan.host is not None:
         check_host(plan.host, allowed_hosts(environment))
@@ -94,7 +94,7 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                 f"something else answers at {host} already, so --launch can't be measured there: "
                 f"stop it, or leave --launch out"
             )
-        # Whatever is cut off, it goes on at the end of what is left.
+        # Append mode, so that the target keeps writing at the end after its output was truncated.
         fcntl.fcntl(output, fcntl.F_SETFL, fcntl.fcntl(output, fcntl.F_GETFL) | os.O_APPEND)
         own = with_own_python(environment)
         child = Child(command, environment=own, cwd=cwd, output=output.fileno(), grace_s=STOP_GRACE_S)
@@ -135,7 +135,7 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
 
 
 def with_own_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` with this interpreter's folder first, so that ``python`` is the one perflab runs in."""
+    """Return `environment` with this interpreter's folder first, so that ``python`` means the one that runs perflab."""
     folder = str(Path(sys.executable).parent)
     return {**environment, "PATH": os.pathsep.join([folder, environment.get("PATH", os.defpath)])}
 
@@ -149,7 +149,7 @@ def _command(launch: str, port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -162,12 +162,12 @@ def _reach(host: str) -> Target:
 
 
 def _unreachable(host: str, wait_s: float = 0.0) -> str:
-    """Return why nobody accepts a connection at `host` after a wait, empty if somebody does."""
+    """Return why `host` accepts no connection after `wait_s` seconds; empty if it does."""
     time.sleep(wait_s)
     parts = urlsplit(host)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        # A name may have many addresses, and each is waited for.
+        # A name may have several addresses, and the timeout applies to each.
         within(REACH_TIMEOUT_S, lambda: socket.create_connection((parts.hostname or "", port), REACH_TIMEOUT_S).close())
     except (OSError, UnicodeError) as error:
         return str(getattr(error, "strerror", None) or error)
@@ -175,12 +175,12 @@ def _unreachable(host: str, wait_s: float = 0.0) -> str:
 
 
 def _is_for_good(status: int) -> bool:
-    """Say whether a target that is up will go on to answer so; errors of the server's own may pass."""
+    """Return whether a target that is up will keep answering like this; 5xx errors may be temporary."""
     return status == NOT_HTTP or (300 <= status < 500 and status not in _PASSING)
 
 
 def _ask(host: str, path: str) -> int | None:
-    """Return the status with which `path` is answered, None if it isn't, NOT_HTTP if it is by other means."""
+    """Return the status of `path`, None without an answer, NOT_HTTP for one that isn't HTTP."""
     try:
         return ask(host, path, ANSWER_TIMEOUT_S).status
     except (OSError, UnicodeError):

@@ -97,7 +97,7 @@ class AbPlan(Record, extra="forbid"):
     margin: Annotated[Share, Option("SHARE", "The change that would not matter, e.g. 5% or 0.05.", parse_share)] = (
         MARGIN
     )
-    alpha: Annotated[Share, Option("SHARE", "How often two equal systems may be told apart.", parse_share)] = ALPHA
+    alpha: Annotated[Share, Option("SHARE", "How often equal systems may be called a REGRESSION.", parse_share)] = ALPHA
     restart: Annotated[bool, _RESTART] = True
     """Whether managed targets are started anew for each round, so that no round inherits another's luck."""
 

@@ -19,7 +19,7 @@ from perflab.calibration.warning import warn_of
 from perflab.drive.fingerprint import versions
 from perflab.plan.plan import Plan
 from perflab.readiness.finding import Finding
-from perflab.store.calibration import calibration_file
+from perflab.store.layout import RunsDir
 
 # A sweep of half a million requests takes some 50 MB; this is for a few of them.
 LOW_MB = 500
@@ -128,7 +128,7 @@ def check_cores(plan: Plan, runs_dir: Path) -> Finding:
     check = "cores"
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     here = "1 core" if cores == 1 else f"{cores} cores"
-    if not calibration_file(runs_dir).exists():
+    if not RunsDir(runs_dir).calibration.exists():
         advice = "perflab calibrate finds how much load this machine can offer"
         return Finding(check, "ok", f"{here}, not calibrated", advice)
     if warning := warn_of(plan, runs_dir):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from perflab.drive.asking import HostAnswer, ask
+from perflab.drive.http import HostAnswer, ask
 from perflab.errors import TargetError
 from perflab.plan.hosts import check_host, check_launch
 from perflab.plan.plan import HEALTH

@@ -1,37 +1,37 @@
-"""Users, followed: requests of Locust's two HTTP clients under way, and who wakes up late."""
+"""Locust's two HTTP clients: which requests are in flight, and where requests may go."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import gevent
-import gevent.hub
-import gevent.time
 from gevent import getcurrent
 from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import StopUser
-from locust.user.task import TaskSet
-from locust.user.users import PytestUser, User
+from locust.contrib.fasthttp import FastHttpSession, LocustUserAgent
+from locust.env import Environment
+from requests import RequestException
+from requests.exceptions import InvalidURL
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
-from perflab.record.duet import user_tag
+from perflab.plan.hosts import allowed_hosts, is_loopback
 from perflab.record.exchange import Exchange
 from perflab.record.outcome import name_of
+from perflab.record.users import current_user_class
 from perflab.vocabulary.redact import redact_values
 
-# Names repeat, unless somebody lets every request have its own.
+# Names repeat, unless a locustfile gives every request its own.
 _redacted = lru_cache(maxsize=1024)(redact_values)
 
 
-MOST_GENERATIONS = 8
-
-
 class CutOff(NamedTuple):
-    """A request that was cut off: no event tells of it. It began at `began`, in epoch seconds."""
+    """A request that was cut off, for which Locust fires no event; `began` is in epoch seconds."""
 
     began: float
     method: str
@@ -40,10 +40,10 @@ class CutOff(NamedTuple):
 
 
 class InFlight:
-    """The requests that Locust's clients have begun and not ended, and those that were cut off."""
+    """The requests of Locust's clients that are in flight, and those that were cut off."""
 
     def __init__(self) -> None:
-        # One for each user's greenlet, not one a request; it goes with its greenlet.
+        # One exchange per user greenlet, not per request; it goes away with its greenlet.
         self._exchanges: WeakSet[Exchange] = WeakSet()
         self._cut_off: list[CutOff] = []
 
@@ -56,13 +56,10 @@ class InFlight:
             session.request = self._followed(session.request)  # type: ignore[method-assign]
 
     def take_cut_off(self, *, give_up: bool = False) -> list[CutOff]:
-        """Return the requests that Locust has cut off since the last call.
-
-        With `give_up` those that still wait are cut off too.
-        """
+        """Return the requests that Locust has cut off since the last call, with `give_up` those in flight as well."""
         cut_off, self._cut_off = self._cut_off, []
         if give_up:
-            cut_off += [_told(exchange) for exchange in self._exchanges if exchange.under_way is not None]
+            cut_off += [_cut_off(exchange) for exchange in self._exchanges if exchange.under_way is not None]
         return cut_off
 
     def _followed(self, request: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,7 +71,7 @@ class InFlight:
         ) -> Any:
             called = name or session.request_name or url
             if isinstance(called, str) and ("?" in called or "@" in called) and (clean := _redacted(called)) != called:
-                # Without a name the URL is the name, in Locust's own files too, and a token may stand in it.
+                # Without a name the URL is the name, in Locust's own files too, and it may contain a token.
                 name = called = clean
             greenlet: Any = getcurrent()
             try:
@@ -91,7 +88,7 @@ class InFlight:
             try:
                 return request(session, method, url, name, *args, **kwargs)
             except gevent.GreenletExit:
-                self._cut_off.append(_told(exchange))
+                self._cut_off.append(_cut_off(exchange))
                 raise
             finally:
                 exchange.under_way = None
@@ -102,7 +99,7 @@ class InFlight:
         return followed
 
     def _new(self, greenlet: Any, last: Exchange | None) -> Exchange:
-        """Return the exchange of a request for whose greenlet there is none, or whose last one is not done with."""
+        """Return a new exchange for a greenlet that has none yet, or whose last one is still in use."""
         exchange = greenlet.perflab_exchange = Exchange()
         exchange.user_class = current_user_class()
         if last is not None:
@@ -111,80 +108,76 @@ class InFlight:
         return exchange
 
 
-def _told(exchange: Exchange) -> CutOff:
+def _cut_off(exchange: Exchange) -> CutOff:
     method, name = exchange.under_way or ("", "")
     return CutOff(exchange.opened / 1e9, name_of(method), name_of(name), exchange.user_class)
 
 
-def current_user_class() -> str:
-    """Return the class whose user makes the requests of this greenlet, as `user_tag` tells it; empty if unknown."""
-    greenlet: Any = getcurrent()
-    try:
-        known: str = greenlet.perflab_user_class
-    except AttributeError:
-        known = greenlet.perflab_user_class = _user_class(greenlet)
-    return known
+class NotAllowedError(RequestException, ConnectionError):
+    """A request that was not sent, because its host is not allowed. Both of Locust's clients count it as failed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Locust's fast client takes whatever an error has under this name for a response.
+        del self.response
 
 
-def _user_class(greenlet: Any) -> str:
-    # A user may share its work out to greenlets of its own, and those to others.
-    for _ in range(MOST_GENERATIONS):
-        # Locust itself relies on it: the first argument of a user's greenlet is the user.
-        arguments = getattr(greenlet, "args", ())
-        if arguments and isinstance(arguments[0], User):
-            return user_tag(arguments[0])
-        parent = getattr(greenlet, "spawning_greenlet", None)
-        greenlet = parent() if parent is not None else None
-        if greenlet is None:
-            break
-    return ""
+class AllowedHosts:
+    """The hosts to which an environment's users may send requests: this machine, the target, and those allowed by name.
 
+    A redirect, or a URL built by the locustfile, may lead anywhere. Such a request fails before anything is sent.
+    Other connections of a locustfile, to a database for instance, are not checked.
 
-def end_think_times() -> None:
-    """Have every user stop, from now on, rather than begin another task, which is no part of the run.
-
-    Locust kills who sleeps when it stops, but one who wakes up just then begins a request and is killed in it: the
-    service has served it, and nobody has counted it. A user stops where it would begin its task, and not while it still
-    waits for it: Locust would take it for a sleeper, and kill it in what its `on_stop` asks of the service.
+    A worker that was started `by_hand` learns the target from its master. In other processes perflab has already
+    allowed the target by name: a host that a locustfile sets in the environment is like any other URL of its own.
     """
 
-    def stop(_: TaskSet) -> None:
-        raise StopUser
+    def __init__(self, environment: Environment, *, by_hand: bool) -> None:
+        self._environment = environment
+        self._by_hand = by_hand
+        self._named = allowed_hosts(os.environ)
+        self._checked: set[str] = set()
 
-    TaskSet.execute_next_task = stop  # type: ignore[method-assign]
+    def install(self) -> None:
+        """Check every request of Locust's two clients from now on, and each step of a redirect."""
+        HttpSession.send = self._sending(HttpSession.send)  # type: ignore[method-assign]
+        LocustUserAgent._urlopen = self._opening(LocustUserAgent._urlopen)  # type: ignore[method-assign]
 
-    def end(_: Any) -> None:
-        raise gevent.GreenletExit
+    def check(self, name: str, port: int | None) -> None:
+        """Raise NotAllowedError if requests may not go to a host, named as the client parses its URL."""
+        name = name.strip("[]").lower()
+        target = urlsplit(self._environment.host or "").hostname if self._by_hand else None
+        if not is_loopback(name) and name != target and not {name, f"{name}:{port}"} & self._named:
+            # As any request does: otherwise a user that makes one after the other would block the event loop.
+            gevent.sleep(0)
+            raise NotAllowedError(
+                f"{name!r} is neither this machine nor the target, and is not allowed: name it with --allow-host "
+                f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
+            )
 
-    # Who runs pytest's tests has no tasks, and is deaf to Locust's stop.
-    for user in PytestUser.__subclasses__():
-        for test in user.functions:
-            test.obj = end
+    def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(send)
+        def sending(session: Any, request: Any, **how: Any) -> Any:
+            # A redirect may lead to a URL without a host, such as mailto:; requests refuses it by itself.
+            parts = request.url.split("/", 3)
+            origin = parts[2] if len(parts) > 2 else ""
+            if origin and origin not in self._checked:
+                try:
+                    url = parse_url(request.url)
+                except LocationParseError as error:
+                    raise InvalidURL(error, request=request) from None
+                self.check(url.host or "", url.port)
+                self._checked.add(origin)
+            return send(session, request, **how)
 
+        return sending
 
-def watch_sleepers(between_s: list[float], within_ns: list[int]) -> None:
-    """Note how late each user wakes up from whatever it sleeps for, from now on.
+    def _opening(self, urlopen: Callable[..., Any]) -> Callable[..., Any]:
+        def opening(agent: Any, request: Any) -> Any:
+            origin = request.url_split.netloc
+            if origin not in self._checked:
+                self.check(request.url_split.host, request.url_split.port)
+                self._checked.add(origin)
+            return urlopen(agent, request)
 
-    What it slept for within a request (a back-off, a hook) goes to `within_ns`, and its think times, wherever its tasks
-    have them, to `between_s`. Only users sleep for the load: perflab's own probes and Locust's runners are left out.
-    """
-    clock, sleep = time.perf_counter, gevent.sleep
-
-    @wraps(sleep)
-    def timed(seconds: float = 0, ref: bool = True) -> None:
-        asked = clock()
-        sleep(seconds, ref)
-        late_s = clock() - asked - max(0.0, float(seconds))
-        if not current_user_class():
-            return
-        exchange: Exchange | None = getattr(getcurrent(), "perflab_exchange", None)
-        if exchange is None or exchange.idle or exchange.returned:
-            between_s.append(late_s)
-        else:
-            within_ns.append(int(late_s * 1e9))
-
-    modules: tuple[Any, ...] = (gevent, gevent.hub, gevent.time, time)
-    for module in modules:
-        # Locust has made gevent's the standard library's; where somebody keeps it from that, a sleep there blocks all.
-        if module.sleep is sleep:
-            module.sleep = timed
+        return opening

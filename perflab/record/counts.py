@@ -1,97 +1,95 @@
-"""Requests on their way into ``latency.csv`` and ``failures.csv``: counted in memory, handed over once a second."""
+"""Requests on their way into ``latency.csv`` and ``failures.csv``: counted in memory, delivered once a second."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import sub
-from typing import Any
 
-from perflab.record.known import Known
-from perflab.record.outcome import UNANSWERED
+from perflab.record.delivery import FailureRow, LatencyRow
+from perflab.record.outcome import UNANSWERED, BoundedTexts
 from perflab.store.tables import bucket_middle, count_buckets
-from perflab.vocabulary.measure import CLIENT, MEASURES
+from perflab.vocabulary.measure import CLIENT, FALLBACK, ON_THE_WIRE
 from perflab.vocabulary.text import request_name
 
-# A target that fails with a new text each time must neither fill the memory nor the disk, nor a locustfile that gives
-# each request a name of its own.
-MOST_MESSAGES, FURTHER_MESSAGES = 200, "(further messages)"
-MOST_NAMES, FURTHER_NAMES = 100_000, "(further names)"
+# Neither a target that fails with a new message each time, nor a locustfile that gives each request its own name, may
+# fill the memory or the disk.
+MAX_MESSAGES, OTHER_MESSAGES = 200, "(other messages)"
+MAX_NAMES, OTHER_NAMES = 100_000, "(other names)"
 
-Row = tuple[Any, ...]
-# What requests have in common that are counted together: the second that they began in, method, name, outcome, HTTP
-# status (0 without one), user class.
+# What requests share that are counted together: the second in which they began, method, name, outcome, HTTP status (0
+# without one), user class.
 Key = tuple[int, str, str, str, int, str]
-# Latencies in ms, a list a measure.
-Cell = tuple[list[float], list[float], list[float], list[float]]
+# Latencies in ms, a list for each measure. The source fills the first two itself, where every step counts.
+Cell = tuple[list[float], ...]
+_MEASURES = (CLIENT, *ON_THE_WIRE, FALLBACK)
+OF_CLIENT, OF_WIRE = 0, 1
+_OF_PHASES = tuple(range(2, len(_MEASURES) - 1))
 
 
 class Counts:
-    """Requests and failures since the last hand-over. Memory is bounded by one second's requests.
+    """Requests and failures since the last delivery. Memory is bounded by one second's requests.
 
     Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
     """
 
     def __init__(self) -> None:
-        self.behind_ms: list[float] = []
-        """Client minus wire of the requests that were handed over last, where there is a wire time."""
+        self.overheads_ms: list[float] = []
+        """Client minus wire time of the requests that were taken last, where there is a wire time."""
         self.total = self.unstamped = self.untimed = 0
-        """Finished requests, successful ones without a wire time, and ones without a latency, that were handed over."""
-        # Latencies are only kept, and all of a second are sorted into buckets in one go: many times faster than to do
-        # it between two requests, and the generator's time is what the service's must not be mistaken for. Lists of
-        # numbers, because what has members is gone through by Python's garbage collector again and again.
+        """Requests taken so far: all finished ones, successful ones without a wire time, those without a latency."""
+        # Latencies are only collected, and sorted into buckets once a second: many times faster than doing it between
+        # two requests, and time that the generator spends looks like the service's. Lists of numbers, because Python's
+        # garbage collector scans anything that has members again and again.
         self.cells: dict[Key, Cell] = {}
-        """What was noted since the last hand-over; the dict stays the same one."""
+        """The requests noted since the last delivery; always the same dict."""
         self._untimed: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
-        self._messages = Known(MOST_MESSAGES, FURTHER_MESSAGES)
-        self._names = Known(MOST_NAMES, FURTHER_NAMES)
+        self._messages = BoundedTexts(MAX_MESSAGES, OTHER_MESSAGES)
+        self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
-    def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
-        """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
+    def note(self, key: Key, client_ms: float | None, measured: tuple[float, *tuple[float | None, ...]] | None) -> None:
+        """Count one finished request: its time by the client, None without one, and those that are `ON_THE_WIRE`."""
         if client_ms is None:
             self._untimed[key] = self._untimed.get(key, 0) + 1
             return
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = ([], [], [], [])
-        client, wire, connect, stand_in = cell
-        client.append(client_ms)
+            cell = self.cells[key] = tuple([] for _ in _MEASURES)
+        cell[OF_CLIENT].append(client_ms)
         if measured is not None:
-            wire.append(measured[0])
-            if measured[1] is not None:
-                connect.append(measured[1])
+            cell[OF_WIRE].append(measured[0])
+            for phase in _OF_PHASES:
+                if (latency_ms := measured[phase - OF_WIRE]) is not None:
+                    cell[phase].append(latency_ms)
         elif key[3] == "ok":
-            # The client clock stands in, and the row says so.
-            stand_in.append(client_ms)
+            # The client's time is the fallback, and the row says so.
+            cell[-1].append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
-        """Count a request that never came back; all that is known is that it took longer than `waited_ms`."""
+        """Count a request that never came back: all that is known is that it took longer than `waited_ms`."""
         self._unanswered.setdefault((second, method, name, UNANSWERED, 0, user_class), []).append(waited_ms)
 
     def add_failure(
         self, second: int, method: str, name: str, outcome: str, status: str, message: str, user_class: str = ""
     ) -> None:
-        """Count one failure by its message; beyond `MOST_MESSAGES` different ones they share a text."""
-        key = (second, method, name, outcome, status, self._messages.of(message), user_class)
+        """Count one failure by its message; beyond `MAX_MESSAGES` different ones, all share one text."""
+        key = (second, method, name, outcome, status, self._messages.bound(message), user_class)
         self._failures[key] = self._failures.get(key, 0) + 1
 
-    def take_latency(self) -> list[Row]:
-        """Return what came since the last call, a tuple for all that is alike but for its latency.
-
-        It holds second, method, name, outcome, measure, latencies in ms (None for one that is lacking), status, user
-        class, and how many there are of each of the latencies.
-        """
-        self.behind_ms = []
-        rows: list[Row] = []
+    def take_latency(self) -> list[LatencyRow]:
+        """Return the requests since the last call."""
+        self.overheads_ms = []
+        rows: list[LatencyRow] = []
         cells = self.cells.copy()
         self.cells.clear()
         for key, cell in cells.items():
-            self.total += len(cell[0])
-            self.unstamped += len(cell[-1])
-            if len(cell[0]) == len(cell[1]):
-                self.behind_ms += map(sub, cell[0], cell[1])
-            for measure, latencies in zip(MEASURES, cell, strict=True):
+            client, wire, *_, fallback = cell
+            self.total += len(client)
+            self.unstamped += len(fallback)
+            if len(client) == len(wire):
+                self.overheads_ms += map(sub, client, wire)
+            for measure, latencies in zip(_MEASURES, cell, strict=True):
                 if latencies:
                     rows.append(self._row(key, measure, latencies))
         untimed, self._untimed = self._untimed, {}
@@ -104,23 +102,23 @@ class Counts:
             rows.append(self._row(key, CLIENT, waited))
         return rows
 
-    def take_failures(self) -> list[Row]:
-        """Return (second, method, name, outcome, status, message, user class, count) since the last call."""
+    def take_failures(self) -> list[FailureRow]:
+        """Return the failures since the last call."""
         counts, self._failures = self._failures, {}
         return [
-            (second, self._name(method), self._name(name), outcome, status, message, user_class, count)
+            FailureRow(second, self._name(method), self._name(name), outcome, status, message, user_class, count)
             for (second, method, name, outcome, status, message, user_class), count in counts.items()
         ]
 
-    def _row(self, key: Key, measure: str, latencies: list[float]) -> Row:
+    def _row(self, key: Key, measure: str, latencies: list[float]) -> LatencyRow:
         buckets = count_buckets(latencies)
         return self._with(key, measure, [bucket_middle(bucket) for bucket in buckets], list(buckets.values()))
 
-    def _with(self, key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> Row:
+    def _with(self, key: Key, measure: str, latencies_ms: Sequence[float | None], counts: Sequence[int]) -> LatencyRow:
         second, method, name, outcome, status, user_class = key
         front = (second, self._name(method), self._name(name), outcome, measure)
-        return (*front, latencies_ms, str(status or ""), user_class, counts)
+        return LatencyRow(*front, latencies_ms, str(status or ""), user_class, counts)
 
     def _name(self, text: str) -> str:
         """Return a method or name as it is written down."""
-        return self._names.of(request_name(text))
+        return self._names.bound(request_name(text))

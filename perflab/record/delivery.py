@@ -1,49 +1,87 @@
-"""Handing rows from the processes that make requests to the one that writes: nothing is lost, nothing lands twice.
+"""Delivery of rows from the processes that make requests to the one that writes: none is lost, none arrives twice.
 
-A source numbers its batches from 1 on and keeps each until it is acknowledged; what is not acknowledged in time is
-sent again. The receiver takes batches strictly in order and acknowledges the last one that it took, so a batch that
-comes twice, or after one that got lost, changes nothing (go-back-N).
+A source numbers its batches from 1 on and keeps each until it is acknowledged; batches that are not acknowledged in
+time are sent again. The receiver takes batches strictly in order and acknowledges the last one that it took, so a
+duplicate, or a batch that follows a lost one, changes nothing (go-back-N).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
-from perflab.record.counts import Row
+from perflab.store.recorder_protocol import Totals
 
-# A batch a second: a master that has said nothing for a minute is none of perflab's.
-MOST_UNHEARD = 60
+# One batch per second: a master that hasn't answered for a minute isn't one of perflab's.
+MAX_UNHEARD = 60
 
 
-@dataclass(slots=True)
-class Batch:
-    """What a source has since its last batch; the totals are over its whole run so far.
+# In the rows of a duet, between the name of the user's class and the user's side. Hardly any Python class has it in its
+# name.
+MARK = "@"
 
-    `finished` are the requests that its events told of, `locust_finished` those that Locust itself counted there,
-    whatever was reset `stats_resets` times. `untimed` ones have no latency, the start of `misdated` ones can't be one.
-    `faults` are exceptions in the recorder itself, `first_fault` the first of them.
+
+class LatencyRow(NamedTuple):
+    """Requests that differ only in their latency: `counts` has the number of each of `latencies_ms`.
+
+    A latency is None if the requests have none; `status` is the HTTP status, empty without one.
     """
 
-    latency: list[Row] = field(default_factory=list)
-    failures: list[Row] = field(default_factory=list)
-    generator: list[Row] = field(default_factory=list)
-    finished: int = 0
-    locust_finished: int = 0
-    unanswered: int = 0
-    unstamped: int = 0
-    untimed: int = 0
-    misdated: int = 0
-    stats_resets: int = 0
-    task_exceptions: int = 0
-    clock_step_ms: float = 0.0
-    strayed: int = 0
-    exceptions: dict[str, int] = field(default_factory=dict)
-    """Outside of requests and tasks, by text; told with the last batch."""
-    faults: int = 0
-    first_fault: str = ""
+    second: int
+    method: str
+    name: str
+    outcome: str
+    measure: str
+    latencies_ms: Sequence[float | None]
+    status: str
+    user_class: str
+    counts: Sequence[int]
+
+
+class FailureRow(NamedTuple):
+    """Failed requests with the same message."""
+
+    second: int
+    method: str
+    name: str
+    outcome: str
+    status: str
+    message: str
+    user_class: str
+    requests: int
+
+
+class HealthRow(NamedTuple):
+    """One second of the generator's health: the columns of ``generator.csv`` except for the source."""
+
+    second: int
+    users: int
+    in_flight: int
+    cpu_percent: float
+    lag_ms: float
+    rss_mb: float
+    users_wanted: int
+    lag_p50_ms: float
+    lag_p90_ms: float
+    client_overhead_p50_ms: float
+    client_overhead_p99_ms: float
+    lost_s: float
+    client_waits_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a source has recorded since its last batch, and the totals of its whole run so far.
+
+    Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
+    """
+
+    latency: Sequence[LatencyRow] = ()
+    failures: Sequence[FailureRow] = ()
+    generator: Sequence[HealthRow] = ()
+    totals: Totals = field(default_factory=Totals)
     last: bool = False
 
 
@@ -58,19 +96,33 @@ class Parcel:
 
     def to_message(self) -> dict[str, Any]:
         """Return the parcel as Locust's messages carry it."""
-        return {"source": self.source, "pid": self.pid, "number": self.number, "batch": asdict(self.batch)}
+        batch = {each.name: getattr(self.batch, each.name) for each in fields(Batch)}
+        batch["totals"] = dict(self.batch.totals)
+        return {"source": self.source, "pid": self.pid, "number": self.number, "batch": batch}
 
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Parcel:
         """Return the parcel that a message carries."""
-        return cls(data["source"], data["pid"], data["number"], Batch(**data["batch"]))
+        batch = data["batch"]
+        return cls(
+            data["source"],
+            data["pid"],
+            data["number"],
+            Batch(
+                latency=[LatencyRow._make(row) for row in batch["latency"]],
+                failures=[FailureRow._make(row) for row in batch["failures"]],
+                generator=[HealthRow._make(row) for row in batch["generator"]],
+                totals=Totals.model_construct(**batch["totals"]),
+                last=batch["last"],
+            ),
+        )
 
 
 class Outbox:
-    """The batches of one source that were not acknowledged yet."""
+    """The batches of one source that haven't been acknowledged yet."""
 
     def __init__(self, send: Callable[[Parcel], None], source: str, pid: int, patience_s: float = 2.0) -> None:
-        """`send` may fail silently; what is not acknowledged within `patience_s` is sent again."""
+        """`send` may fail silently; batches that are not acknowledged within `patience_s` are sent again."""
         self._send = send
         self._source, self._pid = source, pid
         self._patience_s = patience_s
@@ -87,10 +139,10 @@ class Outbox:
     def put(self, batch: Batch) -> None:
         """Number a batch and send it.
 
-        Where nothing was ever acknowledged, nobody listens: what waits is then given up before it fills the memory, and
-        whoever listens later gets what comes from now on.
+        If nothing was ever acknowledged, nobody listens: the waiting batches are then dropped before they fill the
+        memory, and whoever listens later gets the batches from then on.
         """
-        if not self._heard and len(self._waiting) >= MOST_UNHEARD:
+        if not self._heard and len(self._waiting) >= MAX_UNHEARD:
             self._waiting.clear()
             self._number = 0
         self._number += 1
@@ -100,12 +152,12 @@ class Outbox:
         self._send(parcel)
 
     def strip(self, number: int) -> None:
-        """Take the rows out of a batch that can't be sent and would hold up all others. Its totals remain."""
+        """Drop the rows of a batch that can't be sent and would block all others; its totals remain."""
         parcel = self._waiting[number]
-        self._waiting[number] = replace(parcel, batch=replace(parcel.batch, latency=[], failures=[], generator=[]))
+        self._waiting[number] = replace(parcel, batch=Batch(totals=parcel.batch.totals, last=parcel.batch.last))
 
     def acknowledge(self, number: int) -> None:
-        """Forget everything up to batch `number`, which is 0 where nothing was taken yet but somebody listens."""
+        """Drop all batches up to `number`, which is 0 if none was taken yet but somebody listens."""
         self._heard = True
         taken = [waiting for waiting in self._waiting if waiting <= number]
         for waiting in taken:
@@ -114,7 +166,7 @@ class Outbox:
             self._sent_at = time.monotonic()
 
     def repeat(self) -> None:
-        """Send again, in order, what has waited for too long."""
+        """Send the waiting batches again, in order, if they have waited for too long."""
         if self._waiting and time.monotonic() - self._sent_at > self._patience_s:
             self._sent_at = time.monotonic()
             for parcel in list(self._waiting.values()):
@@ -129,7 +181,7 @@ class Inbox:
         self._last: dict[str, int] = {}
 
     def receive(self, parcel: Parcel) -> int:
-        """Take the parcel if it is the source's next one; return the number of the last one taken."""
+        """Take the parcel if it is the source's next; return the number of the last one taken."""
         last = self._last.get(parcel.source, 0)
         if parcel.number == last + 1:
             self._take(parcel)

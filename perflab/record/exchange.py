@@ -1,8 +1,8 @@
-"""What travels on the wire for one request: when its bytes left, when the answer's bytes came in.
+"""What travels on the wire for one request: when its bytes left, and when the response's bytes arrived.
 
 An exchange belongs to the greenlet that makes the request, so that the `request` event, which fires in the same
-greenlet, finds it whatever client made it. It consists of parts: opening a connection, and each send with the
-answer to it (a redirect makes several). Only the parts count; what the client did between them is the generator's.
+greenlet, finds it whichever client made it. It consists of parts: opening a connection, and each send with its
+response (a redirect makes several). Only the parts count; time that the client spends between them is the generator's.
 All times are nanoseconds of CLOCK_REALTIME, the clock of the kernel's receive times.
 """
 
@@ -15,21 +15,21 @@ from gevent import getcurrent
 
 # Two readings of the same clock, one of them rounded to a float.
 SAME_MOMENT_NS = 2_000
-# A start that is reckoned back from the event comes late by what the client does between its clock and the event.
+# A start reckoned back from the event is late by what the client does between reading its clock and the event.
 RECKONED_NS = 1_000_000
-# A greenlet that never tells Locust of its traffic must not fill the memory.
-MOST_PARTS = 64
-# Requests whose event waits for the end of a `with` block, one within the other.
-MOST_NESTED = 8
+# A greenlet that never reports its traffic to Locust must not fill the memory.
+MAX_PARTS = 64
+# Nested requests whose event waits for the end of a `with` block.
+MAX_NESTED = 8
 
 
 class Exchange:
-    """The traffic of one request, as far as it has come.
+    """The traffic of one request so far.
 
-    `opened` is the moment when Locust's client was called, 0 for a client of the locustfile's own; `under_way` the
-    method and name that it was called with, until it returns, and `returned` the moment of its return if the event had
-    not fired by then. `sent` and `arrived` are of the part that is open, 0 without one. Once the event has fired, an
-    exchange is `idle`, and the next request of the greenlet takes it over.
+    `opened` is when Locust's client was called, 0 for a client of the locustfile's own; `under_way` are the method and
+    name that it was called with, until it returns; `returned` is when it returned, if the event had not fired by then.
+    `sent` and `arrived` belong to the open part, and are 0 without one. Once the event has fired, the exchange is
+    `idle`, and the greenlet's next request reuses it.
     """
 
     __slots__ = (
@@ -47,43 +47,43 @@ class Exchange:
         self.user_class = ""
 
     def follow(self, last: Exchange) -> None:
-        """Come after another exchange of the greenlet, which may still wait for its event at the end of a `with`."""
+        """Follow another exchange of the greenlet, which may still wait for its event at the end of a `with`."""
         outer = last if last.returned and not last.idle else last.outer
-        if outer is not None and outer.depth < MOST_NESTED:
+        if outer is not None and outer.depth < MAX_NESTED:
             self.outer, self.depth = outer, outer.depth + 1
 
     def begin(self) -> None:
-        """Bytes are about to leave: a part begins, unless they belong to the one that has begun."""
+        """Note that bytes are about to leave: a part begins, unless they belong to the open one."""
         if self.arrived:
             self.end_part()
         if not self.sent:
             self.sent = time.time_ns()
 
     def stamp(self, seconds: int, ns: int) -> int:
-        """Note that bytes of an answer came in at this moment of the kernel's clock, and return it in ns."""
+        """Note that bytes of a response arrived at this time of the kernel's clock, and return it in ns."""
         at = seconds * 1_000_000_000 + ns
-        # What came before anything was sent is no answer to it.
+        # What arrived before anything was sent can't be the response to it.
         if at >= self.sent > 0 and at > self.arrived:
             self.arrived = at
         return at
 
     def end_part(self, took: int | None = None, *, connecting: bool = False) -> None:
-        """Close the open part; it took from `sent` to `arrived` unless `took` (ns) is given."""
+        """Close the open part, which took from `sent` to `arrived` unless `took` (ns) is given."""
         if not self.sent:
             return
         if took is None:
             took = self.arrived - self.sent
         if self.parts is None:
             self.parts = []
-        elif len(self.parts) >= MOST_PARTS:
+        elif len(self.parts) >= MAX_PARTS:
             del self.parts[0]
         self.parts.append((self.sent, took, connecting))
         self.sent = self.arrived = 0
 
     def measured(self, since: int) -> tuple[float, float | None] | None:
-        """Return (wire ms, connect ms or None) of what was sent from the moment `since` on.
+        """Return (wire ms, connect ms or None) of everything sent since `since`.
 
-        None when the last thing sent has not been answered with a receive time.
+        None if the last send got no response with a receive time.
         """
         if not self.arrived or self.sent < since:
             return None
@@ -98,7 +98,7 @@ class Exchange:
 
 
 def current_exchange() -> Exchange:
-    """Return the exchange that traffic of this greenlet belongs to now; a new one if none is open."""
+    """Return the exchange to which this greenlet's traffic belongs now; a new one if none is open."""
     greenlet: Any = getcurrent()
     try:
         exchange: Exchange = greenlet.perflab_exchange
@@ -115,8 +115,7 @@ def current_exchange() -> Exchange:
 def take_exchange(start_time: float | None, response_ms: float | None) -> tuple[float, float | None] | None:
     """Return (wire ms, connect ms or None) of the request whose event is firing in this greenlet, None if unknown.
 
-    The request began at `start_time` (epoch seconds) by its client, or `response_ms` ago where the client is silent; of
-    one that has neither nothing is known.
+    According to its client, the request began at `start_time` (epoch seconds), or else `response_ms` ago.
     """
     greenlet: Any = getcurrent()
     try:
@@ -126,7 +125,7 @@ def take_exchange(start_time: float | None, response_ms: float | None) -> tuple[
     if exchange.idle:
         return None
     since = exchange.opened
-    # Nearly always Locust's client tells of the request that it is making, on a connection that it had.
+    # Nearly always the event is of the request that Locust's client is making, on an open connection.
     if exchange.under_way is None or exchange.parts is not None:
         if start_time is not None:
             began = int(start_time * 1e9) - SAME_MOMENT_NS
@@ -135,11 +134,11 @@ def take_exchange(start_time: float | None, response_ms: float | None) -> tuple[
         if not since:
             since = began
         elif began + 2 * SAME_MOMENT_NS < since or (exchange.returned and began > exchange.returned):
-            # Somebody tells of something else than this request: of a whole transaction, say.
+            # The event is of something else than this request, such as a whole transaction.
             return None
     exchange.idle = True
     if exchange.outer is not None:
         greenlet.perflab_exchange = exchange.outer
     measured = exchange.measured(since)
-    # A client that measures less than the whole exchange means something else than we do.
+    # A client that measures less than the whole exchange measures something else.
     return measured if measured is not None and response_ms is not None and measured[0] <= response_ms + 1 else None

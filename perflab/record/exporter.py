@@ -1,6 +1,6 @@
-"""What a load test is doing right now, for Prometheus: counts and latencies of all sources, in the leading process.
+"""Live metrics of a load test for Prometheus: counts and latencies of all sources, exported by the coordinator.
 
-It takes the very batches that the tables are made of, each once, so that its counts are those of ``latency.csv``
+They are made of the same batches as the tables, each taken once, so that the counts are those of ``latency.csv``
 however many processes and machines make the requests.
 """
 
@@ -18,18 +18,16 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perflab.record.delivery import Parcel
-from perflab.record.known import Known
-from perflab.record.outcome import UNANSWERED
-from perflab.record.sides import MARK
-from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
+from perflab.record.delivery import MARK, Parcel
+from perflab.record.outcome import UNANSWERED, BoundedTexts
+from perflab.vocabulary.measure import LatencyCounts, Role, role_of
 
-# Half a decade apart at the ends and closer where limits of services usually lie; in seconds, as Prometheus wants.
+# Half a decade apart at the ends, closer where limits of services usually are; in seconds, as is Prometheus' custom.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Each is some twenty time series, at every scrape.
-MOST_NAMES, FURTHER_NAMES = 500, "(further names)"
+# Each name makes some twenty time series, at every scrape.
+MAX_NAMES, OTHER_NAMES = 500, "(other names)"
 LABELS = ("method", "name", "user_class", "outcome")
-# A scraper asks every 5 to 15 seconds: so long the final counts are kept for one that has asked before.
+# The final counts are kept this long for a scraper that has asked before; most ask every 5 to 15 seconds.
 LAST_SCRAPE_S = 15.0
 _POLL_S = 0.05
 
@@ -37,7 +35,7 @@ Labels = tuple[str, ...]
 
 
 class Histogram:
-    """Counts by bucket (upper bounds in seconds, the last is infinite) and the sum of what was observed."""
+    """Counts by bucket (upper bounds in seconds, the last one infinite) and the sum of the observations."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
@@ -45,12 +43,12 @@ class Histogram:
         self.sum_s = 0.0
 
     def observe(self, seconds: float, count: int, *, at_least: bool = False) -> None:
-        """Count `count` observations of the same value, or of something that took longer than it, if not for ever."""
+        """Count `count` observations of a value, with `at_least` of an unknown larger one."""
         self._counts[-1 if at_least else bisect_left(self._bounds, seconds)] += count
         self.sum_s += seconds * count
 
     def cumulative(self) -> list[tuple[str, int]]:
-        """Return (upper bound, observations up to it), as Prometheus writes them."""
+        """Return (upper bound, observations up to it) in Prometheus' notation."""
         rows, running = [], 0
         for bound, count in zip((*self._bounds, math.inf), self._counts, strict=True):
             running += count
@@ -59,10 +57,10 @@ class Histogram:
 
 
 class LoadTest(Collector):
-    """The figures of one load test so far, from the batches of its sources.
+    """The metrics of one load test so far, from the batches of its sources.
 
-    `limits_ms` are the objectives' latencies: each becomes a bucket's bound, so that the share of requests within an
-    objective is exact.
+    `limits_ms` are the latency limits of the objectives: each becomes the bound of a bucket, so that the share of
+    requests within an objective is exact.
     """
 
     def __init__(self, limits_ms: Iterable[float] = (), **info: str) -> None:
@@ -71,43 +69,33 @@ class LoadTest(Collector):
         self._requests: dict[Labels, int] = defaultdict(int)
         self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
         self._health: dict[str, dict[str, float]] = {}
-        self._names = Known(MOST_NAMES, FURTHER_NAMES)
+        self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
     def take(self, parcel: Parcel) -> None:
         """Add a parcel's requests, and keep its source's latest state."""
-        by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
-        judged: dict[Labels, dict[float, int]] = defaultdict(dict)
-        stamped: dict[Labels, int] = defaultdict(int)
-        for _, method, name, outcome, measure, latencies, _, user_class, counts in parcel.batch.latency:
-            if measure == CONNECT:
-                continue
-            # Which side a duet's user belongs to is left to chance, round by round.
-            labels: Labels = (str(method), self._names.of(str(name)), str(user_class).partition(MARK)[0], str(outcome))
-            into = (by_client if measure == CLIENT else judged)[labels]
-            for latency_ms, count in zip(latencies, counts, strict=True):
-                if latency_ms is None:
-                    self._requests[labels] += count
-                else:
-                    into[latency_ms] = into.get(latency_ms, 0) + count
-            stamped[labels] += sum(counts) if measure == WIRE else 0
-        for labels, latencies in by_client.items():
-            requests = sum(latencies.values())
-            self._requests[labels] += requests
-            # As in a verdict; of failed requests those without a wire time have nothing that stands in for it.
-            if goes_by_wire(stamped[labels], requests) and sum(judged[labels].values()) == requests:
-                latencies = judged[labels]
-            for latency_ms, count in latencies.items():
-                # An unanswered request was only waited for so long: it is within no limit.
+        noted: dict[Labels, LatencyCounts] = defaultdict(LatencyCounts)
+        for row in parcel.batch.latency:
+            # Sides of a duet change at random from round to round.
+            labels: Labels = (row.method, self._names.bound(row.name), row.user_class.partition(MARK)[0], row.outcome)
+            role = role_of(row.measure)
+            if role is Role.COUNTS:
+                self._requests[labels] += sum(row.counts)
+            for latency_ms, count in zip(row.latencies_ms, row.counts, strict=True):
+                if latency_ms is not None:
+                    noted[labels].add(role, latency_ms, count)
+        for labels, latencies in noted.items():
+            for latency_ms, count in latencies.judged().items():
+                # How long an unanswered request would have taken is unknown: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:
-            _, users, in_flight, cpu, _, rss, wanted, lag, *_ = parcel.batch.generator[-1]
+            health = parcel.batch.generator[-1]
             self._health[parcel.source] = {
-                "users": _float(users),
-                "users_wanted": _float(wanted),
-                "generator_in_flight": _float(in_flight),
-                "generator_cpu_ratio": _float(cpu) / 100,
-                "generator_lag_seconds": _float(lag) / 1000,
-                "generator_memory_bytes": _float(rss) * 1e6,
+                "users": health.users,
+                "users_wanted": health.users_wanted,
+                "generator_in_flight": health.in_flight,
+                "generator_cpu_ratio": health.cpu_percent / 100,
+                "generator_lag_seconds": health.lag_p50_ms / 1000,
+                "generator_memory_bytes": health.rss_mb * 1e6,
             }
 
     def collect(self) -> Iterator[Metric]:
@@ -147,7 +135,7 @@ _GAUGES = {
 
 
 class Exporter:
-    """Serves a load test's figures over HTTP, and knows when somebody has asked for them."""
+    """Serves a load test's metrics over HTTP, and knows when they are scraped."""
 
     def __init__(self, load_test: LoadTest, host: str, port: int) -> None:
         """Listen at once; raises OSError when the port is taken."""
@@ -172,15 +160,11 @@ class Exporter:
         return body
 
     def wait_for_last_scrape(self) -> None:
-        """Keep the final figures until they were fetched once, if anybody has fetched any before."""
+        """Keep serving until the final metrics have been scraped once, if there were scrapes before."""
         seen = self._scrapes
         for _ in range(round(LAST_SCRAPE_S / _POLL_S) if seen else 0):
             if self._scrapes > seen:
-                # The answer is being written in another greenlet.
+                # The response is being written in another greenlet.
                 gevent.sleep(_POLL_S)
                 return
             gevent.sleep(_POLL_S)
-
-
-def _float(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The generator's own health: CPU, memory, its clock, how late its event loop runs, and what that cost in load."""
+"""The generator's own health: CPU, memory, clock, how late its event loop runs, and how much load that cost."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import psutil
 T = TypeVar("T")
 
 LAG_PROBE_S = 0.05
-# gevent's timers have a resolution of a millisecond: a user alone sleeps so much longer, too.
+# gevent's timers have a resolution of a millisecond: even a single user oversleeps by that much.
 TIMER_S = 0.001
-# An idle process, too, is some time in waking up: another program may just have its turn on the core. Up to here it is
-# no delay, and up to less the busier the process is itself. Locust runs Python in one core; from about half of it on,
-# whoever has to wait mostly waits for other users, and all of it is one.
+# An idle process takes some time to wake up, too: another program may be running on the core. Up to this long doesn't
+# count as a delay, and less of it the busier the process itself is. Locust runs Python on one core; from about half of
+# it on, users mostly wait for other users, and all waiting counts.
 PROMPT_S = 0.005
 BUSY_CORE = 0.5
-# Differences of a second that its percentiles are read from; of more a random sample stands for all.
-MOST_DIFFERENCES = 500
+# The percentiles of a second are those of so many differences, drawn at random if there are more.
+MAX_DIFFERENCES = 500
 
 
 class LoopLag:
-    """How late the event loop wakes a sleeper: a probe every `LAG_PROBE_S` seconds, delays in ms."""
+    """How late the event loop wakes a sleeper, in ms: probed every `LAG_PROBE_S` seconds."""
 
     def __init__(self) -> None:
         self._delays: list[float] = []
@@ -35,7 +35,7 @@ class LoopLag:
     def take(self) -> list[float]:
         """Return the delays in ms since the last call, ascending; never empty."""
         delays, self._delays = sorted(self._delays), []
-        # No probe got through for a whole second: that it did not is the delay.
+        # No probe finished for a whole second, so the delay was at least that.
         return delays or [1000.0]
 
     def _probe(self) -> None:
@@ -46,65 +46,63 @@ class LoopLag:
 
 
 class Lost(NamedTuple):
-    """What a second cost the users, in user-seconds; `behind_ms` is client minus wire, ascending, a sample of many.
+    """What a second cost the users, in user-seconds; `overheads_ms` is client minus wire time, or a sample of it.
 
-    `to_generator_s` is how long they waited for the event loop, `to_client_s` how long their client itself let them
-    wait inside of requests: retries, back-off, hooks, limits of a pool.
+    `to_generator_s` is how long they waited for the event loop, `to_client_s` how long their own client waited within
+    requests: retries, back-off, hooks, pool limits.
     """
 
     to_generator_s: float
     to_client_s: float
-    behind_ms: list[float]
+    overheads_ms: list[float]
 
 
 class LostTime:
-    """Where the time of the users went that was neither the service's nor their own think time.
+    """Where the users' time went that was neither the service's nor their think time.
 
-    Client minus wire has three parts: the answer lay there until the event loop got round to its client, the client
-    worked on it, or the client itself chose to wait. The first is measured, wait by wait, and is the generator's. The
-    second is part of the time that the process ran, or was ready to run and had no core. What neither explains is the
-    third.
+    Client minus wire time has three parts: the response was there before the event loop woke up its client, the client
+    processed it, or the client chose to wait. The first is measured, wait by wait, and is the generator's. The second
+    is part of the time in which the process ran, or was ready to run without a core. The rest is the third.
     """
 
     def __init__(self, woken_late_ns: list[int]) -> None:
         self._woken_late_ns = woken_late_ns
         self.sleeps_late_s: list[float] = []
-        """By how much each user woke up late from its think time; emptied by `take`."""
+        """How late each user woke up from its think time; emptied by `take`."""
 
-    def take(self, behind_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
-        """Return what was lost since the last call; `use` is what the process used meanwhile.
+    def take(self, overheads_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
+        """Return what was lost since the last call; `use` is what the process used in that time.
 
-        Of the requests that have ended since then, `behind_ms` is client minus wire, and `unstamped` is how many have
-        no wire time; `lags_ms` are the probes' delays.
+        `overheads_ms` are client minus wire time of the requests that ended since then, `unstamped` is how many had no
+        wire time, and `lags_ms` are the probes' delays.
         """
         prompt_s = PROMPT_S * max(0.0, 1 - (use.cpu_s + use.queued_s) / (BUSY_CORE * use.elapsed_s))
         within_ns, sleeps_s = _emptied(self._woken_late_ns), _emptied(self.sleeps_late_s)
         timely_s = max(prompt_s, TIMER_S)
         late = _beyond(within_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, timely_s)
-        # Without a wire time the loop's lag is the best that is known of the generator's share.
+        # Without a wire time, the loop's lag is the best estimate of the generator's share.
         late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
-        waited = sum(behind_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
-        many = len(behind_ms) > MOST_DIFFERENCES
-        shown = sorted(random.sample(behind_ms, MOST_DIFFERENCES) if many else behind_ms)
-        return Lost(late, max(0.0, waited), shown)
+        waited = sum(overheads_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
+        many = len(overheads_ms) > MAX_DIFFERENCES
+        return Lost(late, max(0.0, waited), random.sample(overheads_ms, MAX_DIFFERENCES) if many else overheads_ms)
 
 
 def _emptied(values: list[T]) -> list[T]:
-    found = values.copy()
+    taken = values.copy()
     values.clear()
-    return found
+    return taken
 
 
 def _beyond(values: Sequence[float], limit: float) -> float:
-    """Return by how much values exceed a limit, all together; there are some for each request."""
+    """Return the sum by which values exceed a limit; called with several values per request, so it has to be fast."""
     return sum([value - limit for value in values if value > limit])
 
 
 def mean_wait_ms(delays_ms: Sequence[float], prompt_ms: float) -> float:
-    """Return how long what happens at any moment waits for the event loop on average, from the probes' delays.
+    """Return how long an event at a random moment waits for the event loop on average, from the probes' delays.
 
-    A long delay is met by more than a short one; those that happen during a delay wait for half of it on average. The
-    first `prompt_ms` of each wait are left out.
+    A long delay is met by more events than a short one, and those wait for half of it on average. The first `prompt_ms`
+    of each wait don't count.
     """
     every_ms = 1000 * LAG_PROBE_S
     beyond = [max(0.0, delay - prompt_ms) for delay in delays_ms]
@@ -112,7 +110,7 @@ def mean_wait_ms(delays_ms: Sequence[float], prompt_ms: float) -> float:
 
 
 class Use(NamedTuple):
-    """What a process used within `elapsed_s`: CPU, and how long it was ready to run and had no core; memory in MB."""
+    """What a process used within `elapsed_s`: CPU time, time ready to run without a core, and memory in MB."""
 
     elapsed_s: float
     cpu_s: float
@@ -126,9 +124,9 @@ class Use(NamedTuple):
 
 
 class ProcessUse:
-    """What this process has used since the last question."""
+    """What this process has used since the last call."""
 
-    # Linux: nanoseconds on a core, nanoseconds ready to run without one, turns; of the thread that runs the event loop.
+    # Linux: nanoseconds on a core, nanoseconds ready without one, time slices, of the event loop's thread.
     _SCHEDULE = Path("/proc/self/schedstat")
 
     def __init__(self) -> None:
@@ -146,15 +144,15 @@ class ProcessUse:
         try:
             queued = int(self._SCHEDULE.read_text(encoding="ascii").split()[1]) / 1e9
         except (OSError, ValueError, IndexError):
-            # Another system, or a kernel that keeps no such account.
+            # Another system, or a kernel without these statistics.
             queued = 0.0
         return time.perf_counter(), time.process_time(), queued
 
 
 class ClockWatch:
-    """Notices when the clock of the day, which the wire clock is read from, jumps against the steady one."""
+    """Notices steps of the clock of the day, which is the wire clock, against the monotonic clock."""
 
-    # Reading two clocks takes about a microsecond; a reading that was interrupted in between is taken again.
+    # Reading both clocks takes about a microsecond; an interrupted reading is repeated.
     _CLOSE_NS = 20_000
     _TRIES = 10
 
@@ -177,8 +175,3 @@ class ClockWatch:
             if best < self._CLOSE_NS:
                 break
         return apart
-
-
-def quantile(ascending: Sequence[float], q: float) -> float:
-    """Return the smallest value that at least the share `q` does not exceed; 0 of nothing."""
-    return ascending[min(len(ascending) - 1, int(q * len(ascending)))] if ascending else 0.0

@@ -1,4 +1,4 @@
-"""Attaching the recorder to a Locust process, in the role that the process has."""
+"""Attaches the recorder to a Locust process, in the role that the process has."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from perflab.record import discretion, garbage, names, pool, protocols, wire
-from perflab.record.allowed import AllowedHosts
-from perflab.record.clients import InFlight, watch_sleepers
-from perflab.record.duet import Duet
+from perflab.record import tuning, wire
+from perflab.record.clients import AllowedHosts, InFlight
+from perflab.record.coordinator import Master, Standalone
+from perflab.record.exceptions import OutsideExceptions
 from perflab.record.health import LostTime
-from perflab.record.leader import Alone
-from perflab.record.master import Master
-from perflab.record.outside import OutsideExceptions
+from perflab.record.locust_statistics import LocustTally, redact_statistics
 from perflab.record.source import Source
-from perflab.record.tally import LocustTally
-from perflab.record.worker import Worker
-from perflab.store.handover import Order
+from perflab.record.users import Duet, watch_sleepers
+from perflab.record.worker import Observer, Worker
+from perflab.store.recorder_protocol import RunConfiguration
 
 if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
@@ -39,13 +37,10 @@ def install() -> None:
         return
     _installed = True
     wire.install()
-    names.install(wire.woken_late_ns)
-    pool.install(wire.woken_late_ns)
-    garbage.install()
-    protocols.install()
-    if Order.from_environment() is not None or _is_worker():
-        # What plain Locust keeps for whoever has started it is none of ours; what a worker tells perflab's master is.
-        discretion.install()
+    tuning.install(wire.woken_late_ns)
+    if RunConfiguration.from_environment() is not None or _is_worker():
+        # Plain Locust's own files are its user's business, but what a worker reports to perflab's master isn't.
+        redact_statistics()
     outside = OutsideExceptions()
     outside.install()
     in_flight, lost = InFlight(), LostTime(wire.woken_late_ns)
@@ -58,34 +53,32 @@ def install() -> None:
         outside.attach()
         for hook in (events.test_stopping, events.test_stop, events.quitting, events.quit):
             outside.contain(hook)
-        runner, order = environment.runner, Order.from_environment()
+        runner, configuration = environment.runner, RunConfiguration.from_environment()
         is_master = isinstance(runner, MasterRunner)
         duet = None
-        if order is not None and order.sides and not is_master:
-            # Workers count from 0, each with users of its own.
-            duet = Duet(order.sides, first=getattr(runner, "worker_index", 0) % len(order.sides))
+        if configuration is not None and configuration.sides and not is_master:
+            # Workers are numbered from 0.
+            duet = Duet(configuration.sides, first=getattr(runner, "worker_index", 0) % len(configuration.sides))
             duet.install()
-        if order is not None or isinstance(runner, WorkerRunner):
-            AllowedHosts(environment, by_hand=order is None).install()
+        if configuration is not None or isinstance(runner, WorkerRunner):
+            AllowedHosts(environment, by_hand=configuration is None).install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:
-            garbage.spare_users(environment)
+            tuning.spare_users(environment)
         source = None if is_master else Source(environment, in_flight, lost, tally, duet)
         if source is not None and isinstance(runner, WorkerRunner):
-            Worker(environment, source, order, outside).start()
+            Worker(environment, source, configuration, outside).start()
             return
-        exporter = _open_exporter(order)
-        if order is not None:
+        exporter = _open_exporter(configuration)
+        if configuration is not None:
             role = (
-                Master(environment, order, exporter, outside, tally)
+                Master(environment, configuration, exporter, outside, tally)
                 if source is None
-                else Alone(environment, order, exporter, outside, source)
+                else Standalone(environment, configuration, exporter, outside, source)
             )
             role.start()
         elif exporter is not None:
-            from perflab.record.observer import Observer
-
             Observer(environment, exporter, source).start()
         else:
             raise SystemExit("perflab's recorder writes only for perflab: start the run with perflab sweep or run")
@@ -104,17 +97,18 @@ def _is_worker() -> bool:
     return "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
 
 
-def _open_exporter(order: Order | None) -> Exporter | None:
+def _open_exporter(configuration: RunConfiguration | None) -> Exporter | None:
     port = os.environ.get(PORT_VARIABLE)
     if not port:
         return None
     from perflab.record.exporter import Exporter, LoadTest
 
     host = os.environ.get(HOST_VARIABLE) or "127.0.0.1"
+    load_test = (
+        LoadTest(configuration.limits_ms, **configuration.names) if configuration else LoadTest(sweep_id="", run="")
+    )
     try:
-        return Exporter(
-            LoadTest(order.limits_ms, **order.names) if order else LoadTest(sweep_id="", run=""), host, int(port)
-        )
+        return Exporter(load_test, host, int(port))
     except (OSError, ValueError) as error:
-        # From perflab's side the port was free when the sweep began.
+        # The port was free when the sweep began.
         raise SystemExit(f"{PORT_VARIABLE}={port} can't be listened on at {host}: {error}") from None

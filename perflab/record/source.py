@@ -1,34 +1,36 @@
-"""One Locust process that makes requests: what it counts, and a batch of it every second."""
+"""A Locust process that makes requests: everything it records, as one batch per second."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from typing import Any
 
 from gevent import getcurrent
 from locust.env import Environment
 
-from perflab.record.clients import InFlight, current_user_class
-from perflab.record.counts import Counts, Row
-from perflab.record.delivery import Batch
-from perflab.record.duet import Duet
+from perflab.record.clients import InFlight
+from perflab.record.counts import OF_CLIENT, OF_WIRE, Counts
+from perflab.record.delivery import Batch, HealthRow, LatencyRow
 from perflab.record.exchange import take_exchange
-from perflab.record.faults import Faults
-from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse, quantile
-from perflab.record.listening import listen_first
+from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse
+from perflab.record.locust_statistics import LocustTally
 from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
-from perflab.record.tally import LocustTally
+from perflab.record.role import Faults, listen_first
+from perflab.record.users import Duet, current_user_class
+from perflab.store.recorder_protocol import Totals
+from perflab.store.tables import quantile
 
-# A latency beyond this (eleven days) is none: a clock's reading, say.
-LONGEST_MS = 1e9
-# A client's clock is the clock of the day, which may be set a little; nothing begins before the recorder, or after now.
+# Anything beyond this (eleven days) isn't a latency, but a time of day, for instance.
+MAX_LATENCY_MS = 1e9
+# A client reads the clock of the day, which may be adjusted a little; nothing begins before the recorder or after now.
 CLOCK_SLACK_S = 1.0
 NO_ANSWER = "no answer until the run was over"
 
 
 class Source:
-    """Listens to the requests of this process; `take_batch` hands over what there is."""
+    """Listens to the requests of this process; `take_batch` returns what was recorded."""
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class Source:
         duet: Duet | None = None,
     ) -> None:
         self.faults = Faults()
-        """What goes wrong in here, and in whatever delivers the batches of this source."""
+        """Exceptions in here, and in the code that delivers the batches of this source."""
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost
@@ -48,19 +50,19 @@ class Source:
         self._counts = Counts()
         self._cells = self._counts.cells
         self._note_odd = self.faults.guard(self._note)
-        self._try_to_note_health = self.faults.guard(self._note_health)
+        self.note_health = self.faults.guard(self._note_health)
         self._try_to_note_cut_off = self.faults.guard(self._note_cut_off)
         self._lag = LoopLag()
         self._use = ProcessUse()
         self._clock = ClockWatch()
-        self._health: list[Row] = []
+        self._health: list[HealthRow] = []
         self._noted_second: int | None = None
         self._noted_users = 0
         self._unanswered = 0
         self._misdated = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
-        self._latency: list[Row] = []
+        self._latency: list[LatencyRow] = []
         self._earliest = time.time() - CLOCK_SLACK_S
 
     def listen(self) -> None:
@@ -69,75 +71,76 @@ class Source:
         listen_first(listen.request, self._on_request)
         listen_first(listen.user_error, self._on_user_error)
 
-    def note_health(self, second: int) -> None:
-        """Add rows of ``generator.csv`` about the time since the last one, up to epoch second `second`.
-
-        There are several where the process was held up for some seconds: what was lost, was lost in all of them.
-        """
-        self._try_to_note_health(second)
-
     def _note_health(self, second: int) -> None:
+        """Add rows of ``generator.csv`` for the time since the last one, up to epoch second `second`.
+
+        There are several if the process was held up for some seconds, each with an equal part of what was lost.
+        """
         runner = self._environment.runner
         users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
         use = self._use.take()
         lags = self._lag.take()
         unstamped = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.behind_ms, use, self._counts.unstamped - unstamped, lags)
+        lost = self._lost.take(self._counts.overheads_ms, use, self._counts.unstamped - unstamped, lags)
         self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
         since = second - 1 if self._noted_second is None else self._noted_second
-        # No more of them than the steady clock knows of: the clock of the day may have been set.
+        # No more than by the monotonic clock: the clock of the day may have been set.
         seconds = max(1, min(second - since, 1 + math.ceil(use.elapsed_s)))
         if seconds > 1:
-            # Nobody could come or go meanwhile; by now the run may be over, and all of them gone.
+            # No user could come or go meanwhile; by now the run may be over and all users gone.
             users = max(users, self._noted_users)
         self._noted_second, self._noted_users = second, users
-        figures = (
-            f"{use.cpu_percent:.1f}",
-            f"{lags[-1]:.2f}",
-            f"{use.rss_mb:.1f}",
-            wanted,
-            f"{quantile(lags, 0.5):.2f}",
-            f"{quantile(lags, 0.9):.2f}",
-            f"{quantile(lost.behind_ms, 0.5):.2f}",
-            f"{quantile(lost.behind_ms, 0.99):.2f}",
-            f"{lost.to_generator_s / seconds:.4f}",
-            f"{lost.to_client_s / seconds:.4f}",
+        lag, overhead = Counter(lags), Counter(lost.overheads_ms)
+        row = HealthRow(
+            second=second,
+            users=users,
+            in_flight=len(self._in_flight),
+            cpu_percent=round(use.cpu_percent, 1),
+            lag_ms=round(lags[-1], 2),
+            rss_mb=round(use.rss_mb, 1),
+            users_wanted=wanted,
+            lag_p50_ms=round(quantile(lag, 0.5) or 0.0, 2),
+            lag_p90_ms=round(quantile(lag, 0.9) or 0.0, 2),
+            client_overhead_p50_ms=round(quantile(overhead, 0.5) or 0.0, 2),
+            client_overhead_p99_ms=round(quantile(overhead, 0.99) or 0.0, 2),
+            lost_s=round(lost.to_generator_s / seconds, 4),
+            client_waits_s=round(lost.to_client_s / seconds, 4),
         )
-        for each in range(second - seconds + 1, second + 1):
-            self._health.append((each, users, len(self._in_flight), *figures))
+        self._health += [row._replace(second=each) for each in range(second - seconds + 1, second + 1)]
 
-    def take_batch(self, *, until: float | None = None, last: bool = False) -> Batch:
+    def take_batch(
+        self, *, until: float | None = None, last: bool = False, exceptions: dict[str, int] | None = None
+    ) -> Batch:
         """Return everything since the last batch.
 
-        `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered
-        if it began before. With `last`, what is still under way is given up.
+        `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered if
+        it began before. With `last`, requests in flight are given up. `exceptions` are those outside of requests and
+        tasks, by text.
         """
         self._try_to_note_cut_off(until, last)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
-        return Batch(
-            latency=latency,
-            failures=self._counts.take_failures(),
-            generator=health,
-            finished=self._counts.total,
+        totals = Totals.model_construct(
+            requests_finished=self._counts.total,
             locust_finished=self._tally.requests,
             stats_resets=self._tally.resets,
             unanswered=self._unanswered,
             unstamped=self._counts.unstamped,
             untimed=self._counts.untimed,
             misdated=self._misdated,
+            misrouted=self._duet.misrouted if self._duet is not None else 0,
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
-            strayed=self._duet.strayed if self._duet is not None else 0,
-            faults=self.faults.count,
-            first_fault=self.faults.first,
-            last=last,
+            exceptions=exceptions or {},
+            recorder_faults=self.faults.count,
+            recorder_fault=self.faults.first,
         )
+        return Batch(latency, self._counts.take_failures(), health, totals, last)
 
     def _note_cut_off(self, until: float | None, last: bool) -> None:
         for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
-            # Locust may kill a user that wakes up from its think time just then: that is not part of the plan.
+            # Locust may kill a user that begins a request after the planned end, which is not part of the run.
             if until is None or began < until:
                 self._unanswered += 1
                 self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
@@ -151,14 +154,14 @@ class Source:
         exception: Any = None,
         response: Any = None,
         start_time: Any = None,
-        response_length: Any = None,  # noqa: ARG002 - named ones cost less than to collect them in a dict
+        response_length: Any = None,  # noqa: ARG002 - named parameters cost less than collecting them in a dict
         context: Any = None,  # noqa: ARG002
         url: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
-        # The usual case is written out, because the generator's time is precious: a request of Locust's own client that
-        # was answered at once, on a connection that it had, and whose like has been seen in this second. Nothing has
-        # changed until it is certain that it is one. All else is for _note.
+        # The usual case is inlined, because the generator's time is precious: a request of Locust's own client, with a
+        # single response on an open connection, and like another one in the same second. Nothing is changed until it is
+        # certain that this is the usual case. Everything else is up to _note.
         try:
             exchange = getcurrent().perflab_exchange
             wire_ms = (exchange.arrived - exchange.sent) / 1e6
@@ -169,15 +172,15 @@ class Source:
                 and exchange.outer is None
                 and exception is None
                 and type(response_time) is float
-                and 0.0 < wire_ms <= response_time + 1.0 <= LONGEST_MS
+                and 0.0 < wire_ms <= response_time + 1.0 <= MAX_LATENCY_MS
             ):
                 second, status = exchange.opened // 1_000_000_000, response.status_code
                 cell = self._cells[second, request_type, name, "ok", status, exchange.user_class]
                 exchange.idle = True
-                cell[0].append(response_time)
-                cell[1].append(wire_ms)
+                cell[OF_CLIENT].append(response_time)
+                cell[OF_WIRE].append(wire_ms)
                 return
-        except Exception:  # noqa: S110 - it is no usual case, then
+        except Exception:  # noqa: S110 - then it isn't the usual case
             pass
         self._note_odd(request_type, name, response_time, exception, response, start_time)
 
@@ -190,7 +193,7 @@ class Source:
         response: object,
         start: object,
     ) -> None:
-        """Count any finished request: whatever a locustfile can put into an event."""
+        """Count any finished request, whatever a locustfile has put into its event."""
         now = time.time()
         latency_ms, start_time = as_latency(response_time), self._as_start(start, now)
         measured = take_exchange(start_time, latency_ms)
@@ -201,20 +204,20 @@ class Source:
         outcome, status = classify(response, exception)
         if outcome != "ok":
             if not status:
-                # Nothing came back, or not all of it: when the last byte came says nothing.
+                # No response, or only a part of it: the time of the last byte means nothing.
                 measured = None
             message = message_of(exception)
             self._counts.add_failure(second, method, called, outcome, str(status or ""), message, current_user_class())
         self._counts.note((second, method, called, outcome, status, current_user_class()), latency_ms, measured)
 
     def _as_start(self, start: object, now: float) -> float | None:
-        """Return when a request began in epoch seconds, None where its event tells nothing that could be it."""
+        """Return when a request began in epoch seconds, None if its event has no usable start."""
         if start is None:
             return None
         start_time = as_number(start)
         if start_time is not None and self._earliest <= start_time <= now + CLOCK_SLACK_S:
             return start_time
-        # In milliseconds, say, or by another clock.
+        # In milliseconds, for instance, or by another clock.
         self._misdated += 1
         return None
 
@@ -223,13 +226,13 @@ class Source:
 
 
 def as_latency(response_time: object) -> float | None:
-    """Return an event's response time in ms, None if it has none that can be one."""
+    """Return an event's response time in ms, None if it is unusable."""
     latency_ms = as_number(response_time)
-    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < LONGEST_MS else None
+    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < MAX_LATENCY_MS else None
 
 
 def as_number(value: object) -> float | None:
-    """Return the number that a value is, whatever its type; None for a text, and for what is no number."""
+    """Return a value of any type as a number; None for a text, and for anything that is not a number."""
     try:
         return None if isinstance(value, (str, bytes, bytearray)) else float(value)  # type: ignore[arg-type]
     except Exception:

@@ -1,4 +1,4 @@
-"""What makes the load, described from inside Locust: the locustfile's code, and its users with their tasks."""
+"""A description of what makes the load: the locustfile's code, and its users with their tasks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from locust.user.users import User
 from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import one_line
 
-# So many task sets within each other are described; what lies deeper is told of by the digest alone.
-MOST_TASK_SETS = 5
+# The depth to which nested task sets are described; the digest covers deeper ones, too.
+MAX_TASK_SETS = 5
 
 
 def describe_suite(environment: Environment) -> dict[str, Any]:
     """Return ``locustfile``, a digest of its code, and ``users``: by class their weight, fixed count and tasks.
 
-    The code is that of the locustfile and of the modules that it imports from its own folder. Tasks have their weights,
-    those of one name together; those of a task set stand under its name.
+    The code is that of the locustfile and of the modules that it imports from its own folder. Tasks come with their
+    weights, summed over tasks of one name; those of a task set are listed under its name.
     """
     files = environment.parsed_locustfiles
     users = sorted(environment.user_classes, key=lambda user: user.__name__)
@@ -36,9 +36,9 @@ def describe_suite(environment: Environment) -> dict[str, Any]:
 
 
 def own_hosts(environment: Environment) -> dict[str, str]:
-    """Return the hosts of their own that user classes have, by class; when a run starts Locust overwrites them.
+    """Return the hosts that user classes define themselves, by class, redacted; the target's host is left out.
 
-    The target's own is none. Whatever looks like a secret in them is taken out.
+    Locust overwrites them when a run starts.
     """
     target = (environment.host or "").rstrip("/")
     hosts = {user.__name__: str(user.host).rstrip("/") for user in environment.user_classes if user.host}
@@ -73,21 +73,21 @@ def _content(path: Path) -> bytes:
 
 
 def _user(user: type[User]) -> dict[str, Any]:
-    return {"weight": float(user.weight), "fixed_count": int(user.fixed_count), "tasks": _tasks(user, MOST_TASK_SETS)}
+    return {"weight": float(user.weight), "fixed_count": int(user.fixed_count), "tasks": _tasks(user, MAX_TASK_SETS)}
 
 
-def _tasks(holder: type[User] | type[TaskSet], most: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _tasks(holder: type[User] | type[TaskSet], depth: int) -> dict[str, Any]:
+    tasks: dict[str, Any] = {}
     for task, weight in sorted(Counter(holder.tasks).items(), key=lambda item: _name(item[0])):
         name = _name(task)
-        if isinstance(task, type) and most:
-            found[name] = {"weight": weight, "tasks": _tasks(task, most - 1)}
+        if isinstance(task, type) and depth:
+            tasks[name] = {"weight": weight, "tasks": _tasks(task, depth - 1)}
         else:
-            before = found.get(name, 0)
-            found[name] = weight + (before if isinstance(before, int) else 0)
-    return found
+            before = tasks.get(name, 0)
+            tasks[name] = weight + (before if isinstance(before, int) else 0)
+    return tasks
 
 
 def _name(task: Any) -> str:
-    """Return what a task is called: it may be anything that can be called."""
+    """Return the name of a task, which may be any callable."""
     return one_line(str(getattr(task, "__name__", type(task).__name__)))

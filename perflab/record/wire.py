@@ -1,11 +1,11 @@
-"""The wire clock: when bytes really left and arrived, taken at gevent's sockets, so that any client gains it.
+"""The wire clock: when bytes really left and arrived, measured at gevent's sockets, so that it works for any client.
 
-Linux stamps each TCP segment when it comes in (SO_TIMESTAMPNS) and hands the stamp over with the bytes. However late
-a busy generator gets round to reading them, the stamp is that of their arrival. Reading is done with recvmsg, which
-returns the stamp of the last segment read; under TLS the bytes are OpenSSL's to read, so the stamp is peeked at first.
+Linux timestamps each TCP segment on arrival (SO_TIMESTAMPNS) and passes the stamp on with the bytes. However late a
+busy generator reads them, the stamp is that of their arrival. Data is read with recvmsg, which returns the stamp of the
+last segment read; with TLS, OpenSSL reads the bytes itself, so the stamp is peeked at before.
 
-Opening a connection has no stamp. Its time is the kernel's own measurement of the handshake's round trip (TCP_INFO);
-only where the kernel had to send anew, and for other systems, it is the time that the client saw.
+Opening a connection has no stamp. Its time is the kernel's own measurement of the handshake's round trip (TCP_INFO), or
+what the client measured if the kernel had to retransmit, or on other systems.
 """
 
 from __future__ import annotations
@@ -25,25 +25,24 @@ from gevent._socketcommon import timeout_default
 
 from perflab.record.exchange import current_exchange
 
-# Python has no name for it before 3.14 (Linux, all but a few rare architectures).
+# Python has no name for it before 3.14. The value holds on Linux for all but a few rare architectures.
 SO_TIMESTAMPNS = 35
 unpack = struct.Struct("qq").unpack
 _U32 = struct.Struct("I")
 _ANCILLARY = 64
-# Where struct tcp_info has its fields.
+# Offsets in struct tcp_info.
 _TCP_INFO_SIZE, _RTT_US, _RETRANSMITTED = 104, 68, 100
 _INTERNET = (_socket.AF_INET, _socket.AF_INET6)
 _KIND = 0xF
-# Larger than what a receive queue nearly always holds.
+# Larger than nearly all receive queues.
 _scratch = bytearray(1 << 18)
-# SSLSocket has a recvmsg_into of its own, which only refuses.
+# SSLSocket's own recvmsg_into only raises.
 _recvmsg_into = _socket.socket.recvmsg_into
 woken_late_ns: list[int] = []
-"""Of each wait within a request: how long what was waited for was there until the event loop woke the client up, in ns.
+"""For each wait within a request: how long the event loop took to wake the client up once its wait was over, in ns.
 
-Bytes, a connection, a name, the end of a sleep, or nothing, where others were let go first.
-
-Whoever reads it empties it.
+Clients wait for bytes, a connection, a name, the end of a sleep, or for nothing, when they let others run first.
+Whoever reads the list empties it.
 """
 
 AVAILABLE = sys.platform == "linux"
@@ -53,10 +52,10 @@ _TlsSocket: Any = gevent.ssl.SSLSocket
 
 
 def install() -> None:
-    """Instrument gevent's socket classes; where the kernel has no receive times, this does nothing."""
+    """Instrument gevent's socket classes; does nothing if the kernel has no receive times."""
     if not AVAILABLE:
         return
-    # Only sockets that connect are of interest: servers and UDP keep the methods that they had.
+    # Only sockets that connect matter: servers and UDP keep their methods.
     _Socket.connect = _connecting(_Socket.connect)
     _Socket.connect_ex = _connecting(_Socket.connect_ex)
     _TlsSocket.send = _sending_tls(_TlsSocket.send)
@@ -68,8 +67,8 @@ def install() -> None:
 def keep_stamping() -> Any:
     """Return a socket that makes the kernel stamp all segments for as long as it is open.
 
-    The kernel begins to stamp a moment after the first socket asks for it, and ends when none does any more: without
-    this one, answers on a lone fresh connection may come without a stamp.
+    The kernel starts stamping shortly after the first socket asks for it, and stops when none does any more: without
+    this socket, responses on a single new connection could arrive without a stamp.
     """
     keeper = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     if AVAILABLE:
@@ -78,10 +77,10 @@ def keep_stamping() -> Any:
 
 
 class StampedSocket(_Socket):  # type: ignore[misc]
-    """What a gevent socket becomes when it connects: its reads note the receive times, its sends their moment.
+    """A gevent socket that notes when it sends and when data arrived; connecting turns a socket into one.
 
-    `sendall` and `recv` are on the way of every request, and the generator's time is precious: what `current_exchange`,
-    `begin` and `stamp` do in the usual case is written out in them.
+    `sendall` and `recv` are called for every request, and the generator's time is precious: the usual case of
+    `current_exchange`, `begin` and `stamp` is inlined in them.
     """
 
     __slots__ = ()
@@ -92,7 +91,7 @@ class StampedSocket(_Socket):  # type: ignore[misc]
         return _Socket.send(self, data, flags, timeout)
 
     def sendall(self, data: Any, flags: int = 0) -> Any:
-        """Send as gevent does, but first all at once: what a long sending takes to prepare, a request needs not."""
+        """Send as gevent does, but try to send everything at once first, which is cheaper for a short request."""
         try:
             exchange = getcurrent().perflab_exchange
             if exchange.idle or exchange.returned:
@@ -124,7 +123,7 @@ class StampedSocket(_Socket):  # type: ignore[misc]
             exchange = current_exchange()
         asked = woken = 0
         if exchange.sent and not exchange.arrived:
-            # The answer to what was sent just now can't be here yet: to try first would only cost an exception.
+            # The response to what was just sent can't be here yet: trying first would only cost an exception.
             asked = time_ns()
             self._wait(self._read_event)
             woken = time_ns()
@@ -139,7 +138,7 @@ class StampedSocket(_Socket):  # type: ignore[misc]
                     seconds, ns = unpack(ancillary[0][2])
                     at = seconds * 1_000_000_000 + ns
                     if woken:
-                        # A client that asks late for an answer that is there has not been kept waiting.
+                        # A client that asks late for a response has not been kept waiting before.
                         woken_late_ns.append(woken - (at if at > asked else asked))
                     if at > exchange.arrived and at >= exchange.sent > 0:
                         exchange.arrived = at
@@ -178,14 +177,14 @@ def _connecting(connect: Callable[..., Any]) -> Callable[..., Any]:
             return connect(self, address)
         raw.setsockopt(_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if type(self) is _Socket:
-            # Sockets have no room for a mark of ours; and the others need not ask at every call whether they have it.
+            # gevent's sockets have no room for an attribute, and others needn't check for one at every call.
             self.__class__ = StampedSocket
         exchange = current_exchange()
         exchange.begin()
         began, tried = exchange.sent, time_ns()
         result = connect(self, address)
         if not result:
-            # What came before belongs to it: another address that was tried, a connection that had gone stale.
+            # Attempts before belong to it: another address, or a stale connection.
             seen = time_ns() - tried
             took = _round_trip(raw, seen)
             woken_late_ns.append(seen - took)
@@ -196,7 +195,7 @@ def _connecting(connect: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _round_trip(raw: Any, seen: int) -> int:
-    """Return how long connecting took in ns: the kernel's measurement, or what was `seen` if it had to try again."""
+    """Return how long connecting took in ns: by the kernel, or as `seen` by the client if it had to retransmit."""
     try:
         info = raw.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _TCP_INFO_SIZE)
         (rtt_us,), (again,) = _U32.unpack_from(info, _RTT_US), _U32.unpack_from(info, _RETRANSMITTED)
@@ -248,7 +247,7 @@ def _shaking_hands(do_handshake: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _peek(self: Any, woken: int = 0) -> None:
-    """Take the stamp of all that has come in and was not read yet; OpenSSL, which reads it, knows no stamps.
+    """Take the stamp of the data that has arrived and not been read yet; OpenSSL reads it without stamps.
 
     `woken` is when the reader was woken up for it, if it had to wait.
     """
@@ -257,7 +256,7 @@ def _peek(self: Any, woken: int = 0) -> None:
     try:
         _, ancillary, _, _ = _recvmsg_into(self._sock, (_scratch,), _ANCILLARY, _socket.MSG_PEEK)
     except OSError:
-        # Nothing there, or the connection is gone: the reader will tell.
+        # There is no data, or the connection is gone: the reader will notice.
         return
     if ancillary:
         at = current_exchange().stamp(*unpack(ancillary[0][2]))

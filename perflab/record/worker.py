@@ -1,32 +1,38 @@
-"""The recorder of a worker: it delivers what its process records to the master."""
+"""The recorder in processes that don't know the plan: a worker, and plain Locust that Prometheus watches."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust.env import Environment
 from locust.exception import RPCError
 
-from perflab.record.clients import end_think_times
-from perflab.record.delivery import Outbox, Parcel
-from perflab.record.listening import listen_last
-from perflab.record.outside import OutsideExceptions
+from perflab.record.delivery import Inbox, Outbox, Parcel
+from perflab.record.exceptions import OutsideExceptions
+from perflab.record.role import ROWS, STOP, TAKEN, Faults, Role, listen_last
 from perflab.record.source import Source
-from perflab.record.ticking import ROWS, STOP, TAKEN, Ticking
-from perflab.store.handover import Order
+from perflab.record.users import end_think_times
+from perflab.store.recorder_protocol import RunConfiguration
+
+if TYPE_CHECKING:
+    from perflab.record.exporter import Exporter
 
 
-class Worker(Ticking):
+class Worker(Role):
     """Delivers what its process records to the master."""
 
     def __init__(
-        self, environment: Environment, source: Source, order: Order | None, outside: OutsideExceptions
+        self,
+        environment: Environment,
+        source: Source,
+        configuration: RunConfiguration | None,
+        outside: OutsideExceptions,
     ) -> None:
-        # A worker that somebody started by hand may outlive the shell that it was started from.
-        super().__init__(environment, source.faults, watched=order is not None)
+        # A worker started by hand may outlive the shell that it was started from.
+        super().__init__(environment, source.faults, watched=configuration is not None)
         self._source = source
         self._outside = outside
         self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
@@ -57,7 +63,7 @@ class Worker(Ticking):
         self._outbox.acknowledge(msg.data["number"])
 
     def _on_stop(self, msg: Any, **_: Any) -> None:
-        """The window is over: let requests come back, then hand over what is left."""
+        """Let requests in flight finish, then deliver what is left: the window is over."""
         if not self._stopping:
             self._stopping = True
             self._until = msg.data["until"]
@@ -69,19 +75,69 @@ class Worker(Ticking):
         self._end()
 
     def _end(self) -> None:
-        # A worker that never got a user says so, too: the master waits for all of them.
+        # A worker that never had a user delivers its last batch, too: the master waits for all of them.
         if not self._ended:
             self._ended = True
-            batch = self._source.take_batch(until=self._until, last=True)
-            batch.exceptions = self._outside.finish()
-            self._outbox.put(batch)
+            exceptions = self._outside.finish()
+            self._outbox.put(self._source.take_batch(until=self._until, last=True, exceptions=exceptions))
 
     def _send(self, parcel: Parcel) -> None:
         if not self._deliver(parcel):
             self._outbox.strip(parcel.number)
 
     def _try_to_deliver(self, parcel: Parcel) -> bool:
-        # While the connection is down, it stays in the outbox and is sent again.
+        # While the connection is down, the parcel stays in the outbox and is sent again later.
         with contextlib.suppress(RPCError):
             self._runner.send_message(ROWS, parcel.to_message())
         return True
+
+
+class Observer(Role):
+    """Plain Locust, started by hand: nothing is written, but metrics are exported to Prometheus.
+
+    They are those of this process's own requests or, in a master, of its workers'. Tests may be started and stopped
+    any number of times from the web UI: counts continue.
+    """
+
+    def __init__(self, environment: Environment, exporter: Exporter, source: Source | None) -> None:
+        super().__init__(environment, Faults(), watched=False)
+        self._exporter = exporter
+        self._source = source
+        self._take = self._faults.guard(exporter.take)
+        self._inbox = Inbox(self._take)
+        self._begun = False
+
+    def start(self) -> None:
+        """Listen to this environment's events, or to its workers, from now on."""
+        listen = self._environment.events
+        if self._source is None:
+            self._runner.register_message(ROWS, self._faults.guard(self._on_rows))
+        else:
+            self._source.listen()
+            self._listen(listen.test_start, self._on_test_start)
+            gevent.spawn(self._tick_for_ever)
+        listen_last(listen.quit, self._faults.guard(self._on_quit))
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._begun = True
+
+    def _tick(self, second: int) -> None:
+        if self._begun and self._source is not None:
+            self._source.note_health(second)
+            self._hand_over(self._source)
+
+    def _on_quit(self, **_: Any) -> None:
+        if self._begun and self._source is not None:
+            self._hand_over(self._source)
+        self._exporter.wait_for_last_scrape()
+
+    def _hand_over(self, source: Source) -> None:
+        self._take(Parcel("local", os.getpid(), 1, source.take_batch()))
+
+    def _on_rows(self, msg: Any, **_: Any) -> None:
+        number = self._inbox.receive(Parcel.from_message(msg.data))
+        try:
+            self._runner.send_message(TAKEN, {"number": number}, client_id=msg.node_id)
+        except RPCError:
+            # The connection is down: the worker sends the batch again.
+            return

@@ -15,7 +15,7 @@ from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of
 from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import Latency, Side
-from perflab.store.ab import common_ab
+from perflab.store.layout import common_ab
 from perflab.vocabulary.verdict import Verdict
 
 

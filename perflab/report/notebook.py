@@ -22,8 +22,9 @@ from traitlets.config import Config
 
 from perflab.drive.isolated import isolated as isolated_command
 from perflab.errors import PerflabError, UsageError
+from perflab.files import write_whole
 from perflab.report.parameters import unknown_parameters
-from perflab.store.scratch import scratch_folder, write_whole
+from perflab.store.scratch import scratch_folder
 
 # What it says of a kernel that dies is in the error too.
 logging.getLogger("papermill").addHandler(logging.NullHandler())

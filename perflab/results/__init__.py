@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from perflab.files import write_whole
 from perflab.results import comparison, sweep
 from perflab.results.document import Document
 from perflab.results.kind import Kind
 from perflab.store.layout import Result
-from perflab.store.scratch import write_whole
 
 __all__ = ["KINDS", "Document", "Kind", "document_of", "kind_of", "save"]
 

@@ -1,22 +1,21 @@
-"""``calibration.json``: what the load generator can offer on a machine, and the ramps that show it."""
+"""``calibration.json``: how much load the load generator can make on a machine, and the ramps that show it."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from perflab.errors import StoreError
 from perflab.fields import Amount, Count, Moment, Name, Positive, Rate, Record
-from perflab.store.manifest import read_manifest, write_manifest
-
-SCHEMA_VERSION = 1
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import Manifest, read_manifest
 
 Client = Literal["HttpUser", "FastHttpUser"]
 
 
 class Machine(Record):
-    """The machine that a calibration holds for; memory in 10^9 bytes."""
+    """The machine for which a calibration is valid; memory in 10^9 bytes."""
 
     processor: Name
     cores: Positive
@@ -29,7 +28,7 @@ class Step(Record):
     second: Count
     users: Amount
     requests_per_s: Amount
-    offered: Amount
+    achieved_load: Amount
     generator_cores: Amount
     server_cores: Amount
     other_cores: Amount
@@ -49,10 +48,10 @@ class Step(Record):
 
 
 class Ceiling(Record):
-    """The highest load that one client in a number of processes offered with every limit kept; 0 users for none.
+    """The highest load that one client in a number of processes achieved with every limit kept; 0 users for none.
 
-    `at_least` says that the generator itself was not at its limit yet, `limited_by` what ended the search.
-    `other_cores` is how many cores all other processes used meanwhile (median).
+    With `at_least` the generator itself had not reached its limit; `limited_by` is what ended the search.
+    `other_cores` is the median of the cores that all other processes used at the same time.
     """
 
     client: Client
@@ -65,42 +64,39 @@ class Ceiling(Record):
     steps: tuple[Step, ...] = ()
 
 
-class Calibration(Record):
+class Calibration(Manifest):
     """``calibration.json``. Users make a request every `cycle_s` seconds on average."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 2
     created: Moment
     machine: Machine
     versions: dict[Name, Name]
     cycle_s: Rate
     seconds: Amount
-    """How long all of it took."""
+    """How long the calibration took."""
     ceilings: tuple[Ceiling, ...]
 
+    @classmethod
+    def upgrade(cls, document: dict[str, Any]) -> None:
+        """Version 1 called the achieved load `offered`."""
+        for ceiling in document["ceilings"]:
+            for step in ceiling["steps"]:
+                step["achieved_load"] = step.pop("offered")
+
     def differences(self, machine: Machine, versions: dict[str, str]) -> list[str]:
-        """Return why it does not hold for a machine with these versions, one phrase each; none if it does."""
-        found = []
+        """Return why it isn't valid for a machine with these versions, one phrase each; none if it is."""
+        reasons = []
         if self.machine != machine:
-            found.append(f"it is of another machine ({self.machine.processor}, {self.machine.cores} cores)")
+            reasons.append(f"it was made on another machine ({self.machine.processor}, {self.machine.cores} cores)")
         for package in ("python", "locust"):
             then, now = self.versions.get(package), versions.get(package)
             if then != now:
-                found.append(f"it is of {package} {then}, this is {now}")
-        return found
-
-
-def calibration_file(runs_dir: Path) -> Path:
-    """Return where a runs folder's calibration lies."""
-    return runs_dir / "calibration.json"
-
-
-def calibration_chart(runs_dir: Path) -> Path:
-    """Return where its chart lies."""
-    return runs_dir / "calibration.svg"
+                reasons.append(f"it was made with {package} {then}, this is {now}")
+        return reasons
 
 
 def prepare_folder(runs_dir: Path) -> None:
-    """Make the folder, and raise StoreError now if nothing can be written there later."""
+    """Make the folder, and raise StoreError if nothing can be written there."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs_dir):
@@ -109,13 +105,9 @@ def prepare_folder(runs_dir: Path) -> None:
         raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write the file so that a kill at any moment leaves the old or the new one."""
-    write_manifest(path, calibration)
-
-
-def read_calibration(path: Path) -> Calibration | None:
-    """Return the calibration, None if there is no file; raises StoreError for one that can't be used."""
+def read_calibration(runs_dir: Path) -> Calibration | None:
+    """Return the calibration of a runs folder, None if there is none; raises StoreError for one that can't be used."""
+    path = RunsDir(runs_dir).calibration
     if not path.exists():
         return None
-    return read_manifest(path, Calibration, "perflab calibrate writes it anew")
+    return read_manifest(path, Calibration, "run perflab calibrate again")

@@ -1,4 +1,4 @@
-"""Which file lies where under ``runs/``, and how results are found by a shortened id."""
+"""The folders and files under ``runs/``, and how results are found by a shortened id."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from perflab.errors import StoreError
+from perflab.errors import StoreError, UsageError
 
 SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+", re.ASCII)
 RUN_NAME = re.compile(r"users-(\d{4,10})-r(\d{1,10})", re.ASCII)
 SIDES = ("baseline", "candidate")
 """The two sweeps inside an A/B comparison's folder."""
+_AGAINST = "against-"
+
+
+class _File:
+    """A file in a folder, by name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: _Folder, _: type) -> Path:
+        return folder.path / self._name
 
 
 @dataclass(frozen=True, slots=True)
-class RunDir:
-    """One run's folder, ``users-0100-r1``."""
-
+class _Folder:
     path: Path
 
     @property
@@ -28,93 +37,73 @@ class RunDir:
         """The folder's name."""
         return self.path.name
 
+
+FolderT = TypeVar("FolderT", bound=_Folder)
+
+
+class RunsDir(_Folder):
+    """The folder of all results, ``runs/``."""
+
+    __slots__ = ()
+
+    baseline = _File("baseline.json")
+    """Which sweep the others are compared with."""
+    calibration = _File("calibration.json")
+    """How much load this machine can make."""
+    calibration_chart = _File("calibration.svg")
+
+
+class RunDir(_Folder):
+    """One run's folder, ``users-0100-r1``."""
+
+    __slots__ = ()
+
+    manifest = _File("run.json")
+    latency = _File("latency.csv")
+    """Weighted samples."""
+    responses = _File("responses.csv")
+    """Requests by second, user class, outcome and HTTP status."""
+    generator = _File("generator.csv")
+    """The load generator's health by second and source."""
+    target = _File("target.csv")
+    """A managed target's CPU and memory by second."""
+    failures = _File("failures.csv")
+    """Failed requests by second and message."""
+    locust_prefix = _File("locust")
+    """Prefix of Locust's own CSV files."""
+    locust_html = _File("locust_report.html")
+    """Locust's own report."""
+    locust_log = _File("locust.log")
+
     @property
     def repeat(self) -> int:
         """Which repeat of its user count it is, from 1 on."""
         return int(self.name.rpartition("-r")[2])
 
-    @property
-    def manifest(self) -> Path:
-        """``run.json``."""
-        return self.path / "run.json"
 
-    @property
-    def latency(self) -> Path:
-        """``latency.csv``, weighted samples."""
-        return self.path / "latency.csv"
+class ResultDir(_Folder):
+    """A folder with a result's document, its renderings and its report."""
 
-    @property
-    def responses(self) -> Path:
-        """``responses.csv``, requests by second, user class, outcome and HTTP status."""
-        return self.path / "responses.csv"
+    __slots__ = ()
 
-    @property
-    def generator(self) -> Path:
-        """``generator.csv``, the load generator's health by second and source."""
-        return self.path / "generator.csv"
-
-    @property
-    def target(self) -> Path:
-        """``target.csv``, a managed target's CPU and memory by second."""
-        return self.path / "target.csv"
-
-    @property
-    def failures(self) -> Path:
-        """``failures.csv``, failed requests by second and message."""
-        return self.path / "failures.csv"
-
-    @property
-    def locust_prefix(self) -> Path:
-        """Prefix of Locust's own CSV files."""
-        return self.path / "locust"
-
-    @property
-    def locust_html(self) -> Path:
-        """Locust's own report."""
-        return self.path / "locust_report.html"
-
-    @property
-    def locust_log(self) -> Path:
-        """Locust's log."""
-        return self.path / "locust.log"
-
-
-class ResultDir(Protocol):
-    """A folder with a result's document, its renderings, and its report."""
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
+    report_html = _File("report.html")
+    report_notebook = _File("report.ipynb")
+    """The executed notebook from which the report was made."""
+    junit_xml = _File("junit.xml")
+    """The verdicts for CI servers."""
+    summary_md = _File("summary.md")
+    """The verdict for the page of a CI job."""
 
     @property
     def runs_dir(self) -> Path:
-        """The folder under which all results lie."""
-
-    @property
-    def report_html(self) -> Path:
-        """The report as one HTML file."""
-        return self.path / "report.html"
-
-    @property
-    def report_notebook(self) -> Path:
-        """The executed notebook behind the report."""
-        return self.path / "report.ipynb"
-
-    @property
-    def junit_xml(self) -> Path:
-        """The verdicts for CI servers."""
-        return self.path / "junit.xml"
-
-    @property
-    def summary_md(self) -> Path:
-        """The verdict for the page of a CI job."""
-        return self.path / "summary.md"
+        """The folder of all results."""
+        return self.path.parent
 
     @property
     def report_name(self) -> str:
         """What ``report.html`` is called where it is shown, such as ``runs/ID/report.html``.
 
-        Where runs lie is nobody's business: the folder's name and the id are enough to find it.
+        Where runs are is nobody's business: the folder's name and the id are enough to find it.
         """
         runs_dir = self.runs_dir.absolute()
         return f"{runs_dir.name}/{self.report_html.absolute().relative_to(runs_dir).as_posix()}"
@@ -128,19 +117,26 @@ class Result(Protocol):
         """Where its files are, whether there are any or not."""
 
 
-@dataclass(frozen=True, slots=True)
 class ComparisonDir(ResultDir):
-    """Where a comparison's files lie: a folder in the candidate's sweep, or that of an A/B comparison."""
+    """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
 
-    path: Path
-    runs_dir: Path
+    __slots__ = ()
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of all results."""
+        above = self.path.parent
+        return SweepDir(above).runs_dir if self.path.name.startswith(_AGAINST) else above
 
 
-@dataclass(frozen=True, slots=True)
 class SweepDir(ResultDir):
     """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
 
-    path: Path
+    __slots__ = ()
+
+    manifest = _File("sweep.json")
+    load_test_log = _File("load_test.log")
+    """What happened in the sweep, as JSON lines for log stores."""
 
     @property
     def id(self) -> str:
@@ -158,24 +154,9 @@ class SweepDir(ResultDir):
         above = self.path.parent
         return above if self.path.name in SIDES and SWEEP_ID.fullmatch(above.name) else None
 
-    @property
-    def manifest(self) -> Path:
-        """``sweep.json``."""
-        return self.path / "sweep.json"
-
-    @property
-    def target_log(self) -> Path:
-        """What a managed target printed."""
-        return self.path / "target.log"
-
-    @property
-    def load_test_log(self) -> Path:
-        """What happened in the sweep, as JSON lines for log stores."""
-        return self.path / "load_test.log"
-
     def against(self, baseline_id: str) -> ComparisonDir:
         """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
-        return ComparisonDir(self.path / f"against-{baseline_id.replace('/', '-')}", self.runs_dir)
+        return ComparisonDir(self.path / f"{_AGAINST}{baseline_id.replace('/', '-')}")
 
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""
@@ -186,6 +167,39 @@ class SweepDir(ResultDir):
         found = [(RUN_NAME.fullmatch(path.name), path) for path in self.path.iterdir() if path.is_dir()]
         ordered = sorted((int(match[1]), int(match[2]), path) for match, path in found if match)
         return [RunDir(path) for *_, path in ordered]
+
+
+class AbDir(_Folder):
+    """An A/B comparison's folder: its manifest, and an ordinary sweep of each side, in which each round is a repeat."""
+
+    __slots__ = ()
+
+    manifest = _File("ab.json")
+
+    @property
+    def id(self) -> str:
+        """The comparison's id, which is the folder's name."""
+        return self.name
+
+    @property
+    def sides(self) -> tuple[SweepDir, SweepDir]:
+        """The baseline's runs and the candidate's."""
+        return self.baseline, self.candidate
+
+    @property
+    def baseline(self) -> SweepDir:
+        """The baseline's runs."""
+        return SweepDir(self.path / SIDES[0])
+
+    @property
+    def candidate(self) -> SweepDir:
+        """The candidate's runs."""
+        return SweepDir(self.path / SIDES[1])
+
+    @property
+    def comparison(self) -> ComparisonDir:
+        """The comparison's results and report."""
+        return ComparisonDir(self.path)
 
 
 def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> SweepDir:
@@ -206,14 +220,33 @@ def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> Swe
             return SweepDir(path)
 
 
+def create_ab(runs_dir: Path, label: str) -> AbDir:
+    """Make a new A/B comparison's folder, named as a sweep's, with a folder for each side."""
+    folder = AbDir(create_sweep(runs_dir, label).path)
+    for side in folder.sides:
+        side.path.mkdir()
+    return folder
+
+
+def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
+    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
+    if baseline.ab is None or baseline.ab != candidate.ab:
+        return None
+    if (baseline.name, candidate.name) != SIDES:
+        raise UsageError(
+            f"{baseline.id} is not this comparison's baseline: perflab compare {baseline.ab.name} compares them"
+        )
+    return AbDir(baseline.ab)
+
+
 def list_sweeps(runs_dir: Path) -> list[SweepDir]:
     """Return the sweeps under `runs_dir`, oldest first, A/B comparisons left out; an absent folder holds none."""
-    return [SweepDir(path) for path in _results(runs_dir) if not _is_ab(path)]
+    return [SweepDir(path) for path in _results(runs_dir) if not AbDir(path).manifest.exists()]
 
 
-def list_ab_folders(runs_dir: Path) -> list[Path]:
-    """Return the folders of all A/B comparisons under `runs_dir`, oldest first."""
-    return [path for path in _results(runs_dir) if _is_ab(path)]
+def list_abs(runs_dir: Path) -> list[AbDir]:
+    """Return all A/B comparisons under `runs_dir`, oldest first; an absent folder holds none."""
+    return [AbDir(path) for path in _results(runs_dir) if AbDir(path).manifest.exists()]
 
 
 def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
@@ -223,33 +256,33 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
     """
     ab_id, slash, side = sweep_id.rpartition("/")
     if slash and side in SIDES and "/" not in ab_id:
-        return SweepDir(find_ab_folder(runs_dir, ab_id) / side)
+        return SweepDir(find_ab(runs_dir, ab_id).path / side)
     if means_ab(runs_dir, sweep_id):
-        ab_id = find_ab_folder(runs_dir, sweep_id).name
+        ab_id = find_ab(runs_dir, sweep_id).id
         raise StoreError(
             f"{sweep_id!r} is an A/B comparison of two sweeps: perflab compare {ab_id} shows it, "
             f"{ab_id}/baseline and {ab_id}/candidate are its sweeps"
         )
-    sweeps = [sweep.path for sweep in list_sweeps(runs_dir)]
+    sweeps = list_sweeps(runs_dir)
     if not sweeps:
         raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir")
-    return SweepDir(_find(sweeps, runs_dir, sweep_id, "sweep"))
+    return _find(sweeps, runs_dir, sweep_id, "sweep")
 
 
 def means_ab(runs_dir: Path, result_id: str) -> bool:
     """Return whether an id, or its beginning, is that of an A/B comparison and of no sweep."""
-    of_abs = [path.name for path in list_ab_folders(runs_dir) if result_id and path.name.startswith(result_id)]
-    if result_id in of_abs:
+    ab_ids = [ab.id for ab in list_abs(runs_dir) if result_id and ab.id.startswith(result_id)]
+    if result_id in ab_ids:
         return True
-    return bool(of_abs) and not any(sweep.id.startswith(result_id) for sweep in list_sweeps(runs_dir))
+    return bool(ab_ids) and not any(sweep.id.startswith(result_id) for sweep in list_sweeps(runs_dir))
 
 
-def find_ab_folder(runs_dir: Path, ab_id: str) -> Path:
-    """Return an A/B comparison's folder by its id, a unique beginning of it, or ``latest``; raises StoreError."""
-    found = list_ab_folders(runs_dir)
-    if not found:
+def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
+    """Return the A/B comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
+    comparisons = list_abs(runs_dir)
+    if not comparisons:
         raise StoreError(f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir")
-    return _find(found, runs_dir, ab_id, "A/B comparison")
+    return _find(comparisons, runs_dir, ab_id, "A/B comparison")
 
 
 def _results(runs_dir: Path) -> list[Path]:
@@ -258,19 +291,15 @@ def _results(runs_dir: Path) -> list[Path]:
     return [path for path in sorted(runs_dir.iterdir()) if path.is_dir() and SWEEP_ID.fullmatch(path.name)]
 
 
-def _is_ab(path: Path) -> bool:
-    return (path / "ab.json").exists()
-
-
-def _find(folders: Sequence[Path], runs_dir: Path, wanted: str, kind: str) -> Path:
+def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:
     """Return the folder that `wanted` means; `folders` are at least one, oldest first."""
     if wanted == "latest":
         return folders[-1]
-    exact = [path for path in folders if path.name == wanted]
-    matches = exact or [path for path in folders if wanted and path.name.startswith(wanted)]
+    exact = [folder for folder in folders if folder.name == wanted]
+    matches = exact or [folder for folder in folders if wanted and folder.name.startswith(wanted)]
     if len(matches) == 1:
         return matches[0]
-    shown = ", ".join(path.name for path in (matches or folders)[-3:])
+    shown = ", ".join(folder.name for folder in (matches or folders)[-3:])
     if matches:
         raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
     there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"

@@ -1,7 +1,8 @@
-"""``sweep.json`` and ``run.json``: their fields, and reading and writing them whole or not at all."""
+"""The JSON files under ``runs/``: their fields, and reading and writing them whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,14 +24,14 @@ from perflab.fields import (
     first_problem,
     parse_document,
 )
-from perflab.files import read_text
+from perflab.files import read_text, write_whole
+from perflab.plan.ab import AbPlan
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
-from perflab.store.scratch import write_whole
+from perflab.store.layout import RunsDir
+from perflab.store.recorder_protocol import Totals
 from perflab.vocabulary.redact import redact_values
 from perflab.vocabulary.verdict import Verdict
-
-SCHEMA_VERSION = 2
 
 Status = Literal["complete", "interrupted", "failed"]
 
@@ -47,65 +48,27 @@ class Window(Record):
         return self.end - self.start
 
 
-class SourceEvidence(Record):
-    """What one source made and delivered, over the whole run.
+class SourceEvidence(Totals):
+    """What one source made and delivered; `lost` says that it did not come to its end with the run.
 
-    `recorded` requests stand in latency.csv, `unanswered` ones among them; its events told of `finished`, and Locust
-    itself counted `locust_finished` there. `unstamped` ones have no wire time, `untimed` ones no latency at all, and
-    the events of `misdated` ones told a start that can't be one. `missing_s` is how many seconds up to the planned end
-    it never told of, because it was `lost`.
+    `missing_s` is how many seconds up to the planned end it never reported.
     """
 
     pid: Total = 0
-    recorded: Total = 0
-    finished: Total = 0
-    locust_finished: Total = 0
-    unanswered: Total = 0
-    unstamped: Total = 0
-    untimed: Total = 0
-    misdated: Total = 0
-    task_exceptions: Total = 0
-    clock_step_ms: Amount = 0.0
     lost: bool = False
     missing_s: OfRun = 0.0
 
 
-class Evidence(Record):
-    """What a run's validity is judged by. Counts are over the whole run, ramp-up included."""
+class Evidence(Totals):
+    """What a run's validity is judged by: the totals of all sources, and what is known of the run as a whole."""
 
     users_reached: Total = 0
-    requests_recorded: Total = 0
-    """Requests in latency.csv, unanswered ones included."""
-    requests_finished: Total | None = None
-    """Those that the sources were told of by Locust's events; None where no source ever told."""
-    locust_finished: Total | None = None
-    """Locust's own count of them, in the processes that made them."""
     locust_total: Total | None = None
     """Locust's own statistics at the end, as in its report; with workers it may miss some."""
-    unanswered: Total = 0
-    """Requests that began before the planned end and never came back; recorded, but not finished."""
-    unstamped: Total = 0
-    """Successful requests without a wire time."""
-    untimed: Total = 0
-    """Requests whose events told no response time that could be one: they are counted, but have no latency."""
-    misdated: Total = 0
-    """Requests whose events told a start that can't be one: theirs was reckoned from the event's own moment."""
-    stats_resets: Total = 0
-    """How often requests were thrown out of Locust's own statistics."""
-    recorder_faults: Total = 0
-    """Exceptions in the recorder's own code."""
-    recorder_fault: Line = ""
-    """The first of them."""
-    task_exceptions: Total = 0
-    strayed: Total = 0
-    """Requests of one side's users that went to the other side's host."""
-    clock_step_ms: Amount = 0.0
-    """By how much the clock of the day was set at the most during the run."""
     sources: dict[Line, SourceEvidence] = Field(default_factory=dict)
-    exceptions: dict[Line, Total] = Field(default_factory=dict)
-    """Exceptions outside of requests and tasks, by text."""
+    """Empty where no source ever reported: then nothing is known of how many requests Locust made."""
     locust_exceptions: dict[Line, Total] = Field(default_factory=dict)
-    """Those of Locust's own statistics and their files, of which perflab uses nothing."""
+    """Exceptions of Locust's own statistics and their files, of which perflab uses nothing."""
     locust_exit_code: int | None = None
     own_exit_code: int | None = None
     """The exit code that the locustfile itself has set; None where it has set none, or wasn't asked."""
@@ -143,10 +106,24 @@ class Environment(TypedDict, total=False):
     git_commit: Line | None
 
 
-class RunManifest(Record):
+class Manifest(Record):
+    """A JSON file of its own: `schema_version` says which fields it has."""
+
+    schema_version: int
+
+    @classmethod
+    def upgrade(cls, document: dict[str, Any]) -> None:
+        """Turn a document of the version before this one into one of this version.
+
+        Raises NotImplementedError where that version isn't read any more; what else is raised says that it is damaged.
+        """
+        raise NotImplementedError
+
+
+class RunManifest(Manifest):
     """``run.json``. A run counts as interrupted until it has proved to be complete, so a kill leaves the truth."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 3
     sweep_id: Name
     users: Positive
     repeat: Positive
@@ -165,6 +142,15 @@ class RunManifest(Record):
     versions: dict[Name, Name] = Field(default_factory=dict)
     git_commit: Name | None = None
 
+    @classmethod
+    def upgrade(cls, document: dict[str, Any]) -> None:
+        """Version 2 named some counters differently, and had null where no source ever reported."""
+        evidence = document["evidence"]
+        evidence["misrouted"] = evidence.pop("strayed", 0)
+        evidence |= {name: evidence.get(name) or 0 for name in ("requests_finished", "locust_finished")}
+        for source in evidence.get("sources", {}).values():
+            source |= {f"requests_{name}": source.pop(name, 0) for name in ("recorded", "finished")}
+
 
 class TargetInfo(Record):
     """The system under test as it was reached."""
@@ -173,10 +159,10 @@ class TargetInfo(Record):
     managed: bool
 
 
-class SweepManifest(Record):
+class SweepManifest(Manifest):
     """``sweep.json``."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 2
     id: Name
     label: Name
     created: Moment
@@ -188,24 +174,62 @@ class SweepManifest(Record):
     verdict: Verdict | None = None
 
 
-RecordT = TypeVar("RecordT", bound=Record)
+class AbManifest(Manifest):
+    """``ab.json``: what an A/B comparison was to do, how far it has come, and which rounds its last look was at.
+
+    It counts as interrupted until it has proved to be complete, so a kill leaves the truth.
+    """
+
+    schema_version: int = 1
+    id: Name
+    label: Name
+    created: Moment
+    ab: AbPlan
+    """As planned; a secret in a command is taken out."""
+    environment: Environment
+    status: Status = "interrupted"
+    rounds: tuple[Positive, ...] = ()
+    """The rounds that the last look was at, in their order; empty before the first look."""
+    verdict: Verdict | None = None
+    """That of the last look."""
 
 
-def write_manifest(path: Path, manifest: Record) -> None:
+class Baseline(Manifest):
+    """``baseline.json``: the whole id of the sweep that the others are held against."""
+
+    schema_version: int = 1
+    id: Name
+
+
+def read_baseline(runs_dir: Path) -> str:
+    """Return the stored baseline's id; raises StoreError if none is stored, or the file can't be used."""
+    path = RunsDir(runs_dir).baseline
+    if not path.exists():
+        raise StoreError(f"no baseline under {str(runs_dir)!r}: choose one with perflab baseline set ID")
+    return read_manifest(path, Baseline).id
+
+
+ManifestT = TypeVar("ManifestT", bound=Manifest)
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write a manifest so that a kill at any moment leaves the old or the new one; no secret in its texts is kept."""
-    write_whole(path, to_json(_discreet(manifest.model_dump()), indent=2) + b"\n")
+    write_whole(path, to_json(_redacted(manifest.model_dump()), indent=2) + b"\n")
 
 
-def _discreet(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return redact_values(value)
     if isinstance(value, dict):
-        return {_discreet(key): _discreet(item) for key, item in value.items()}
-    return [_discreet(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_redacted(key): _redacted(item) for key, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def read_manifest(path: Path, kind: type[RecordT], way_out: str = "restore it or delete its folder") -> RecordT:
-    """Read a manifest of the version that `kind` has; raises StoreError with the file and what is wrong with it."""
+def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it or delete its folder") -> ManifestT:
+    """Read a manifest of the version that `kind` has, or of the one before it where that can be upgraded.
+
+    Raises StoreError with the file and what is wrong with it.
+    """
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -215,8 +239,14 @@ def read_manifest(path: Path, kind: type[RecordT], way_out: str = "restore it or
         raise StoreError(f"{str(path)!r} can't be read ({what}): {way_out}") from None
     try:
         document = parse_document(text)
-        version = _Version.model_validate(document).schema_version
+        version = Manifest.model_validate(document).schema_version
         known = kind.model_fields["schema_version"].default
+        if version == known - 1:
+            with contextlib.suppress(NotImplementedError):
+                # What is damaged is left as it is: its validation says what is wrong.
+                with contextlib.suppress(LookupError, TypeError, AttributeError):
+                    kind.upgrade(document)
+                document["schema_version"] = version = known
         if version != known:
             raise StoreError(
                 f"{str(path)!r} has schema_version {version}, this perflab reads {known}: use the perflab that wrote it"
@@ -227,7 +257,3 @@ def read_manifest(path: Path, kind: type[RecordT], way_out: str = "restore it or
     except ValueError as error:
         what = str(error)
     raise StoreError(f"{str(path)!r} is damaged ({what}): {way_out}")
-
-
-class _Version(Record):
-    schema_version: int

@@ -1,7 +1,7 @@
-"""What exists only while something is being made, and what a kill leaves of it.
+"""Scratch files and folders that exist only while something is being made, and their removal after a kill.
 
-Whoever makes something in a folder of results holds that folder. Scratch in a folder
-that nobody holds was left behind by a process that was killed, and the next command removes it.
+A process that makes something in a folder of results holds that folder. Scratch in a folder that nobody holds was left
+behind by a process that was killed, and the next command removes it.
 """
 
 from __future__ import annotations
@@ -17,36 +17,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from perflab.errors import naming
-from perflab.store.handover import remove_answer
+from perflab.files import OWN_PREFIX
 from perflab.store.layout import RUN_NAME, SIDES, SWEEP_ID
+from perflab.store.recorder_protocol import remove_state
 
 Purpose = Literal["run", "report", "kernel", "results", "checkout", "calibration"]
 
-# Results may lie in a folder with other things in it, such as the project's: nobody else gives names like these.
-_OURS = ".perflab-"
-_FOLDER = re.compile(rf"{re.escape(_OURS)}(?:{'|'.join(get_args(Purpose))})-\w+")
-_BESIDE = re.compile(rf"{re.escape(_OURS)}[\w-]+\.\w+\.(\d+)")
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old or the new one; raises OSError."""
-    beside = path.with_name(f"{_OURS}{path.name}.{os.getpid()}")
-    try:
-        with naming(path):
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+_FOLDER = re.compile(rf"{re.escape(OWN_PREFIX)}(?:{'|'.join(get_args(Purpose))})-\w+")
+_BESIDE = re.compile(rf"{re.escape(OWN_PREFIX)}[\w-]+\.\w+\.(\d+)")
 
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Say that something is being made in `folder` until the block's end, or this process's end, however that comes."""
+    """Hold `folder`, in which something is being made, until the end of the block or of this process."""
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # A file system without locks has no left-overs removed.
+        # On a file system without locks, leftovers are not removed.
         with contextlib.suppress(OSError):
             fcntl.flock(held, fcntl.LOCK_SH)
         yield
@@ -56,16 +42,16 @@ def hold(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(purpose: Purpose, within: Path | None = None) -> Iterator[Path]:
-    """Yield a new folder in `within`, by default in the system's temporary one; it is removed at the block's end."""
+    """Yield a new folder in `within`, by default the system's temporary folder; it is removed at the block's end."""
     place = _own_place() if within is None else within
-    with hold(place), tempfile.TemporaryDirectory(prefix=f"{_OURS}{purpose}-", dir=place) as folder:
+    with hold(place), tempfile.TemporaryDirectory(prefix=f"{OWN_PREFIX}{purpose}-", dir=place) as folder:
         yield Path(folder)
 
 
 def clear_leftovers(runs_dir: Path) -> None:
     """Remove what killed commands have left under `runs_dir` and in the system's temporary folder.
 
-    What can't be removed stays: it does no harm.
+    Leftovers that can't be removed stay; they do no harm.
     """
     with contextlib.suppress(OSError):
         _clear(_own_place())
@@ -73,8 +59,8 @@ def clear_leftovers(runs_dir: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Clear one folder and what is known to lie in it, unless somebody is at work there."""
-    with contextlib.suppress(OSError), _alone(folder):
+    """Clear a folder and known folders in it, unless a process holds it."""
+    with contextlib.suppress(OSError), _locked(folder):
         for entry in list(os.scandir(folder)):
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
@@ -85,15 +71,15 @@ def _clear(folder: Path) -> None:
                 elif RUN_NAME.fullmatch(entry.name):
                     _clear(path)
                     with contextlib.suppress(OSError):
-                        remove_answer(path)
-            elif (beside := _BESIDE.fullmatch(entry.name)) and not _lives(int(beside[1])):
+                        remove_state(path)
+            elif (beside := _BESIDE.fullmatch(entry.name)) and not _is_alive(int(beside[1])):
                 with contextlib.suppress(OSError):
                     path.unlink()
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others from beginning something in `folder`; raises OSError if somebody has begun."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from holding `folder`; raises OSError if one does."""
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +88,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(held)
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -113,7 +99,7 @@ def _lives(pid: int) -> bool:
 
 
 def _own_place() -> Path:
-    """Return this person's folder in the system's temporary one; raises OSError if it belongs to somebody else."""
+    """Return this user's folder in the system's temporary folder; raises OSError if it belongs to somebody else."""
     place = Path(tempfile.gettempdir(), f"perflab-{os.getuid()}")
     place.mkdir(mode=0o700, exist_ok=True)
     about = place.lstat()

@@ -1,4 +1,4 @@
-"""Did the target answer to the end of a run? What came of its requests, second by second, tells."""
+"""Whether the target answered until the end of a run, judged by the outcomes of its requests by second."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TypeAlias
 from perflab.plan.hosts import NOT_ALLOWED
 
 NO_ANSWER = frozenset({"refused", "reset", "timeout", "dns", "unanswered"})
-"""Outcomes of requests that nobody has answered. An error page is an answer."""
+"""Outcomes of requests without an answer. An error page is an answer."""
 
 Seen: TypeAlias = Mapping[tuple[int, str], tuple[float, int]]
-"""By second and outcome the longest latency in ms of the requests that began then, and their number."""
+"""By second and outcome: the longest latency in ms of the requests that began in it, and their number."""
 
-# A pause is not the end: so long, and for so many answers of what the target gave before, it must have been silent.
-LEAST_S = 3.0
-LEAST_MISSED = 10.0
+# A pause is not the end: the target must have been silent for so long, and for so many answers at its rate before.
+MIN_S = 3.0
+MIN_MISSED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Silence:
 
 
 def find_silence(seen: Seen, end_s: float) -> Silence | None:
-    """Return the silence that a run ended in; None if its target answered to its end, or may have.
+    """Return the silence in which a run ended; None if its target answered until the end, or may have.
 
-    `end_s` is the planned end. A silence is one only where requests were made in vain up to its end, and where by the
-    rate of answers before there should have been at least ten.
+    `end_s` is the planned end. There is silence only if requests were made in vain until the end, and if at least ten
+    answers were to be expected from the rate before.
     """
-    # What was never sent says nothing of the target.
+    # Requests that were never sent say nothing about the target.
     seen = {key: value for key, value in seen.items() if key[1] != NOT_ALLOWED}
     lost = {key: value for key, value in seen.items() if key[1] in NO_ANSWER}
     answered = {key: value for key, value in seen.items() if key[1] not in NO_ANSWER}
@@ -45,11 +45,11 @@ def find_silence(seen: Seen, end_s: float) -> Silence | None:
     last = max((_until(key, value) for key, value in answered.items()), default=first)
     in_vain = {key: value for key, value in lost.items() if _until(key, value) > last}
     silent_s = end_s - last
-    tried_to_the_end = any(_until(key, value) > end_s - LEAST_S for key, value in in_vain.items())
-    if silent_s < LEAST_S or not tried_to_the_end:
+    tried_to_the_end = any(_until(key, value) > end_s - MIN_S for key, value in in_vain.items())
+    if silent_s < MIN_S or not tried_to_the_end:
         return None
     rate = sum(count for _, count in answered.values()) / max(last - first, 1)
-    if answered and silent_s * rate < LEAST_MISSED:
+    if answered and silent_s * rate < MIN_MISSED:
         return None
     outcomes: Counter[str] = Counter()
     for (_, outcome), (_, count) in in_vain.items():
@@ -58,5 +58,5 @@ def find_silence(seen: Seen, end_s: float) -> Silence | None:
 
 
 def _until(key: tuple[int, str], value: tuple[float, int]) -> float:
-    """Return when the last of a second's requests was over at the latest."""
+    """Return when the last of a second's requests ended at the latest."""
     return key[0] + 1 + value[0] / 1000

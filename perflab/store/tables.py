@@ -7,7 +7,7 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import truediv
@@ -17,11 +17,12 @@ from perflab.errors import naming
 from perflab.vocabulary.text import MOST_OF_A_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
-# Files of earlier versions lack those at the end.
+# Files of earlier versions lack those at the end, and have other names for some.
 GENERATOR_ADDED = ("client_waits_s",)
+GENERATOR_RENAMED = {"behind_p50_ms": "client_overhead_p50_ms", "behind_p99_ms": "client_overhead_p99_ms"}
 GENERATOR_COLUMNS = (
     *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
-    *("lag_p50_ms", "lag_p90_ms", "behind_p50_ms", "behind_p99_ms", "lost_s"),
+    *("lag_p50_ms", "lag_p90_ms", "client_overhead_p50_ms", "client_overhead_p99_ms", "lost_s"),
     *GENERATOR_ADDED,
 )
 RESPONSE_COLUMNS = ("second", "source", "method", "name", "user_class", "outcome", "status", "count")
@@ -68,6 +69,16 @@ def count_buckets(latencies_ms: Sequence[float]) -> dict[int, int]:
 def bucket_middle(bucket: int) -> float:
     """Return the latency in ms that stands for a bucket, within ±0.5 % of every value in it."""
     return float(f"{_GAMMA**bucket * _MIDDLE:.6g}")
+
+
+def quantile(counts: Mapping[float, int], q: float) -> float | None:
+    """Return the smallest value whose cumulative count reaches `q` of the total, None of nothing."""
+    wanted, cumulative = q * sum(counts.values()), 0
+    for value in sorted(counts):
+        cumulative += counts[value]
+        if cumulative >= wanted:
+            return value
+    return None
 
 
 def create_table(path: Path, columns: Sequence[str]) -> None:

@@ -17,9 +17,8 @@ from perflab.plan.options import named
 from perflab.plan.parse import parse_names
 from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
-from perflab.store.ab import AbDir, AbManifest, find_ab
-from perflab.store.layout import SIDES
-from perflab.store.manifest import read_manifest, write_manifest
+from perflab.store.layout import SIDES, AbDir, find_ab
+from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict

@@ -14,9 +14,8 @@ from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
-from perflab.store.ab import AbDir, AbManifest, common_ab, find_ab
-from perflab.store.layout import SweepDir
-from perflab.store.manifest import read_manifest
+from perflab.store.layout import AbDir, SweepDir, common_ab, find_ab
+from perflab.store.manifest import AbManifest, read_manifest
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ def compare(
 
     Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
-    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
-    default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``. `runs_dir` is as in `open_sweep`.
+    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be called
+    a REGRESSION, 0.01 by default. Both were set for an A/B comparison when it began. `allow_different` names what may
+    differ between the sweeps although it matters, such as ``machine``. `runs_dir` is as in `open_sweep`.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
@@ -83,10 +82,10 @@ def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for path in layout.list_ab_folders(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": path.name, "status": "damaged"}
+    for place in layout.list_abs(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": place.id, "status": "damaged"}
         with contextlib.suppress(StoreError):
-            manifest = read_manifest(AbDir(path).manifest, AbManifest)
+            manifest = read_manifest(place.manifest, AbManifest)
             row |= {
                 "created": manifest.created,
                 "design": manifest.ab.design,
@@ -103,7 +102,7 @@ def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
 
 def _means_ab(folder: Path, result_id: str) -> bool:
     # The latest sweep against the latest sweep can't be meant.
-    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_ab_folders(folder)))
+    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:

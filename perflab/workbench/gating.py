@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
-from perflab.store.baseline import read_baseline, write_baseline
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import Baseline, read_baseline, write_manifest
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
 from perflab.workbench.sweeps import open_sweep, runs_folder
@@ -101,7 +102,7 @@ def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
             f"{sweep.id} {reason}, so it can't be the baseline: choose another sweep (perflab list shows all)",
             sweep.dir.path,
         )
-    write_baseline(runs_folder(runs_dir), sweep.id)
+    write_manifest(RunsDir(runs_folder(runs_dir)).baseline, Baseline(id=sweep.id))
     return sweep
 
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
+from perflab.files import write_whole
 from perflab.plan.parse import parse_positive
 from perflab.plan.plan import UsersLike
 from perflab.progress import Style
 from perflab.starter import STARTER, find_notebooks
 from perflab.store.calibration import Calibration
-from perflab.store.scratch import write_whole
 from perflab.vocabulary.text import say
 from perflab.workbench.sweeps import runs_folder, sweep
 

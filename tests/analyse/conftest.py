@@ -14,7 +14,15 @@ from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Group, Objective, Objectives
 from perflab.plan.plan import Plan
 from perflab.store.layout import SweepDir, create_sweep
-from perflab.store.manifest import Evidence, RunManifest, SweepManifest, TargetInfo, Window, write_manifest
+from perflab.store.manifest import (
+    Evidence,
+    RunManifest,
+    SourceEvidence,
+    SweepManifest,
+    TargetInfo,
+    Window,
+    write_manifest,
+)
 from perflab.store.tables import (
     FAILURE_COLUMNS,
     GENERATOR_COLUMNS,
@@ -23,7 +31,7 @@ from perflab.store.tables import (
     TableWriter,
     create_table,
 )
-from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE
+from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE
 
 Row = Sequence[object]
 
@@ -61,16 +69,16 @@ class Written:
     ) -> Path:
         """Write a run; rows are (second, name, outcome, latency_ms, count) with an optional measure.
 
-        As the recorder does it, the client's time stands in where successful requests of a second have no other.
+        As the recorder does it, successful requests of a second without a wire time have a fallback.
         """
         run = self.dir.run(users, repeat)
         run.path.mkdir()
         full = [
             (row[0], "local", "GET", row[1], row[2], row[5] if len(row) > 5 else CLIENT, row[3], row[4]) for row in rows
         ]
-        measured = {(row[0], row[3]) for row in full if row[5] in (WIRE, STAND_IN)}
+        measured = {(row[0], row[3]) for row in full if row[5] in (WIRE, FALLBACK)}
         full += [
-            (*row[:5], STAND_IN, *row[6:])
+            (*row[:5], FALLBACK, *row[6:])
             for row in full
             if (row[4], row[5]) == ("ok", CLIENT) and (row[0], row[3]) not in measured
         ]
@@ -95,6 +103,7 @@ class Written:
             "requests_finished": finished,
             "locust_finished": finished,
             "locust_total": finished,
+            "sources": {"local": SourceEvidence()},
         }
         manifest = RunManifest(
             sweep_id=self.dir.id,

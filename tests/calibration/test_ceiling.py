@@ -21,7 +21,7 @@ def ramp(steps: int = 8, *, server_cores: float = 0.2) -> pd.DataFrame:
         {
             "users": 100.0 * number,
             "requests_per_s": 50.0 * number,
-            "offered": 0.99,
+            "achieved_load": 0.99,
             "server_cores": server_cores,
         }
     )
@@ -33,27 +33,27 @@ def ramp(steps: int = 8, *, server_cores: float = 0.2) -> pd.DataFrame:
 
 def test_a_ramp_that_ends_in_saturation() -> None:
     steps = ramp()
-    steps.loc[5:, "offered"] = (0.949, 0.9, 0.6)
+    steps.loc[5:, "achieved_load"] = (0.949, 0.9, 0.6)
     assert find_ceiling(steps) == Limit(500, 250.0, at_least=False, limited_by=LOAD)
 
 
 def test_one_hiccup_is_not_the_end() -> None:
     steps = ramp()
-    steps.loc[2, "offered"] = 0.7
-    steps.loc[6:, "offered"] = 0.7
+    steps.loc[2, "achieved_load"] = 0.7
+    steps.loc[6:, "achieved_load"] = 0.7
     assert find_ceiling(steps) == Limit(600, 300.0, at_least=False, limited_by=LOAD)
 
 
 def test_two_limits_in_turn_are_no_hiccup() -> None:
     steps = ramp()
-    steps.loc[3, "offered"] = 0.9
+    steps.loc[3, "achieved_load"] = 0.9
     steps.loc[4, "wire_p99_ms"] = 180.0
     assert find_ceiling(steps) == Limit(300, 150.0, at_least=False, limited_by=LOAD)
 
 
 def test_beyond_from_the_start() -> None:
     steps = ramp()
-    steps["offered"] = 0.9
+    steps["achieved_load"] = 0.9
     assert find_ceiling(steps) == Limit(0, 0.0, at_least=False, limited_by=LOAD)
 
 
@@ -63,7 +63,7 @@ def test_never_beyond() -> None:
 
 def test_the_last_step_alone_is_enough() -> None:
     steps = ramp()
-    steps.loc[7, "offered"] = 0.9
+    steps.loc[7, "achieved_load"] = 0.9
     assert find_ceiling(steps) == Limit(700, 350.0, at_least=False, limited_by=LOAD)
 
 
@@ -93,7 +93,7 @@ def test_what_can_not_be_compared_breaks_nothing() -> None:
 
 def test_a_busy_server_is_not_the_generators_limit() -> None:
     steps = ramp(server_cores=0.95)
-    steps.loc[5:, "offered"] = 0.8
+    steps.loc[5:, "achieved_load"] = 0.8
     assert find_ceiling(steps) == Limit(500, 250.0, at_least=True, limited_by=SERVER)
 
 
@@ -128,7 +128,7 @@ def test_tables_become_steps() -> None:
     assert list(steps["second"]) == [STEP_S, 2 * STEP_S, 3 * STEP_S]
     assert list(steps["users"]) == [35.0, 55.0, 75.0]
     assert list(steps["requests_per_s"]) == [100.0] * 3
-    assert steps["offered"].to_numpy() == pytest.approx(0.99)
+    assert steps["achieved_load"].to_numpy() == pytest.approx(0.99)
     assert steps["generator_cores"].to_numpy() == pytest.approx(0.6)
     assert steps["other_cores"].to_numpy() == pytest.approx(1.0)
     for name in DRAWN:
@@ -139,7 +139,7 @@ def test_different_requests_are_not_held_against_each_other() -> None:
     steps = measure_steps(tables(late=40))
     # As many came in late as stayed out, so that the numbers agree; they are other ones all the same.
     assert steps["drawn_p95_ms"].isna().all()
-    assert steps["offered"].to_numpy() == pytest.approx(0.99)
+    assert steps["achieved_load"].to_numpy() == pytest.approx(0.99)
 
 
 def test_a_half_step_and_the_end_are_left_out() -> None:

@@ -17,11 +17,11 @@ from perflab.store.calibration import (
     Ceiling,
     Client,
     Step,
-    calibration_file,
     prepare_folder,
     read_calibration,
-    write_calibration,
 )
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import write_manifest
 
 
 def ceiling(client: Client, processes: int, users: int, *, at_least: bool = False) -> Ceiling:
@@ -30,7 +30,7 @@ def ceiling(client: Client, processes: int, users: int, *, at_least: bool = Fals
             second=2 * number,
             users=users * number / 4,
             requests_per_s=users * number / 8,
-            offered=0.99 if number <= 4 else 0.8,
+            achieved_load=0.99 if number <= 4 else 0.8,
             generator_cores=0.5,
             server_cores=0.2,
             other_cores=0.1,
@@ -49,7 +49,7 @@ def ceiling(client: Client, processes: int, users: int, *, at_least: bool = Fals
         users=users,
         requests_per_s=users / 2,
         at_least=at_least,
-        limited_by=None if at_least else "offered load",
+        limited_by=None if at_least else "achieved load",
         other_cores=0.1,
         steps=steps,
     )
@@ -75,10 +75,10 @@ def plan(users: int, processes: int = 1) -> Plan:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    path = calibration_file(tmp_path)
-    assert read_calibration(path) is None
-    write_calibration(path, CALIBRATION)
-    assert read_calibration(path) == CALIBRATION
+    path = RunsDir(tmp_path).calibration
+    assert read_calibration(tmp_path) is None
+    write_manifest(path, CALIBRATION)
+    assert read_calibration(tmp_path) == CALIBRATION
     assert [file.name for file in tmp_path.iterdir()] == ["calibration.json"]
 
 
@@ -87,14 +87,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     [
         ("", "is damaged"),
         ('{"schema_version": 1}', "is damaged"),
-        ('{"schema_version": 99}', "has schema_version 99, this perflab reads 1"),
+        ('{"schema_version": 2}', "is damaged"),
+        ('{"schema_version": 99}', "has schema_version 99, this perflab reads 2"),
         ("\udcff", "can't be read"),
     ],
 )
 def test_a_damaged_file(tmp_path: Path, text: str, words: str) -> None:
-    calibration_file(tmp_path).write_bytes(text.encode("utf-8", "surrogateescape"))
+    RunsDir(tmp_path).calibration.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(StoreError, match=words):
-        read_calibration(calibration_file(tmp_path))
+        read_calibration(tmp_path)
     warning = warn_of(plan(10), tmp_path)
     assert warning is not None
     assert warning.startswith("the calibration is not used: ")
@@ -102,28 +103,39 @@ def test_a_damaged_file(tmp_path: Path, text: str, words: str) -> None:
     assert "\n" not in warning
 
 
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    path = RunsDir(tmp_path).calibration
+    write_manifest(path, CALIBRATION)
+    text = path.read_text(encoding="utf-8").replace("achieved_load", "offered")
+    path.write_text(text.replace('"schema_version": 2', '"schema_version": 1'), encoding="utf-8")
+    assert read_calibration(tmp_path) == CALIBRATION
+
+
 def test_no_file_no_word(tmp_path: Path) -> None:
     assert warn_of(plan(1_000_000), tmp_path) is None
 
 
 def test_a_file_of_this_machine(tmp_path: Path) -> None:
-    write_calibration(calibration_file(tmp_path), CALIBRATION)
+    write_manifest(RunsDir(tmp_path).calibration, CALIBRATION)
     assert warn_of(plan(2000), tmp_path) is None
     assert "2001 users are beyond" in str(warn_of(plan(2001), tmp_path))
 
 
 def test_a_file_of_another_machine(tmp_path: Path) -> None:
     other = CALIBRATION.machine.model_copy(update={"processor": "Abacus", "cores": 64})
-    write_calibration(calibration_file(tmp_path), CALIBRATION.model_copy(update={"machine": other}))
+    write_manifest(RunsDir(tmp_path).calibration, CALIBRATION.model_copy(update={"machine": other}))
     warning = str(warn_of(plan(1_000_000), tmp_path))
-    assert "is not used: it is of another machine (Abacus, 64 cores); perflab calibrate" in warning
+    assert "is not used: it was made on another machine (Abacus, 64 cores); run perflab calibrate" in warning
 
 
 def test_a_file_of_another_locust(tmp_path: Path) -> None:
     versions = {**CALIBRATION.versions, "locust": "1.0"}
-    write_calibration(calibration_file(tmp_path), CALIBRATION.model_copy(update={"versions": versions}))
+    write_manifest(RunsDir(tmp_path).calibration, CALIBRATION.model_copy(update={"versions": versions}))
     warning = str(warn_of(plan(1_000_000), tmp_path))
-    assert f"is not used: it is of locust 1.0, this is {CALIBRATION.versions['locust']}; perflab calibrate" in warning
+    assert (
+        f"is not used: it was made with locust 1.0, this is {CALIBRATION.versions['locust']}; run perflab calibrate"
+        in warning
+    )
 
 
 @pytest.mark.parametrize("users", [1, 1999, 2000])

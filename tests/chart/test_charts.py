@@ -175,7 +175,7 @@ def test_the_generators_chart_tells_what_was_offered(four_levels: Sweep) -> None
     steady = four_levels.generator[four_levels.generator.steady]
     mean = 100 * (1 - steady.lost_s.sum() / steady.running_users.sum())
     assert f"{mean:.1f} %" in drawn.alt
-    assert behind.get_ylim()[1] >= steady.behind_p99_ms.max()
+    assert behind.get_ylim()[1] >= steady.client_overhead_p99_ms.max()
     assert loop.get_ylim()[1] >= steady.lag_ms.max()
 
 

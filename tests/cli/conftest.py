@@ -12,9 +12,8 @@ import pytest
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.plan.ab import AbPlan, AbTarget
 from perflab.plan.plan import Plan
-from perflab.store.ab import AbManifest, create_ab
-from perflab.store.layout import SweepDir
-from perflab.store.manifest import write_manifest
+from perflab.store.layout import SweepDir, create_ab
+from perflab.store.manifest import AbManifest, write_manifest
 
 ROUNDS = 5
 COMMAND = "python -m service --port {port}"

@@ -17,8 +17,7 @@ import pytest
 
 from perflab.cli.app import run_command
 from perflab.plan.ab import check_again
-from perflab.store.ab import AbManifest
-from perflab.store.manifest import read_manifest
+from perflab.store.manifest import AbManifest, read_manifest
 from tests.cli.conftest import Recorded
 
 PARTS = Path(__file__).parents[1] / "parts"

@@ -13,7 +13,8 @@ import perflab.calibration.calibration
 from perflab.calibration.calibration import calibrate
 from perflab.cli.app import run_command
 from perflab.progress import Style
-from perflab.store.calibration import calibration_file, write_calibration
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import write_manifest
 from tests.calibration.test_file import CALIBRATION
 
 
@@ -67,7 +68,7 @@ def test_bad_input(in_empty_folder: Path, capsys: pytest.CaptureFixture[str], op
 def test_a_sweep_beyond_the_ceiling_warns_before_it_starts(
     in_empty_folder: Path, small_locustfile: Path, capsys: pytest.CaptureFixture[str], progress: Style, warns: bool
 ) -> None:
-    write_calibration(calibration_file(in_empty_folder), CALIBRATION)
+    write_manifest(RunsDir(in_empty_folder).calibration, CALIBRATION)
     with pytest.raises(perflab.TargetError, match="can't be reached"):
         perflab.sweep(
             "http://127.0.0.1:9",

@@ -14,8 +14,8 @@ import pytest
 from perflab import workbench
 from perflab.cli.app import run_command
 from perflab.results import document_of
-from perflab.store.ab import AbManifest, find_ab
-from perflab.store.manifest import read_manifest, write_manifest
+from perflab.store.layout import find_ab
+from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from tests.cli.conftest import Recorded
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from perflab.cli.app import run_command
-from perflab.store.baseline import read_baseline
 from perflab.store.layout import SweepDir, create_sweep
+from perflab.store.manifest import read_baseline
 from tests.cli.conftest import Recorded
 
 

@@ -135,7 +135,14 @@ def guards_of(pid: int) -> list[int]:
 
 
 def gone(processes: Iterable[int]) -> bool:
-    return not [pid for pid in processes if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+    return not any(map(is_alive, processes))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != "zombie"
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_no_signal_to_a_guard_leaves_anything(tmp_path: Path) -> None:

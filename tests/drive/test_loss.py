@@ -26,8 +26,8 @@ from perflab.drive.target import free_port
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import make_plan
 from perflab.plan.settings import load_environment
-from perflab.store.handover import Order, read_answer
 from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import RunConfiguration, read_state
 from perflab.store.tables import create_tables
 from tests.whole import losses
 
@@ -153,14 +153,14 @@ def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
 
     def kill_one(event: Event) -> None:
         if isinstance(event, Progress) and event.phase == "steady" and not killed:
-            answer = read_answer(event.run.path)
-            assert answer is not None
-            assert answer.start is not None
-            if answer.window_start is not None and time.time() > answer.start + answer.window_start + 2:
-                name, account = sorted(answer.sources.items())[0]
-                assert account.pid > 1
-                os.kill(account.pid, signal.SIGKILL)
-                killed.append((name, account.pid))
+            state = read_state(event.run.path)
+            assert state is not None
+            assert state.start is not None
+            if state.window_start is not None and time.time() > state.start + state.window_start + 2:
+                name, source_state = sorted(state.sources.items())[0]
+                assert source_state.pid > 1
+                os.kill(source_state.pid, signal.SIGKILL)
+                killed.append((name, source_state.pid))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
@@ -188,7 +188,7 @@ def test_a_killed_worker_makes_the_run_invalid_and_the_rest_is_kept(
     assert f"{evidence.sources[name].missing_s:.0f} s of its requests are missing" in line
     rows = sweep.latency[sweep.latency["measure"] == "client"].groupby("source", observed=True)["count"].sum()
     for source, kept in evidence.sources.items():
-        assert rows[source] == kept.recorded == kept.finished > 0
+        assert rows[source] == kept.requests_recorded == kept.requests_finished > 0
     [other] = [source for source in evidence.sources if source != name]
     assert not evidence.sources[other].lost
     assert sweep.latency.groupby("source", observed=True)["second"].max()[other] >= 7
@@ -273,7 +273,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
     locustfile = tmp_path / "truthful.py"
     locustfile.write_text(TRUTHFUL)
     create_tables(tmp_path, managed=False)
-    order = Order(str(tmp_path), users=12, settle_s=1, duration_s=9)
+    configuration = RunConfiguration(run_dir=str(tmp_path), users=12, settle_s=1, duration_s=9)
     port = free_port()
     proxy = Proxy(port)
     base = [*isolated("perflab.record.program", "run", "-f", str(locustfile)), "-H", server]
@@ -281,7 +281,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
         master = children.enter_context(
             subprocess.Popen(
                 [*base, *MASTER.split(), "--master-bind-port", str(port)],
-                env=os.environ | order.to_variable(),
+                env=os.environ | configuration.to_variable(),
                 stdout=log,
                 stderr=log,
             )
@@ -301,30 +301,34 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
             workers.append(worker)
             children.callback(worker.kill)
         for _ in range(300):
-            answer = read_answer(tmp_path)
-            if answer is not None and answer.window_start is not None and answer.start is not None:
+            state = read_state(tmp_path)
+            if state is not None and state.window_start is not None and state.start is not None:
                 break
             time.sleep(0.1)
-        assert answer is not None and answer.window_start is not None and answer.start is not None
-        time.sleep(max(0, answer.start + answer.window_start + 1 - time.time()))
+        assert state is not None and state.window_start is not None and state.start is not None
+        time.sleep(max(0, state.start + state.window_start + 1 - time.time()))
         proxy.cut(5)
         assert proxy.cut_connections > 0
         assert master.wait(60) == 0, (tmp_path / "master.log").read_text()
         assert [worker.wait(20) for worker in workers] == [0, 0]
     proxy.close()
-    answer = read_answer(tmp_path)
-    assert answer is not None
-    assert len(answer.sources) == 2
-    assert all(account.complete for account in answer.sources.values())
+    state = read_state(tmp_path)
+    assert state is not None
+    assert len(state.sources) == 2
+    assert all(source_state.complete for source_state in state.sources.values())
     told = [json.loads((tmp_path / f"truth-{number}.json").read_text()) for number in range(2)]
     # Before it began, each knew that somebody listens: it gives nothing up.
     assert [acknowledged[0] for acknowledged, _ in told] == [0, 0]
     truths = [len(seen) for _, seen in told]
     latency = pd.read_csv(run.latency, keep_default_na=False)
     rows = latency[latency["measure"] == "client"].groupby("source")["count"].sum()
-    assert sorted(rows) == sorted(account.finished for account in answer.sources.values()) == sorted(truths)
+    assert (
+        sorted(rows)
+        == sorted(source_state.totals.requests_finished for source_state in state.sources.values())
+        == sorted(truths)
+    )
     # Both went on all the time, and no second is there twice.
     generator = pd.read_csv(run.generator)
     assert not generator.duplicated(["source", "second"]).any()
     for _, of_source in generator.groupby("source"):
-        assert set(range(2, int(answer.window_end or 0) - 1)) <= set(of_source["second"])
+        assert set(range(2, int(state.window_end or 0) - 1)) <= set(of_source["second"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.drive.output import LONGEST_LINE, DiscreetLog, last_line
+from perflab.drive.output import MAX_LINE, RedactedLog, last_line
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_the_last_line_is_shown_without_secrets(tmp_path: Path, printed: bytes, 
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[tuple[DiscreetLog, Path]]:
+def log(tmp_path: Path) -> Iterator[tuple[RedactedLog, Path]]:
     path = tmp_path / "locust.log"
-    started = DiscreetLog(path)
+    started = RedactedLog(path)
     yield started, path
     assert [path.name for path in tmp_path.iterdir()] == ["locust.log"]
 
 
-def test_a_log_keeps_its_lines_but_for_the_secrets(log: tuple[DiscreetLog, Path]) -> None:
+def test_a_log_keeps_its_lines_but_for_the_secrets(log: tuple[RedactedLog, Path]) -> None:
     written, path = log
     printed = b"password='\nplain\r\nbad \xff byte\rtoken=hunter2\nlast"
     for at in range(len(printed)):
@@ -48,7 +48,7 @@ def test_a_log_keeps_its_lines_but_for_the_secrets(log: tuple[DiscreetLog, Path]
     assert path.read_bytes() == "password=…\nplain\r\nbad \ufffd byte\rtoken=…\nlast".encode()
 
 
-def test_a_private_key_is_no_secret_less_for_its_lines(log: tuple[DiscreetLog, Path]) -> None:
+def test_a_private_key_is_no_secret_less_for_its_lines(log: tuple[RedactedLog, Path]) -> None:
     written, path = log
     os.write(written.fileno(), b"-----BEGIN RSA PRIVATE KEY-----\n")
     written.take()
@@ -58,9 +58,9 @@ def test_a_private_key_is_no_secret_less_for_its_lines(log: tuple[DiscreetLog, P
     assert path.read_text(encoding="utf-8").endswith("\nplain\n")
 
 
-def test_a_log_has_an_end(log: tuple[DiscreetLog, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_an_end(log: tuple[RedactedLog, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     written, path = log
-    monkeypatch.setattr("perflab.drive.output.MOST_BYTES", 3_000_000)
+    monkeypatch.setattr("perflab.drive.output.MAX_LOG_BYTES", 3_000_000)
     for _ in range(10):
         os.write(written.fileno(), b"a long line of nothing\n" * 50_000)
         written.take()
@@ -71,7 +71,7 @@ def test_a_log_has_an_end(log: tuple[DiscreetLog, Path], monkeypatch: pytest.Mon
     assert "left out" in path.read_text(encoding="utf-8").splitlines()[-1]
 
 
-def test_of_a_very_long_line_the_beginning_is_kept(log: tuple[DiscreetLog, Path]) -> None:
+def test_of_a_very_long_line_the_beginning_is_kept(log: tuple[RedactedLog, Path]) -> None:
     # Wherever it was cut in two, that may be within a secret.
     written, path = log
     os.write(written.fileno(), b"x" * (1024 * 1024 - 16) + b" password=hunter2hunter2 " + b"y" * 1_500_000)
@@ -81,5 +81,5 @@ def test_of_a_very_long_line_the_beginning_is_kept(log: tuple[DiscreetLog, Path]
     os.write(written.fileno(), b"x" * 2_500_000)
     written.close()
     first, second, third = path.read_text(encoding="utf-8").split("\n")
-    assert (len(first), second, len(third)) == (LONGEST_LINE + 1, "plain", LONGEST_LINE + 1)
+    assert (len(first), second, len(third)) == (MAX_LINE + 1, "plain", MAX_LINE + 1)
     assert "hunter2" not in first

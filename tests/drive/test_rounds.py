@@ -23,8 +23,8 @@ from perflab.errors import TargetError, UsageError
 from perflab.plan.ab import AbPlan, make_ab_plan
 from perflab.plan.objectives import Objectives
 from perflab.plan.settings import load_environment
-from perflab.store.ab import AbDir, AbManifest
-from perflab.store.manifest import read_manifest
+from perflab.store.layout import AbDir
+from perflab.store.manifest import AbManifest, read_manifest
 from tests.whole import losses
 
 PARTS = Path(__file__).parents[1] / "parts"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from perflab.drive.tail import RunTail, quantile
+from perflab.drive.tail import RunTail
 from perflab.store.layout import RunDir
-from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, TableWriter, create_table
+from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, TableWriter, create_table, quantile
 
 
 @pytest.mark.parametrize(("q", "expected"), [(0.5, 2.0), (0.95, 3.0), (0.34, 2.0), (1 / 3, 1.0), (1.0, 3.0)])

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perflab.drive.asking import ask
-from perflab.drive.sampling import ProcessTree
+from perflab.drive.child import ProcessTree
+from perflab.drive.http import ask
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
 from perflab.plan.plan import Plan
@@ -31,7 +31,7 @@ def test_a_launched_target_is_ready_and_is_stopped_at_the_end(small_target: str,
 def test_what_a_target_prints_under_load_does_not_fill_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perflab.drive.target.MOST_OUTPUT_BYTES", 10_000)
+    monkeypatch.setattr("perflab.drive.target.MAX_OUTPUT_BYTES", 10_000)
     server = tmp_path / "server.py"
     server.write_text(
         "import http.server, sys\n"

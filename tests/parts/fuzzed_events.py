@@ -24,14 +24,14 @@ from hypothesis import strategies as st
 from locust.env import Environment
 from locust.exception import CatchResponseError
 
-from perflab.analyse.samples import FAILURES, LATENCY, RESPONSES, read_table
+from perflab.analyse.reading import FAILURES, LATENCY, RESPONSES, read_table
 from perflab.record.clients import InFlight
 from perflab.record.delivery import Parcel
 from perflab.record.exchange import Exchange
 from perflab.record.exporter import LoadTest
 from perflab.record.health import LostTime
+from perflab.record.locust_statistics import LocustTally
 from perflab.record.source import Source
-from perflab.record.tally import LocustTally
 from perflab.record.writer import RunWriter
 from perflab.store.layout import RunDir
 from perflab.store.tables import create_tables
@@ -173,8 +173,8 @@ def main() -> None:
             run = RunDir(Path(name))
             create_tables(run.path, managed=False)
             writer = RunWriter(run.path, source.faults)
-            writer.answer.start = int(NOW)
-            before = source.take_batch()
+            writer.state.start = int(NOW)
+            before = source.take_batch().totals
             for number, event in enumerate(events):
                 if carried >> number & 1:
                     carry()
@@ -205,12 +205,14 @@ def main() -> None:
                 for path, table in ((run.latency, LATENCY), (run.responses, RESPONSES), (run.failures, FAILURES))
             )
             counted = latency[latency["measure"] == "client"]
-            assert not batch.faults, batch.first_fault
+            totals = batch.totals
+            assert not totals.recorder_faults, totals.recorder_fault
             assert counted["count"].sum() == responses["count"].sum() == len(events)
-            assert batch.finished - before.finished == writer.answer.sources["local"].recorded == len(events)
-            assert batch.locust_finished <= batch.finished
+            recorded = writer.state.sources["local"].totals.requests_recorded
+            assert totals.requests_finished - before.requests_finished == recorded == len(events)
+            assert totals.locust_finished <= totals.requests_finished
             untimed = counted["latency_ms"].isna()
-            assert counted.loc[untimed, "count"].sum() == batch.untimed - before.untimed
+            assert counted.loc[untimed, "count"].sum() == totals.untimed - before.untimed
             of_failed = sum(failed(event.get("exception")) for event in events)
             assert counted.loc[counted["outcome"] != "ok", "count"].sum() == failures["count"].sum() == of_failed
             assert (counted["outcome"] != "unanswered").all()

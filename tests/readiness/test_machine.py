@@ -22,7 +22,8 @@ from perflab.readiness.machine import (
     check_wire_clock,
     free_memory_mb,
 )
-from perflab.store.calibration import calibration_file, write_calibration
+from perflab.store.layout import RunsDir
+from perflab.store.manifest import write_manifest
 from tests.calibration.test_file import CALIBRATION
 
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -135,13 +136,13 @@ def test_cores_without_a_calibration(tmp_path: Path) -> None:
 
 
 def test_cores_with_a_calibration(tmp_path: Path) -> None:
-    write_calibration(calibration_file(tmp_path), CALIBRATION)
+    write_manifest(RunsDir(tmp_path).calibration, CALIBRATION)
     assert "calibrated: 10 users are within" in check_cores(plan(10), tmp_path).found
     finding = check_cores(plan(1_000_000), tmp_path)
     assert finding.result == "warning"
     assert "; 1000000 users are " in finding.found
-    calibration_file(tmp_path).write_text("{")
-    assert "perflab calibrate writes it anew" in check_cores(plan(10), tmp_path).found
+    RunsDir(tmp_path).calibration.write_text("{")
+    assert "run perflab calibrate again" in check_cores(plan(10), tmp_path).found
 
 
 def test_versions() -> None:

@@ -72,7 +72,7 @@ def sweeps(runs_dir: Path, small_target: str) -> tuple[Sweep, Sweep]:
 
 def test_a_run_whose_answers_nobody_saw_goes_by_the_client_clock_everywhere(sweeps: tuple[Sweep, Sweep]) -> None:
     for sweep, clock in zip(sweeps, ("wire", "client"), strict=True):
-        assert set(sweep.latency["measure"]) >= {"client", "wire" if clock == "wire" else "stand_in"}
+        assert set(sweep.latency["measure"]) >= {"client", "wire" if clock == "wire" else "fallback"}
         for frame in (sweep.totals, sweep.groups, sweep.endpoints, sweep.verdicts):
             assert frame["clock"].tolist() == [clock]
 

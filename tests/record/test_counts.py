@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.record.counts import FURTHER_MESSAGES, FURTHER_NAMES, MOST_MESSAGES, Counts, Key, Row
+from perflab.record.counts import MAX_MESSAGES, OTHER_MESSAGES, OTHER_NAMES, Counts, Key
+from perflab.record.delivery import LatencyRow
 from perflab.store.tables import bucket_middle, bucket_of
 
 
@@ -10,12 +11,12 @@ def of(second: int, name: str = "/a", outcome: str = "ok") -> Key:
     return (second, "GET", name, outcome, 200, "U")
 
 
-def client(rows: list[Row]) -> int:
-    return sum(sum(row[-1]) for row in rows if row[4] == "client")
+def client(rows: list[LatencyRow]) -> int:
+    return sum(sum(row.counts) for row in rows if row.measure == "client")
 
 
-def wire(rows: list[Row]) -> int:
-    return sum(sum(row[-1]) for row in rows if row[4] == "wire")
+def wire(rows: list[LatencyRow]) -> int:
+    return sum(sum(row.counts) for row in rows if row.measure == "wire")
 
 
 def test_nothing_is_counted_twice_or_lost() -> None:
@@ -35,28 +36,28 @@ def test_a_target_that_fails_with_a_new_text_each_time_is_bounded() -> None:
     for number in range(5000):
         counts.add_failure(0, "GET", "/a", "http_500", "500", f"trace {number}")
     rows = counts.take_failures()
-    assert len(rows) == MOST_MESSAGES + 1
-    assert sum(int(str(row[-1])) for row in rows) == 5000
-    assert FURTHER_MESSAGES in {row[5] for row in rows}
+    assert len(rows) == MAX_MESSAGES + 1
+    assert sum(row.requests for row in rows) == 5000
+    assert OTHER_MESSAGES in {row.message for row in rows}
 
 
 def test_names_are_written_on_one_line() -> None:
     counts = Counts()
     counts.note(of(0, name="a\nb"), 1.0, (0.5, None))
     row, _ = counts.take_latency()
-    assert row[2] == "a\\nb"
+    assert row.name == "a\\nb"
 
 
 def test_names_beyond_a_limit_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perflab.record.counts.MOST_NAMES", 10)
+    monkeypatch.setattr("perflab.record.counts.MAX_NAMES", 10)
     counts = Counts()
     for number in range(50):
         counts.note(of(0, name=f"/{number}"), 1.0, (0.5, None))
         counts.add_failure(0, "GET", f"/{number}", "http_500", "500", "refused")
     rows, failures = counts.take_latency(), counts.take_failures()
-    assert len({row[2] for row in rows}) == len({row[2] for row in failures}) == 10
-    assert client(rows) == sum(row[-1] for row in failures) == 50
-    assert FURTHER_NAMES in {row[2] for row in rows}
+    assert len({row.name for row in rows}) == len({row.name for row in failures}) == 10
+    assert client(rows) == sum(row.requests for row in failures) == 50
+    assert OTHER_NAMES in {row.name for row in rows}
 
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
@@ -64,12 +65,12 @@ def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
     counts.note(of(7), 9.0, (5.0, 2.0))
     counts.note(of(7), 9.0, None)
     counts.note(of(7, outcome="timeout"), 9.0, None)
-    rows = {(row[3], row[4]): (row[5], row[-1]) for row in counts.take_latency()}
+    rows = {(row.outcome, row.measure): (row.latencies_ms, row.counts) for row in counts.take_latency()}
     for key, ms, count in (
         (("ok", "client"), 9.0, 2),
         (("ok", "wire"), 5.0, 1),
         (("ok", "connect"), 2.0, 1),
-        (("ok", "stand_in"), 9.0, 1),
+        (("ok", "fallback"), 9.0, 1),
         (("timeout", "client"), 9.0, 1),
     ):
         [middle], [counted] = rows.pop(key)

@@ -7,18 +7,23 @@ import random
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from perflab.record.delivery import MOST_UNHEARD, Batch, Inbox, Outbox, Parcel
+from perflab.record.delivery import MAX_UNHEARD, Batch, FailureRow, HealthRow, Inbox, LatencyRow, Outbox, Parcel
+from perflab.store.recorder_protocol import Totals
+
+
+def row(second: int) -> LatencyRow:
+    return LatencyRow(second, "GET", "a\\nb", "ok", "client", [1.0], "200", "U", [1])
 
 
 def batch(number: int) -> Batch:
-    return Batch(latency=[(number, "GET", "/a", "ok", "client", [1.0], "200", "U", [1])], finished=number)
+    return Batch(latency=[row(number)], totals=Totals(requests_finished=number))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_bad_channel_loses_nothing_and_repeats_nothing(seed: int) -> None:
     rng = random.Random(seed)
     landed: list[tuple[str, int]] = []
-    inbox = Inbox(lambda parcel: landed.append((parcel.source, int(str(parcel.batch.latency[0][0])))))
+    inbox = Inbox(lambda parcel: landed.append((parcel.source, parcel.batch.latency[0].second)))
     under_way: list[Parcel] = []
     outboxes = {name: Outbox(under_way.append, name, 1, patience_s=-1) for name in ("worker-0", "worker-1")}
 
@@ -48,7 +53,7 @@ def test_a_bad_channel_loses_nothing_and_repeats_nothing(seed: int) -> None:
 @pytest.mark.parametrize("heard", [True, False])
 def test_what_waits_is_given_up_only_where_nobody_listens(heard: bool) -> None:
     landed: list[int] = []
-    inbox = Inbox(lambda parcel: landed.append(parcel.batch.finished))
+    inbox = Inbox(lambda parcel: landed.append(parcel.batch.totals.requests_finished))
     listening = False
 
     def send(parcel: Parcel) -> None:
@@ -58,14 +63,14 @@ def test_what_waits_is_given_up_only_where_nobody_listens(heard: bool) -> None:
     outbox = Outbox(send, "worker-0", 1, patience_s=-1)
     if heard:
         outbox.acknowledge(0)
-    most = MOST_UNHEARD + 10
+    most = MAX_UNHEARD + 10
     for number in range(1, most + 1):
         outbox.put(batch(number))
     listening = True
     outbox.repeat()
     outbox.put(batch(most + 1))
     assert outbox.empty
-    assert landed == list(range(1 if heard else MOST_UNHEARD + 1, most + 2))
+    assert landed == list(range(1 if heard else MAX_UNHEARD + 1, most + 2))
 
 
 def test_nothing_is_sent_again_before_its_time() -> None:
@@ -77,13 +82,11 @@ def test_nothing_is_sent_again_before_its_time() -> None:
 
 
 def test_a_parcel_comes_through_as_locust_packs_it() -> None:
-    parcel = Parcel(
-        "worker-0", 4711, 3, Batch(latency=[(1, "GET", "a\\nb", "ok", "wire", [0.5], "200", "U", [2])], last=True)
-    )
+    failure = FailureRow(1, "GET", "/a", "http_500", "500", "no", "U", 2)
+    totals = Totals(requests_finished=1, exceptions={"a": 1})
+    parcel = Parcel("worker-0", 4711, 3, Batch([row(1)], [failure], [HealthRow(1, *[2] * 12)], totals, last=True))
     unpacked = msgpack.unpackb(msgpack.packb(parcel.to_message()))
-    back = Parcel.from_message(unpacked)
-    assert (back.source, back.pid, back.number, back.batch.last) == ("worker-0", 4711, 3, True)
-    assert [tuple(row) for row in back.batch.latency] == parcel.batch.latency
+    assert Parcel.from_message(unpacked) == parcel
 
 
 def test_a_batch_that_can_never_be_sent_holds_up_no_other() -> None:
@@ -100,7 +103,7 @@ def test_a_batch_that_can_never_be_sent_holds_up_no_other() -> None:
 
     outbox = Outbox(send, "worker-0", 1, patience_s=-1)
     outbox.put(batch(1))
-    outbox.put(Batch(latency=[(2**70,)], finished=2))
+    outbox.put(Batch(latency=[row(2**70)]))
     outbox.put(batch(3))
     assert [parcel.number for parcel in landed] == [1]
     outbox.repeat()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gevent import getcurrent
 
-from perflab.record.exchange import MOST_NESTED, MOST_PARTS, Exchange, current_exchange, take_exchange
+from perflab.record.exchange import MAX_NESTED, MAX_PARTS, Exchange, current_exchange, take_exchange
 
 MS = 1_000_000
 
@@ -102,14 +102,14 @@ def test_an_event_after_the_with_block_of_another_request_finds_its_own() -> Non
 
 def test_events_that_never_come_do_not_chain_up() -> None:
     outer = None
-    for _ in range(10 * MOST_NESTED):
+    for _ in range(10 * MAX_NESTED):
         exchange = called(time.time_ns(), outer)
         came_back(exchange, 1)
         outer = exchange
     depth, link = 0, outer
     while link is not None:
         depth, link = depth + 1, link.outer
-    assert depth <= MOST_NESTED
+    assert depth <= MAX_NESTED
 
 
 def test_a_client_that_measures_less_than_the_exchange_is_believed() -> None:
@@ -120,8 +120,8 @@ def test_a_client_that_measures_less_than_the_exchange_is_believed() -> None:
 
 def test_a_greenlet_that_never_tells_does_not_fill_the_memory() -> None:
     exchange = current_exchange()
-    for _ in range(10 * MOST_PARTS):
+    for _ in range(10 * MAX_PARTS):
         exchange.begin()
         exchange.arrived = exchange.sent
     assert exchange.parts is not None
-    assert len(exchange.parts) == MOST_PARTS
+    assert len(exchange.parts) == MAX_PARTS

@@ -18,8 +18,8 @@ import perflab
 from perflab.drive.target import free_port
 from perflab.record.counts import Counts
 from perflab.record.delivery import Batch, Parcel
-from perflab.record.exporter import MOST_NAMES, LoadTest
-from perflab.store.handover import read_answer
+from perflab.record.exporter import MAX_NAMES, LoadTest
+from perflab.store.recorder_protocol import read_state
 from tests.whole import losses
 
 Sample = tuple[str, dict[str, str], float]
@@ -76,7 +76,7 @@ def test_names_without_end_do_not_make_a_scrape_without_end() -> None:
     load_test = LoadTest(sweep_id="", run="")
     load_test.take(parcel(1, counts))
     counted = [labels for sample, labels, _ in exported(load_test) if sample.endswith("requests_total")]
-    assert len(counted) == MOST_NAMES + 1
+    assert len(counted) == MAX_NAMES + 1
     assert sum(value for sample, _, value in exported(load_test) if sample.endswith("requests_total")) == 2000
 
 
@@ -133,8 +133,8 @@ class Scraper:
 
     def _run_has_ended(self) -> bool:
         # The recorder's own word: the process still waits for whoever watches it.
-        answers = [read_answer(file.parent) for file in self._runs_dir.rglob(".recorder.json")]
-        return any(answer is not None and answer.end is not None for answer in answers)
+        states = [read_state(file.parent) for file in self._runs_dir.rglob(".recorder.json")]
+        return any(state is not None and state.end is not None for state in states)
 
     def close(self) -> None:
         self._over.set()

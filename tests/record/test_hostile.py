@@ -18,22 +18,22 @@ PARTS = Path(__file__).parents[1] / "parts"
 
 FAULTY = """
 from locust import FastHttpUser, constant, task
-from perflab.record import leader, writer
+from perflab.record import coordinator, writer
 from perflab.record.exporter import LoadTest
 from perflab.record.health import ProcessUse
 
 def failing(*_):
     raise RuntimeError("on purpose")
 
-ProcessUse.take = LoadTest.take = leader.end_think_times = failing
+ProcessUse.take = LoadTest.take = coordinator.end_think_times = failing
 
-write, full = writer.write_answer, []
-def write_unless_full(folder, answer):
-    if answer.window_start is not None and not full:
+write, full = writer.write_state, []
+def write_unless_full(folder, state):
+    if state.window_start is not None and not full:
         full.append(True)
         failing()
-    write(folder, answer)
-writer.write_answer = write_unless_full
+    write(folder, state)
+writer.write_state = write_unless_full
 
 class Web(FastHttpUser):
     wait_time = constant(0.02)

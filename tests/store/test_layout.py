@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from perflab.errors import StoreError
-from perflab.store.ab import create_ab, find_ab
-from perflab.store.handover import Order
-from perflab.store.layout import SweepDir, create_sweep, find_sweep, list_sweeps, means_ab
+from perflab.store.layout import SweepDir, create_ab, create_sweep, find_ab, find_sweep, list_sweeps, means_ab
+from perflab.store.recorder_protocol import RunConfiguration
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -131,5 +130,5 @@ def test_a_comparison_lies_in_the_candidates_folder(tmp_path: Path) -> None:
 
 def test_the_recorder_knows_an_ab_comparisons_run_by_its_id(tmp_path: Path) -> None:
     run = SweepDir(tmp_path / "20261122T103000Z-ab" / "baseline").run(100, 2)
-    order = Order(str(run.path), users=100, settle_s=1, duration_s=1)
-    assert order.names == {"sweep_id": "20261122T103000Z-ab/baseline", "run": "users-0100-r2"}
+    configuration = RunConfiguration(run_dir=str(run.path), users=100, settle_s=1, duration_s=1)
+    assert configuration.names == {"sweep_id": "20261122T103000Z-ab/baseline", "run": "users-0100-r2"}

@@ -50,7 +50,7 @@ def test_a_run_counts_as_interrupted_until_it_is_complete() -> None:
         lambda _: "\x00" * 100,
         lambda text: text.replace('"users": 100', '"users": "many"'),
         lambda text: text.replace('"status": "interrupted"', '"status": "fine"'),
-        lambda text: text.replace('"schema_version": 2', '"schema_version": null'),
+        lambda text: text.replace('"schema_version": 3', '"schema_version": null'),
     ],
 )
 def test_a_damaged_manifest_is_named_in_one_line(tmp_path: Path, damage: object) -> None:
@@ -72,7 +72,27 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_another_version_is_told_with_both_versions(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"schema_version": 7, "what": "ever"}))
-    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 2"):
+    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 3"):
+        read_manifest(path, RunManifest)
+
+
+def test_a_run_of_the_version_before_is_read_with_its_former_names(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_manifest(path, RUN)
+    document = json.loads(path.read_text())
+    source = {"pid": 7, "recorded": 9, "finished": 8, "unanswered": 1}
+    evidence = {"strayed": 3, "requests_recorded": 9, "requests_finished": 8, "sources": {"worker-0": source}}
+    path.write_text(json.dumps(document | {"schema_version": 2, "evidence": evidence}))
+    run = read_manifest(path, RunManifest)
+    assert (run.schema_version, run.evidence.misrouted, run.evidence.requests_finished) == (3, 3, 8)
+    [delivered] = run.evidence.sources.values()
+    assert (delivered.requests_recorded, delivered.requests_finished, delivered.unanswered) == (9, 8, 1)
+    # No source had ever reported.
+    never: dict[str, object] = {"requests_finished": None, "locust_finished": None, "sources": {}}
+    path.write_text(json.dumps(document | {"schema_version": 2, "evidence": never}))
+    assert read_manifest(path, RunManifest).evidence == Evidence()
+    path.write_text(json.dumps(document | {"schema_version": 2, "evidence": [1]}))
+    with pytest.raises(StoreError, match=r"is damaged \(evidence"):
         read_manifest(path, RunManifest)
 
 

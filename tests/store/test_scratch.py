@@ -11,19 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from perflab.files import write_whole
 from perflab.store.layout import SweepDir, create_sweep
-from perflab.store.scratch import clear_leftovers, hold, scratch_folder, write_whole
+from perflab.store.scratch import clear_leftovers, hold, scratch_folder
 
 # Makes scratch of all kinds as a run, a report and a checkout do, says so, and waits.
 MAKER = """
 import os, sys, time
 from pathlib import Path
-from perflab.store.handover import Answer, write_answer
+from perflab.store.recorder_protocol import RunState, write_state
 from perflab.store.scratch import hold, scratch_folder
 place, own = Path(sys.argv[1]), os.getpid()
 run = place / "users-0001-r1"
 with hold(place), scratch_folder("report", place) as report, scratch_folder("checkout") as checkout:
-    write_answer(run, Answer())
+    write_state(run, RunState())
     files = [run / f".perflab-run.json.{own}", place / f".perflab-sweep.json.{own}"]
     for path in (*files, report / "report.ipynb", checkout / "file"):
         path.write_text("half")

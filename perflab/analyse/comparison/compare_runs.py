@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.comparison.decision import (
-    MAX_RUNS,
     SERIAL_CORRELATION,
     Decision,
     Rules,
     Tested,
     additional_runs,
+    advice,
     decide,
     indices,
 )
@@ -169,19 +169,6 @@ def compare_by(rules: Rules, baseline: pd.DataFrame, candidate: pd.DataFrame) ->
     )
     text = "\n".join([first, *_lines(cells, endpoints, sides)])
     return Comparison(verdict, text, cells, endpoints, sides.baseline_only, sides.candidate_only, additional)
-
-
-def advice(additional: int | None, rules: Rules, runs: int, what: str) -> str:
-    """Return what would probably settle an open comparison of so many runs; `what` they are called: runs a side."""
-    if rules.looks and runs >= rules.looks[-1]:
-        if additional is None:
-            return "all looks are taken, and a new comparison takes longer runs, or a wider margin"
-        settled = f"about {additional} more {what} would probably have settled it"
-        return f"all looks are taken; {settled}: begin a new comparison"
-    if additional is None:
-        last = rules.looks[-1] if rules.looks else MAX_RUNS
-        return f"not even {last} {what} would probably do; make longer runs, or allow a wider margin"
-    return f"about {additional} more {what} would probably settle it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,3 +269,16 @@ def _regresses(kind: Tested, rules: Rules, runs: int, times: float) -> bool:
     # What is slower by less than the margin will be shown to be within it sooner or later.
     slower = then.difference - reach * then.error > 0
     return bool((slower & (then.difference > np.log1p(rules.margin))).any())
+
+
+def advice(additional: int | None, rules: Rules, runs: int, what: str) -> str:
+    """Return what would probably settle an open comparison of so many runs; `what` they are called: runs a side."""
+    if rules.looks and runs >= rules.looks[-1]:
+        if additional is None:
+            return "all looks are taken, and a new comparison takes longer runs, or a wider margin"
+        settled = f"about {additional} more {what} would probably have settled it"
+        return f"all looks are taken; {settled}: begin a new comparison"
+    if additional is None:
+        last = rules.looks[-1] if rules.looks else MAX_RUNS
+        return f"not even {last} {what} would probably do; make longer runs, or allow a wider margin"
+    return f"about {additional} more {what} would probably settle it"

@@ -1,7 +1,8 @@
 """What a comparison looks like in detail: whole distributions, when it began, and which endpoint it comes from.
 
 Curves, time and endpoints pool the requests of all runs that count: they show where a change is, and judge nothing. Nor
-does the place of a single run among earlier runs of the baseline's configuration.
+does the place of a single run among earlier runs of the baseline's configuration. Each function makes the frame of its
+name in `SweepComparison`, which says what its columns hold.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from perflab.analyse.clocks import answered_rows
 from perflab.analyse.comparison.decision import Rules, effects
-from perflab.analyse.comparison.parts import row_dicts
 from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, latency_by_run
 from perflab.analyse.summary import Floats, Ints, Samples, SortedSamples, judged_requests
 from perflab.analyse.sweep import Sweep
@@ -36,7 +35,7 @@ MIN_EARLIER_RUNS, COVERAGE = 10, 0.99
 
 
 def latency_curves(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return percentile curves of the requests of all runs that count: side, users, group, q, latency_ms."""
+    """Return percentile curves of the requests of all runs that count."""
     cells = common_cells(baseline, candidate)
     parts = []
     for side in (baseline, candidate):
@@ -54,7 +53,7 @@ def latency_curves(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -
 
 
 def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, bool], rules: Rules) -> pd.DataFrame:
-    """Return the change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high.
+    """Return the change by quantile, run by run as the cells are judged.
 
     Bounds are missing where a side has one run, and quantiles where the median run has too few requests beyond.
     """
@@ -80,10 +79,7 @@ def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, boo
 
 
 def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return the ratio of median latencies by block of time: users, group, second, ratio.
-
-    `second` is the middle of a block, since the start of the planned window. The runs' requests are pooled.
-    """
+    """Return the ratio of median latencies by block of time; the runs' requests are pooled."""
     cells = common_cells(baseline, candidate)
     lengths = [len(whole_seconds(run.window)) for side in (baseline, candidate) for run in side.sweep.run_manifests]
     length = min((length for length in lengths if length), default=0)
@@ -100,7 +96,7 @@ def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]
 
 
 def latency_by_round(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return each round's own change, from `latency_by_run`: users, group, metric, repeat, ratio."""
+    """Return each round's own change, from `latency_by_run`."""
     used = runs[runs["used"]].set_index(["users", "group", "metric", "repeat"])
     before, after = (used.loc[used["side"] == side, "value"] for side in SIDES)
     rounds = (after / before).dropna().rename("ratio").reset_index()
@@ -108,11 +104,7 @@ def latency_by_round(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
-    """Return what each endpoint adds to its group's change of mean latency, largest first at each user count.
-
-    Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of both
-    sides), contribution_ms: share times the change of its mean, so that a changed mix of requests adds nothing.
-    """
+    """Return what each endpoint adds to its group's change of mean latency; a changed mix of requests adds nothing."""
     cells = common_cells(baseline, candidate)
     before, after = (_endpoint_means(side, cells, wire) for side in (baseline, candidate))
     both = before.index.append(after.index.difference(before.index, sort=False))
@@ -150,8 +142,7 @@ def spread(
     """Return one row for each cell of `latency` with one run on some side and at least ten runs to compare it with.
 
     Groups are those of `objectives`. `earlier` are sweeps of the baseline's configuration, whose runs count with the
-    baseline's own. Columns: users, group, metric, runs, low and high (ms, a 99 % prediction interval by t on the
-    logarithms), candidate (ms), inside.
+    baseline's own. The interval is a prediction interval by t on the logarithms.
     """
     single = (latency[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (latency["verdict"] == Finding.OPEN)
     columns = ("users", "group", "metric", "runs", "low", "high", "candidate", "inside")
@@ -160,7 +151,7 @@ def spread(
     known = _earlier_figures([baseline, *earlier], wire, objectives)
     values = {key: rows["value"].to_numpy("float64") for key, rows in known.groupby(["users", "group", "metric"])}
     rows = []
-    for cell in row_dicts(latency[single]):
+    for cell in latency[single].to_dict("records"):
         logs = np.log(values.get((cell["users"], cell["group"], cell["metric"]), np.zeros(0)))
         runs = len(logs)
         if runs < MIN_EARLIER_RUNS:
@@ -203,10 +194,7 @@ class _Pooled:
     @classmethod
     def of(cls, side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool]) -> _Pooled:
         requests = side.requests
-        cell_of = np.full(len(side.runs) * len(side.groups), -1, "int64")
-        for number, cell in enumerate(cells):
-            cell_of[side.used_counts[cell]["at"]] = number
-        at = cell_of[side.run_and_group]
+        at = side.number_cells(cells)[side.run_and_group]
         known = np.flatnonzero(at >= 0)
         judged = known[judged_requests(requests.samples[known], at[known], _by_wire(cells, wire))]
         return cls(requests.samples[judged], at[judged], requests.endpoint[judged])
@@ -235,14 +223,16 @@ def _run_quantiles(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool])
 
 def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], length: int, blocks: int) -> Floats:
     """Return the median latency of each cell and block, cell by cell."""
-    rows, cell = side.rows_by_cell(cells)
-    latency = side.latency.iloc[rows]
+    samples = side.samples
+    cell = side.number_cells(cells)[samples.run * len(side.groups) + samples.group]
     planned = np.array([whole_seconds(manifest.window).start for manifest in side.sweep.run_manifests], "int64")
-    since = latency["second"].to_numpy().astype("int64") - planned[latency["run"].cat.codes.to_numpy()]
-    shown = (since < length) & answered_rows(latency, _by_wire(cells, wire)[cell])
-    at = cell[shown] * blocks + since[shown] * blocks // length
-    values, counts = latency["latency_ms"].to_numpy()[shown], latency["count"].to_numpy()[shown]
-    return SortedSamples(at, values, counts, len(cells) * blocks).percentile(0.5)
+    since = samples.second - planned[samples.run]
+    inside = samples.within(side.windows) & (since < length) & (cell >= 0)
+    # One more for those of no cell, whose number is -1.
+    by_wire = np.append(_by_wire(cells, wire), False)
+    rows = samples.rows(inside & samples.kinds.ok & judged_requests(samples.kinds, cell, by_wire))
+    at = (cell * blocks + since * blocks // length)[samples.kind[rows]]
+    return SortedSamples(at, samples.latency_ms(rows), samples.count[rows], len(cells) * blocks).percentile(0.5)
 
 
 def _endpoint_means(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool]) -> pd.DataFrame:

@@ -13,11 +13,12 @@ Arrays have the shape (..., cells, runs). A run without requests does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from perflab.analyse.comparison.compare_runs import TOO_FEW_RUNS
@@ -29,13 +30,19 @@ from perflab.analyse.comparison.decision import (
     Rules,
     holm,
 )
-from perflab.analyse.comparison.parts import Part, Row, not_assessable, row_dicts
+from perflab.analyse.comparison.parts import Part, Row
 from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.store.layout import SIDES
 from perflab.vocabulary.text import listing
 from perflab.vocabulary.verdict import Finding
 
+_WORDS = {
+    Finding.NOT_ASSESSABLE: "not assessable",
+    Finding.MORE: "more requests fail",
+    Finding.FEWER: "fewer requests fail",
+    Finding.NO_MORE: "no more failures found",
+}
 # Of a comparison's requests: more than the default objective of a sweep allows to fail.
 MANY_FAILURES = 0.01
 
@@ -50,27 +57,20 @@ def compare_failures(baseline: Side, candidate: Side, rules: Rules) -> Part:
     cells = common_cells(baseline, candidate)
     groups = list(dict.fromkeys(group for _, group in cells))
     of_group = np.array([groups.index(group) for _, group in cells], "int64")
-    sides = [_counts(side, cells) for side in (baseline, candidate)]
+    counts = [_counts(side, cells) for side in (baseline, candidate)]
     of_cells, of_groups = compare_rates(
-        sides[0], sides[1], of_group, alpha=rules.alpha, share=FAILURES_SHARE, looks=rules.chances
+        counts[0], counts[1], of_group, alpha=rules.alpha, share=FAILURES_SHARE, looks=rules.chances
     )
-    totals = [(side.failed.sum(axis=-1), side.requests.sum(axis=-1)) for side in sides]
-    by_group = [
-        (np.bincount(of_group, failed, len(groups)), np.bincount(of_group, requests, len(groups)))
-        for failed, requests in totals
-    ]
-    rows = zip(cells, _rows(totals, of_cells), strict=True)
-    found = Part(
-        cells=frame(
-            [{"users": users, "group": group, **row} for (users, group), row in rows], ("users", "group", *_COLUMNS)
-        ),
-        by_group=frame(
-            [{"group": group, **row} for group, row in zip(groups, _rows(by_group, of_groups), strict=True)],
-            ("group", *_COLUMNS),
-        ),
+    totals = [(side.failed.sum(axis=-1), side.requests.sum(axis=-1)) for side in counts]
+    by_group = [[np.bincount(of_group, numbers, len(groups)) for numbers in side] for side in totals]
+    keys: dict[str, list[Any]] = {"users": [users for users, _ in cells], "group": [group for _, group in cells]}
+    whole = _frame({"group": groups}, by_group, of_groups)
+    return Part(
+        cells=_frame(keys, totals, of_cells),
+        by_group=whole,
         regressed=bool(of_cells.more.any() or of_groups.more.any()),
+        notes=list(_notes(whole.to_dict("records"))),
     )
-    return replace(found, notes=list(_notes(row_dicts(found.by_group))))
 
 
 def _counts(side: Side, cells: Sequence[Cell]) -> Counts:
@@ -84,28 +84,23 @@ def _counts(side: Side, cells: Sequence[Cell]) -> Counts:
     return Counts(failed, requests)
 
 
-def _rows(totals: Sequence[tuple[Any, Any]], found: ComparedRates) -> Iterator[Row]:
-    for at in range(len(found.low)):
-        row: Row = {}
-        for side, (failed, requests) in zip(SIDES, totals, strict=True):
-            row |= {f"{side}_failed": int(failed[at]), f"{side}_requests": int(requests[at])}
-            row[f"{side}_rate"] = failed[at] / requests[at] if requests[at] else np.nan
-        row |= {"low": found.low[at], "high": found.high[at]}
-        row |= {"p_regression": found.p_more[at], "p_adjusted": found.p_adjusted[at]}
-        if np.isfinite(found.p_more[at]):
-            rates = f"{_share(row['baseline_rate'])} and {_share(row['candidate_rate'])} failed"
-            evidence = f"{rates} ({100 * row['low']:+.2g} to {100 * row['high']:+.2g} points)"
-            yield {**row, **_finding(found, at), "evidence": evidence}
-        else:
-            yield {**row, **not_assessable(TOO_FEW_RUNS)}
-
-
-def _finding(found: ComparedRates, at: int) -> Row:
-    if found.more[at]:
-        return {"verdict": Finding.MORE, "words": "more requests fail"}
-    if found.fewer[at]:
-        return {"verdict": Finding.FEWER, "words": "fewer requests fail"}
-    return {"verdict": Finding.NO_MORE, "words": "no more failures found"}
+def _frame(keys: Mapping[str, Sequence[Any]], totals: Sequence[Sequence[Any]], found: ComparedRates) -> pd.DataFrame:
+    """Return what was found of each cell or group, with the numbers of both sides."""
+    rows = pd.DataFrame(keys)
+    for side, (failed, requests) in zip(SIDES, totals, strict=True):
+        rows[f"{side}_failed"], rows[f"{side}_requests"], rows[f"{side}_rate"] = failed, requests, failed / requests
+    rows["low"], rows["high"] = found.low, found.high
+    rows["p_regression"], rows["p_adjusted"] = found.p_more, found.p_adjusted
+    conditions = {Finding.NOT_ASSESSABLE: np.isnan(found.p_more), Finding.MORE: found.more, Finding.FEWER: found.fewer}
+    rows["verdict"] = np.select(list(conditions.values()), list(conditions), Finding.NO_MORE)
+    rows["words"] = rows["verdict"].map(_WORDS)
+    figures = zip(*(rows[name] for name in ("baseline_rate", "candidate_rate", "low", "high")), strict=True)
+    rows["evidence"] = [
+        f"{_share(before)} and {_share(after)} failed ({100 * low:+.2g} to {100 * high:+.2g} points)"
+        for before, after, low, high in figures
+    ]
+    rows.loc[rows["verdict"] == Finding.NOT_ASSESSABLE, "evidence"] = TOO_FEW_RUNS
+    return frame(rows, (*keys, *_COLUMNS))
 
 
 def _notes(groups: Sequence[Row]) -> Iterator[str]:

@@ -21,7 +21,6 @@ from perflab.analyse.comparison.parts import (
     compare_cells,
     not_assessable,
     regressed,
-    row_dicts,
     scatter_ratio,
     single_run,
 )
@@ -56,8 +55,8 @@ def compare_latency(
     known: dict[_Cell, Row] = {}
     by_group: list[Row] = []
     if comparison is not None:
-        known |= dict(zip(tested, row_dicts(comparison.cells[[*SIDES, *FOUND]]), strict=True))
-        by_group = row_dicts(comparison.endpoints.rename(columns={"endpoint": "group"}))
+        known |= dict(zip(tested, comparison.cells[[*SIDES, *FOUND]].to_dict("records"), strict=True))
+        by_group = comparison.endpoints.rename(columns={"endpoint": "group"}).to_dict("records")
     for cell in cells:
         if cell.state == "single runs":
             by_wire = wire[cell.users, cell.group]

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.bounds import Estimate
-from perflab.analyse.comparison.compare_runs import Comparison, advice, compare_by
-from perflab.analyse.comparison.decision import Rules
+from perflab.analyse.comparison.compare_runs import Comparison, compare_by
+from perflab.analyse.comparison.decision import Rules, advice
 from perflab.analyse.summary import Floats, Ints
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.number import Ratio, percent
@@ -25,7 +25,7 @@ from perflab.vocabulary.verdict import Change, Finding
 
 FOUND = ("ratio", "low", "high", "p_regression", "p_adjusted", "verdict", "words", "evidence")
 """The columns that say what was found of a cell or of a group."""
-Row: TypeAlias = dict[str, Any]
+Row: TypeAlias = dict[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Part:
     @property
     def worse(self) -> Iterator[str]:
         """What is worse, one phrase each: all together, groups as a whole, and cells of groups that aren't."""
-        whole = [row for row in row_dicts(self.by_group) if Finding(row["verdict"]).worse]
+        whole = [row for row in self.by_group.to_dict("records") if Finding(row["verdict"]).worse]
         named = {row["group"] for row in whole}
-        cells = [row for row in row_dicts(self.cells) if row["group"] not in named]
+        cells = [row for row in self.cells.to_dict("records") if row["group"] not in named]
         yield from (
-            _phrase(row) for row in [*row_dicts(self.by_level), *whole, *cells] if Finding(row["verdict"]).worse
+            _phrase(row) for row in [*self.by_level.to_dict("records"), *whole, *cells] if Finding(row["verdict"]).worse
         )
 
 
@@ -101,14 +101,14 @@ class Conclusion:
             return f"The candidate is worse: {'; '.join(self._worse)}"
         if self.change == Change.NO_REGRESSION:
             return f"The candidate is not slower by more than the margin of {margin}, in any cell"
-        told = f"It can't be told whether the candidate is slower by more than {margin}"
+        unknown = f"It can't be told whether the candidate is slower by more than {margin}"
         if self._all_open:
             # No number of runs would mend that.
-            return f"{told}: {self._all_open[0]}"
+            return f"{unknown}: {self._all_open[0]}"
         if not self._undecided:
-            return told
+            return unknown
         runs = "rounds" if self.rules.paired else "runs a side"
-        return f"{told}: {advice(self.additional_runs, self.rules, self.rounds, runs)}"
+        return f"{unknown}: {advice(self.additional_runs, self.rules, self.rounds, runs)}"
 
     @property
     def reasons(self) -> list[str]:
@@ -138,7 +138,7 @@ class Conclusion:
     def improvements(self) -> list[str]:
         """What has become better, one line each."""
         wholes = (self.latency.by_group, self.throughput.by_level, self.failures.by_group)
-        return [_phrase(row) for rows in wholes for row in row_dicts(rows) if Finding(row["verdict"]).better]
+        return [_phrase(row) for rows in wholes for row in rows.to_dict("records") if Finding(row["verdict"]).better]
 
     @property
     def _undecided(self) -> list[Part]:
@@ -153,11 +153,11 @@ class Conclusion:
         return [phrase for part in (self.latency, self.throughput, self.failures) for phrase in part.worse]
 
 
-def _phrase(row: Mapping[str, Any]) -> str:
+def _phrase(row: Mapping[Any, Any]) -> str:
     return f"{_name(row)}: {row['words']}, {row['evidence']}"
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _name(row: Mapping[Any, Any]) -> str:
     """Return what a row is about, such as payments p95 at 100 users."""
     metric = metric_of(row["metric"]).words if "metric" in row else ""
     what = [row.get("group", "all requests"), metric, f"at {row['users']} users" if "users" in row else ""]
@@ -165,12 +165,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _names(rows: pd.DataFrame, finding: Finding) -> list[str]:
-    return [_name(row) for row in row_dicts(rows) if row["verdict"] == finding]
-
-
-def row_dicts(rows: pd.DataFrame) -> list[Row]:
-    """Return the rows of a frame."""
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    return [_name(row) for row in rows.to_dict("records") if row["verdict"] == finding]
 
 
 def not_assessable(why: str) -> Row:

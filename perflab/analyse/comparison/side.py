@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.assemble import with_groups
 from perflab.analyse.observed import Observations
 from perflab.analyse.partition import Steady
-from perflab.analyse.summary import Bools, Ints, SortedSamples, clocks, count_requests, sort_judged, wire_cells
+from perflab.analyse.samples import Recorded
+from perflab.analyse.summary import Ints, SortedSamples, clocks, count_requests, sort_judged, wire_cells
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.window import whole_seconds
 from perflab.plan.objectives import Objectives
@@ -39,7 +39,7 @@ _WHOLE = {
 _FLAGS = {"used", "inside"}
 
 
-def frame(rows: Sequence[dict[str, Any]] | pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def frame(rows: Sequence[Mapping[Any, Any]] | pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a frame of a comparison with these columns, each of its dtype, with or without rows."""
     return pd.DataFrame(rows, columns=list(columns)).astype({name: _dtype(name) for name in columns})
 
@@ -54,13 +54,13 @@ def _dtype(column: str) -> Any:
 class Side:
     """A sweep as one side of a comparison, `name` baseline or candidate.
 
-    `latency` is the sweep's frame, with the groups of the comparison. `requests` holds those of each run's window, each
-    run a level of its own. `why` says of each run why it does not count; it is empty where it does.
+    `samples` are the sweep's, with the groups of the comparison. `requests` holds those of each run's window, each run
+    a level of its own. `why` says of each run why it does not count; it is empty where it does.
     """
 
     name: str
     sweep: Sweep
-    latency: pd.DataFrame
+    samples: Recorded
     windows: Sequence[range]
     requests: Steady
     why: Sequence[str]
@@ -81,19 +81,18 @@ class Side:
         `planned` windows are taken as they are: both sides were loaded at the same moment, so what is not steady hits
         both. Otherwise the windows are those that the sweep is judged by.
         """
-        manifests, latency = sweep.run_manifests, sweep.latency
+        manifests, samples = sweep.run_manifests, sweep.samples
         if sweep.manifest.objectives.groups != objectives.groups:
-            latency = with_groups(latency.drop(columns="group"), objectives)
+            samples = samples.grouped(objectives)
         windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
-        run = latency["run"].cat.codes.to_numpy().astype("int64")
-        inside = _inside(windows, run, latency["second"].to_numpy())
-        seconds = np.array([window.stop - window.start for window in windows], "float64")
-        requests = Steady.of(latency.assign(users=run), inside, tuple(range(len(windows))), seconds)
+        seconds = np.array([len(window) for window in windows], "float64")
+        runs = np.arange(len(windows))
+        requests = Steady.of(samples, samples.within(windows), runs, tuple(runs.tolist()), seconds)
         why = [
             NOT_COMPARED if repeats is not None and manifest.repeat not in repeats else reasons
             for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
         ]
-        return cls(name, sweep, latency, windows, requests, why)
+        return cls(name, sweep, samples, windows, requests, why)
 
     def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
         """Return the side with these runs, as (users, repeat), left out too."""
@@ -125,7 +124,7 @@ class Side:
     @cached_property
     def observations(self) -> Observations:
         """What was observed second by second, each run a level of its own: by its place among the runs."""
-        return Observations(self.latency, range(len(self.windows)), self.windows)
+        return Observations(self.samples, range(len(self.windows)), self.windows)
 
     @property
     def most_runs(self) -> int:
@@ -181,25 +180,12 @@ class Side:
         samples, at = self.requests.samples, self.run_and_group
         return sort_judged(samples, at, len(by_wire), by_wire), clocks(samples, at, by_wire)
 
-    def rows_by_cell(self, cells: Sequence[Cell]) -> tuple[Ints, Ints]:
-        """Return the places of the rows of `latency` that lie in windows of runs that count, and each one's cell."""
-        numbers = {cell: number for number, cell in enumerate(cells)}
-        number_of = [
-            [numbers.get((int(users), group), -1) if used else -1 for group in self.groups]
-            for users, used in zip(self.runs["users"], self.runs["used"], strict=True)
-        ]
-        run = self.latency["run"].cat.codes.to_numpy().astype("int64")
-        cell = np.array(number_of, "int64").reshape(len(self.runs), len(self.groups))[
-            run, self.latency["group"].cat.codes.to_numpy()
-        ]
-        rows = np.flatnonzero(_inside(self.windows, run, self.latency["second"].to_numpy()) & (cell >= 0))
-        return rows, cell[rows]
-
-
-def _inside(windows: Sequence[range], run: Ints, second: Ints) -> Bools:
-    bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
-    inside: Bools = (second >= bounds[run, 0]) & (second < bounds[run, 1])
-    return inside
+    def number_cells(self, cells: Sequence[Cell]) -> Ints:
+        """Return which of the `cells` each run and group, as one number, is of; -1: of none, or it doesn't count."""
+        numbers = np.full(len(self.runs) * len(self.groups), -1, "int64")
+        for number, cell in enumerate(cells):
+            numbers[self.used_counts[cell]["at"]] = number
+        return numbers
 
 
 def common_levels(baseline: Side, candidate: Side) -> list[int]:
@@ -242,9 +228,9 @@ _LATENCY_COLUMNS = [
 def latency_by_run(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
     """Return one row per side, run, group and percentile; `wire` says which cells go by the wire clock.
 
-    Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond, clock, used, why (it is not used),
-    counts (whether the run as a whole does), median_beyond (of the cell, over the runs of both sides that count).
-    An unanswered request takes for ever: a percentile that falls on one has no value.
+    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole does), median_beyond (of the
+    cell, over the runs of both sides that count). An unanswered request takes for ever: a percentile that falls on one
+    has no value.
     """
     figures = pd.concat([part for side in sides for part in _latency_of(side, wire)], ignore_index=True)
     counting = figures[figures["counts"]]

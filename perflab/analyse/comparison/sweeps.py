@@ -35,8 +35,7 @@ from perflab.analyse.comparison.throughput import compare_throughput
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-from perflab.store.ab import common_ab
-from perflab.store.layout import SIDES, ComparisonDir
+from perflab.store.layout import SIDES, ComparisonDir, common_ab
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
@@ -284,8 +283,8 @@ class SweepComparison:
     def contributions(self) -> pd.DataFrame:
         """What each endpoint adds to its group's change of mean latency, largest first at each user count.
 
-        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests),
-        contribution_ms (share times the change of its mean).
+        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
+        both sides), contribution_ms (share times the change of its mean).
         """
         return details.contributions(*self._sides, self._clocks)
 

@@ -26,7 +26,6 @@ from perflab.analyse.comparison.parts import (
     compare_cells,
     not_assessable,
     regressed,
-    row_dicts,
     scatter_ratio,
     single_run,
 )
@@ -60,7 +59,7 @@ def compare_throughput(baseline: Side, candidate: Side, rules: Rules) -> Part:
     share = THROUGHPUT_SHARE / 2 if len({group for _, group in cells}) > 1 else THROUGHPUT_SHARE
     in_all, by_level = _compare_served([_total(side) for side in served], both, rules, share)
     of_groups, by_cell = _compare_served(served, both, rules, share)
-    by_group = [] if of_groups is None else row_dicts(of_groups.endpoints.rename(columns={"endpoint": "group"}))
+    by_group = [] if of_groups is None else of_groups.endpoints.rename(columns={"endpoint": "group"}).to_dict("records")
     return Part(
         cells=frame(by_cell, ("users", "group", *_COLUMNS)),
         by_group=frame([{**row, **_inverted(row, rules.margin)} for row in by_group], ("group", *FOUND)),
@@ -127,7 +126,7 @@ def _compare_served(
     comparison = compare_cells([group for _, group in tested], values, rules, share)
     known: dict[Cell, Row] = {}
     if comparison is not None:
-        for cell, row in zip(tested, row_dicts(comparison.cells), strict=True):
+        for cell, row in zip(tested, comparison.cells.to_dict("records"), strict=True):
             known[cell] = {**{side: 1 / row[side] for side in SIDES}, **_inverted(row, rules.margin)}
     rows = []
     for (users, group), both in runs.items():
@@ -136,7 +135,7 @@ def _compare_served(
     return comparison, rows
 
 
-def _inverted(row: Mapping[str, Any], margin: float) -> Row:
+def _inverted(row: Mapping[Any, Any], margin: float) -> Row:
     """Return what was found of seconds per request as found of requests per second."""
     finding = Finding(row["verdict"])
     finding = _FINDINGS.get(finding, finding)

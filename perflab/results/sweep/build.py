@@ -294,7 +294,7 @@ def _source(row: Row) -> doc.Source:
         users=row["running_users"],
         cpu_percent=row["cpu_percent"],
         loop_lag_ms=doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"]),
-        client_overhead_ms=doc.ClientOverhead(p50=row["behind_p50_ms"], p99=row["behind_p99_ms"]),
+        client_overhead_ms=doc.ClientOverhead(p50=row["client_overhead_p50_ms"], p99=row["client_overhead_p99_ms"]),
         achieved_load=row["offered"],
     )
 

@@ -1,4 +1,4 @@
-"""Asking a host over HTTP, within one deadline however slowly its answer comes, and without taking in all of it."""
+"""A GET request with a single deadline, however slowly the response arrives, and without reading all of it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
-# An answer may have no end. What its beginning takes tells how fast it comes.
-MOST_BYTES = 1_000_000
+# A response may be endless. Its beginning shows how fast it arrives.
+MAX_ANSWER_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class HostAnswer:
-    """One answer: its status, and the ms until the connection was open (TLS included) and from then on."""
+    """A response: its status, and the ms until the connection was open (TLS included) and from then on."""
 
     status: int
     connect_ms: float
@@ -30,10 +30,10 @@ class HostAnswer:
 
 
 def ask(host: str, path: str, within_s: float, context: ssl.SSLContext | None = None) -> HostAnswer:
-    """Return how `host` answers to GET `path`, on a connection of its own, in `within_s` seconds from now at most.
+    """Return the response of `host` to GET `path` on a new connection, within `within_s` seconds in total.
 
-    Without a `context` certificates are not looked at. Raises TimeoutError, OSError, UnicodeError for a name that can't
-    be one, and http.client.HTTPException for an answer that is not in HTTP.
+    Without a `context`, certificates are not verified. Raises TimeoutError, OSError, UnicodeError for an impossible
+    host name, and http.client.HTTPException for a response that is not HTTP.
     """
     parts = urlsplit(host)
     name = parts.hostname or ""
@@ -42,49 +42,49 @@ def ask(host: str, path: str, within_s: float, context: ssl.SSLContext | None = 
             name,
             parts.port,
             timeout=within_s,
-            # A target under test often has a certificate of its own making, and only a question is sent.
+            # Targets under test often have self-signed certificates, and no secrets are sent.
             context=context or ssl._create_unverified_context(),  # noqa: S323
         )
         if parts.scheme == "https"
         else http.client.HTTPConnection(name, parts.port, timeout=within_s)
     )
-    question = _Question(connection, parts.path.rstrip("/") + path)
-    return within(within_s, question.ask, question.cut_off)
+    request = _Request(connection, parts.path.rstrip("/") + path)
+    return within(within_s, request.send, request.cut_off)
 
 
 def within(seconds: float, act: Callable[[], T], give_up: Callable[[], None] = lambda: None) -> T:
-    """Return what `act` returns, or raise what it raises; TimeoutError after so many seconds.
+    """Return or raise what `act` does; raises TimeoutError after so many seconds.
 
-    A socket's own timeout is for each of its steps, and starts again with every byte. `act` runs in a thread of its
-    own, which `give_up` then ends.
+    A socket's own timeout applies to each step, and starts again with every byte. `act` runs in a thread of its own,
+    which `give_up` is to end after a timeout.
     """
-    found: Future[T] = Future()
+    result: Future[T] = Future()
 
     def run() -> None:
         try:
-            found.set_result(act())
+            result.set_result(act())
         except Exception as error:
-            found.set_exception(error)
+            result.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        return found.result(seconds)
+        return result.result(seconds)
     except TimeoutError:
         give_up()
         raise TimeoutError(f"no answer within {seconds:g} s") from None
 
 
-class _Question:
-    """One question on a connection of its own, which somebody else may give up at any moment."""
+class _Request:
+    """A request on a connection of its own, which another thread may cut off at any time."""
 
     def __init__(self, connection: http.client.HTTPConnection, path: str) -> None:
         self._connection = connection
         self._path = path
-        # The connection forgets its socket when it hands it to an answer without end.
+        # The connection drops its socket when it passes it on to an endless response.
         self._socket: socket.socket | None = None
         self._given_up = False
 
-    def ask(self) -> HostAnswer:
+    def send(self) -> HostAnswer:
         try:
             began = time.perf_counter()
             self._connection.connect()
@@ -94,13 +94,13 @@ class _Question:
             connected = time.perf_counter()
             self._connection.request("GET", self._path)
             response = self._connection.getresponse()
-            response.read(MOST_BYTES)
+            response.read(MAX_ANSWER_BYTES)
             return HostAnswer(response.status, 1000 * (connected - began), 1000 * (time.perf_counter() - connected))
         finally:
             self._connection.close()
 
     def cut_off(self) -> None:
-        # To close it would not wake up who reads from it.
+        # Closing it would not wake up the thread that reads from it.
         self._given_up = True
         if self._socket is not None:
             with contextlib.suppress(OSError):

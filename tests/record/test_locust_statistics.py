@@ -1,4 +1,4 @@
-"""In a process of its own, because to import Locust patches the standard library."""
+"""Locust's own statistics, in a process of its own, because to import Locust patches the standard library."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 FAILS = """
 import json
 from locust.stats import RequestStats
-from perflab.record import discretion
-discretion.install()
+from perflab.record.locust_statistics import redact_statistics
+redact_statistics()
 stats = RequestStats()
 stats.log_error("GET", "/", "-" * 1_000_000)
 stats.log_error("GET", "/", Exception("token=hunter2 " + "x" * 1_000_000))
@@ -19,8 +19,8 @@ print(json.dumps([error.error for error in stats.errors.values()]))
 RAISES = """
 import json
 from locust.env import Environment
-from perflab.record import discretion
-discretion.install()
+from perflab.record.locust_statistics import redact_statistics
+redact_statistics()
 runner = Environment().create_local_runner()
 for number in range(3000):
     text = f"{number} -----BEGIN PRIVATE KEY-----\\nhunter2\\nhunter2=\\n-----END PRIVATE KEY-----"
@@ -30,9 +30,9 @@ print(json.dumps([[one["msg"], one["traceback"], one["count"]] for one in runner
 NAMES = """
 import json
 from locust.stats import RequestStats
-from perflab.record import discretion
-discretion.MOST_NAMES = 10
-discretion.install()
+from perflab.record import locust_statistics
+locust_statistics.MAX_NAMES = 10
+locust_statistics.redact_statistics()
 stats = RequestStats()
 secret = "http://bob:hunter2@host/a", "/b?token=hunter2", "/b?token=hunter22"
 for name in (*secret, "two\\nlines", None, b"/bytes", "/x", "/x"):
@@ -64,7 +64,7 @@ def test_locusts_own_statistics_keep_no_secret_of_a_name_and_so_many_of_them() -
     assert len(counted) == len(entries) == 11
     assert "hunter2" not in str([entries, errors])
     assert counted["/b?token=…"] == counted["/x"] == (2, 2)
-    assert counted["(further names)"] == (1996, 1996)
+    assert counted["(other names)"] == (1996, 1996)
     assert sum(requests for requests, _ in counted.values()) == total == 2008
     assert sum(count for _, _, count in errors) == 2008
     assert len(errors) == 1000 + 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.drive.checkout import open_checkout
+from perflab.drive.git import open_checkout
 from perflab.errors import UsageError
 
 ATTRIBUTES = """

@@ -96,7 +96,7 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
 # A user that makes one such request after the other, as those of pytest's tests do, must not stop all others.
 OTHERS = """
 from locust.env import Environment
-from perflab.record.allowed import AllowedHosts, NotAllowedError
+from perflab.record.clients import AllowedHosts, NotAllowedError
 import gevent
 others = gevent.spawn(print, "had a turn", flush=True)
 try:

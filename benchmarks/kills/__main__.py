@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.analysis_speed import machine
-from benchmarks.kills_commands import USERS, VICTIMS, Running
-from benchmarks.kills_traces import find_missing, find_torn, read_sweeps
+from benchmarks.figures import machine
+from benchmarks.kills.commands import USERS, VICTIMS, Running
+from benchmarks.kills.traces import find_missing, find_torn, read_sweeps
 from perflab.store.layout import SIDES
 
 # How long a command may take in all, its processes after it, and how long a process stands still that is stopped.
@@ -239,7 +239,9 @@ def print_table(kills: Mapping[Kill, Outcome]) -> None:
 
 def main() -> None:
     """Kill, and print each kill, the table and the violations; the exit code is 1 if there are any."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "benchmarks.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the seed of the first kill")
     parser.add_argument("--only", type=int, nargs="+", metavar="SEED", help="these kills alone")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from perflab.drive import target as targets
-from perflab.drive.asking import MOST_BYTES, ask, within
+from perflab.drive.http import MAX_ANSWER_BYTES, ask, within
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
 from perflab.plan.plan import Plan
@@ -88,7 +88,7 @@ def test_a_body_without_end_is_taken_in_to_a_limit() -> None:
         tracemalloc.start()
         try:
             assert ask(host, "/health", 20).status == 200
-            assert tracemalloc.get_traced_memory()[1] < 20 * MOST_BYTES
+            assert tracemalloc.get_traced_memory()[1] < 20 * MAX_ANSWER_BYTES
         finally:
             tracemalloc.stop()
         assert check_api(host).result in {"ok", "warning"}

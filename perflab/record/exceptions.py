@@ -1,8 +1,8 @@
-"""Exceptions outside of requests and tasks: of listeners, of `on_start` and `on_stop`, of the locustfile's greenlets.
+"""Exceptions outside of requests and tasks: in listeners, `on_start`, `on_stop`, and the locustfile's own greenlets.
 
-Locust or gevent prints them, and the run goes on without what they have cut short. Here they are counted by their text.
-What somebody collects, by waiting for a greenlet, by a link to it, or by asking for its result later, is theirs to
-judge: gevent prints it too, but it is not counted.
+Locust or gevent prints them, and the run goes on without whatever they interrupted. Here they are counted by text. An
+exception that the locustfile collects, by joining a greenlet, linking to it, or getting its result later, is its own
+business: gevent prints it too, but it is not counted.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from locust.user.task import TaskSet
 from perflab.record.outcome import message_of
 from perflab.vocabulary.text import one_line
 
-# A listener of each request may fail in a new way each time.
-MOST_TEXTS = 20
-FURTHER_TEXTS = "further exceptions"
+# A listener may fail in a new way at each request.
+MAX_TEXTS = 20
+OTHER_TEXTS = "other exceptions"
 UNKNOWN = "an exception that is in locust.log"
-# Each is kept with all that its frames hold.
-MOST_PENDING = 100
+# Each is kept with everything that its frames hold.
+MAX_PENDING = 100
 
 _STATISTICS = StatsCSVFileWriter.stats_writer.__code__.co_filename
-# Compiled modules, gevent's for one, give no path.
+# Compiled modules, such as gevent's, have no path.
 _COMPILED = ("src/", "<")
 _LOCUST = str(Path(locust.log.__file__).parent) + os.sep
 # perflab itself may be installed from a working tree.
 _PERFLAB = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = (*_COMPILED, _PERFLAB, *{sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
 _POOLS = Group.map.__code__.co_filename
-# Where Locust catches what others have raised, and logs it.
+# Where Locust catches exceptions of others and logs them.
 _CATCHERS = {EventHook.fire.__code__.co_filename, TaskSet.run.__code__.co_filename}
 
 
 class OutsideExceptions(logging.Handler):
     """Counts this process's exceptions outside of requests and tasks in `seen`, by text.
 
-    Those of Locust's own statistics and their files, of which perflab uses nothing, are in `of_locust`.
+    Those in Locust's own statistics and their files, which perflab doesn't use, are in `of_locust`.
     """
 
     def __init__(self) -> None:
@@ -68,11 +68,11 @@ class OutsideExceptions(logging.Handler):
         threading.excepthook = self._counting_threads(threading.excepthook)
 
     def attach(self) -> None:
-        """Count exceptions of listeners from now on; Locust's own set-up of the log removes all handlers."""
+        """Count exceptions of listeners from now on; Locust's set-up of the log would remove an earlier handler."""
         logging.getLogger().addHandler(self)
 
     def contain(self, hook: EventHook) -> None:
-        """Count what a listener raises to end a user, StopUser for one: it would end Locust's ending of the test."""
+        """Count and contain what a listener raises to end a user, say StopUser: it would abort Locust's shutdown."""
         fire: Callable[..., None] = hook.fire
 
         @wraps(fire)
@@ -86,15 +86,15 @@ class OutsideExceptions(logging.Handler):
         hook.fire = contained  # type: ignore[method-assign]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count what Locust says that it has caught: it says so while it handles the exception."""
+        """Count exceptions that Locust has caught: it logs them while it handles them."""
         kind, error, trace = sys.exc_info()
         if error is not None and record.name == "root" and record.pathname in _CATCHERS:
             self._count(kind, error, trace)
 
     def finish(self) -> dict[str, int]:
-        """Return what was seen, at the end: Locust may know of an exception that it was kept from logging."""
+        """Return the exceptions at the end, with one that Locust knows of but was kept from logging."""
         while self._pending:
-            self._settle()
+            self._count_pending()
         if locust.log.unhandled_greenlet_exception and not self.seen and not self.of_locust:
             self.seen[UNKNOWN] = 1
         return self.seen
@@ -102,11 +102,11 @@ class OutsideExceptions(logging.Handler):
     def _counting(self, handle_error: Any) -> Any:
         @wraps(handle_error)
         def handle(hub: Hub, context: Any, kind: Any, error: Any, trace: Any) -> Any:
-            # What ends a greenlet or the process on purpose is no Exception.
+            # What ends a greenlet or the process on purpose is not an Exception.
             if isinstance(error, Exception) and not issubclass(kind, hub.NOT_ERROR) and not _is_awaited(context, trace):
                 self._pending.append((kind, error, error.__traceback__))
-                if len(self._pending) > MOST_PENDING:
-                    self._settle()
+                if len(self._pending) > MAX_PENDING:
+                    self._count_pending()
             return handle_error(hub, context, kind, error, trace)
 
         return handle
@@ -120,8 +120,8 @@ class OutsideExceptions(logging.Handler):
 
         return handle
 
-    def _settle(self) -> None:
-        """Count the first that is pending, unless it was raised again: whoever asks for a result does that."""
+    def _count_pending(self) -> None:
+        """Count the oldest pending exception, unless it was raised again: that happens when its result is fetched."""
         kind, error, trace = self._pending.popleft()
         if error.__traceback__ is trace:
             self._count(kind, error, trace)
@@ -134,13 +134,13 @@ class OutsideExceptions(logging.Handler):
             text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})"
         of_locust = not own and any(frame.filename == _STATISTICS for frame in frames)
         counts = self.of_locust if of_locust else self.seen
-        if text not in counts and len(counts) >= MOST_TEXTS:
-            text = FURTHER_TEXTS
+        if text not in counts and len(counts) >= MAX_TEXTS:
+            text = OTHER_TEXTS
         counts[text] = counts.get(text, 0) + 1
 
 
 class _Links(list[Any]):
-    """Looks like none of a greenlet's links to `unlink`, and is told of each: gevent doesn't show them otherwise."""
+    """Equals none of a greenlet's links in `unlink`, and so collects them: gevent has no other way to list them."""
 
     def __eq__(self, link: object) -> bool:
         self.append(link)
@@ -150,10 +150,10 @@ class _Links(list[Any]):
 
 
 def _is_awaited(context: object, trace: TracebackType | None) -> bool:
-    """Say whether somebody waits for a failed greenlet or has linked to it: a pool's own link is none.
+    """Return whether somebody waits for a failed greenlet or has linked to it; a pool's own link doesn't count.
 
-    Locust waits for its own greenlets, its users' among them, to end, however they do. Who maps is told of the first
-    failure, and has then asked for all.
+    Locust waits for its own greenlets, users included, whichever way they end. A caller of `map` gets the first failure
+    raised, and has thereby asked for all of them.
     """
     files = (frame.f_code.co_filename for frame, _ in walk_tb(trace))
     first = next((file for file in files if not file.startswith(_COMPILED)), "")

@@ -225,7 +225,7 @@ def test_a_failed_objective_names_everything(written: Any) -> None:
     assert sweep.verdict == "FAIL"
     assert sweep.levels["verdict"].tolist() == ["PASS", "FAIL"]
     assert sweep.reasons == [
-        "shop p95 at 1000 users: 412 ms (412 to 412) is above the allowed 300 ms, 3 000 requests, 3 000 effective"
+        "shop p95 at 1000 users: 412 ms (412 to 412 ms) is above the allowed 300 ms, 3 000 requests, 3 000 effective"
     ]
 
 
@@ -312,14 +312,14 @@ def lossy(second: int, lost_s: float, cpu: float = 30, lag: float = 0.1) -> tupl
     return (second, "local", 10, 0, cpu, 20.0, 80, 10, lag, 12.0, 9.0, 11.0, lost_s)
 
 
-def test_load_that_was_not_offered_is_invalid_in_whatever_seconds(written: Any) -> None:
+def test_load_that_was_not_achieved_is_invalid_in_whatever_seconds(written: Any) -> None:
     # 10 users for 10 seconds: 100 user-seconds, of which 6 are lost, evenly or in one second.
     for lost in ([0.6] * 10, [0, 0, 0, 6, 0, 0, 0, 0, 0, 0]):
         path = written.run(WIRE, generator=[lossy(second, lost_s) for second, lost_s in enumerate(lost)])
         sweep = written.open()
-        assert sweep.health["offered"].tolist() == [pytest.approx(0.94)]
+        assert sweep.health["achieved_load"].tolist() == [pytest.approx(0.94)]
         assert sweep.verdict == "INVALID"
-        assert "it offered 6 % less load than its users intended" in sweep.reasons[0]
+        assert "it achieved 6 % less load than its users intended" in sweep.reasons[0]
         assert "--processes" in sweep.reasons[0]
         shutil.rmtree(path)
     written.run(WIRE, generator=[lossy(second, 0.4) for second in range(10)])
@@ -329,17 +329,17 @@ def test_load_that_was_not_offered_is_invalid_in_whatever_seconds(written: Any) 
 def test_a_second_without_a_row_is_a_second_of_users_too(written: Any) -> None:
     # The process did not get round to anything from second 3 to 6.
     written.run(WIRE, generator=[lossy(second, 30.0 if second == 6 else 0.0) for second in (0, 1, 2, 6, 7, 8, 9)])
-    assert written.open().health["offered"].tolist() == [pytest.approx(0.7)]
+    assert written.open().health["achieved_load"].tolist() == [pytest.approx(0.7)]
 
 
 def test_an_earlier_recorders_losses_count_where_the_generator_was_busy(written: Any) -> None:
-    for cpu, lag, offered in ((95, 0.1, 0.94), (30, 9.0, 0.94), (30, 0.1, 1.0)):
+    for cpu, lag, achieved in ((95, 0.1, 0.94), (30, 9.0, 0.94), (30, 0.1, 1.0)):
         path = written.run(WIRE, generator=[lossy(second, 0.6, cpu, lag) for second in range(10)])
         lines = (path / "generator.csv").read_text().splitlines()
         text = "".join(line.rpartition(",")[0] + "\n" for line in lines)
         (path / "generator.csv").write_text(text.replace("client_overhead", "behind", 2))
         sweep = written.open()
-        assert sweep.health["offered"].tolist() == [pytest.approx(offered)]
+        assert sweep.health["achieved_load"].tolist() == [pytest.approx(achieved)]
         assert sweep.notes == []
         shutil.rmtree(path)
 

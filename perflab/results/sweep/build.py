@@ -268,7 +268,7 @@ def _generator_by_level(sweep: Sweep) -> pd.DataFrame:
     """Return the sources' health and use of CPU and memory by level, repeats pooled."""
     generator = sweep.generator
     pooled = health(generator.assign(run=generator["users"])).rename(columns={"run": "users"})
-    return pooled[["users", "source", "lag_p50_ms", "lag_ms", "offered"]].merge(
+    return pooled[["users", "source", "lag_p50_ms", "lag_ms", "achieved_load"]].merge(
         _use(generator, ["users", "source"]), on=["users", "source"]
     )
 
@@ -286,7 +286,7 @@ def _used(row: Row) -> Row:
 
 def _generator(row: Row) -> doc.Generator:
     lag = doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"])
-    return doc.Generator(**_used(row), loop_lag_ms=lag, achieved_load=row["offered"])
+    return doc.Generator(**_used(row), loop_lag_ms=lag, achieved_load=row["achieved_load"])
 
 
 def _source(row: Row) -> doc.Source:
@@ -295,7 +295,7 @@ def _source(row: Row) -> doc.Source:
         cpu_percent=row["cpu_percent"],
         loop_lag_ms=doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"]),
         client_overhead_ms=doc.ClientOverhead(p50=row["client_overhead_p50_ms"], p99=row["client_overhead_p99_ms"]),
-        achieved_load=row["offered"],
+        achieved_load=row["achieved_load"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,9 +165,9 @@ class SweepDir(ResultDir):
 
     def runs(self) -> list[RunDir]:
         """Return the runs on disk, ordered by users, then repeat."""
-        found = [(RUN_NAME.fullmatch(path.name), path) for path in self.path.iterdir() if path.is_dir()]
-        ordered = sorted((int(match[1]), int(match[2]), path) for match, path in found if match)
-        return [RunDir(path) for *_, path in ordered]
+        found = [RUN_NAME.fullmatch(name) for name in _folders(self.path)]
+        ordered = sorted((int(match[1]), int(match[2]), match[0]) for match in found if match)
+        return [RunDir(self.path / name) for *_, name in ordered]
 
 
 class AbDir(_Folder):
@@ -292,7 +293,12 @@ def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
 def _results(runs_dir: Path) -> list[Path]:
     if not runs_dir.is_dir():
         return []
-    return [path for path in sorted(runs_dir.iterdir()) if path.is_dir() and SWEEP_ID.fullmatch(path.name)]
+    return [runs_dir / name for name in sorted(_folders(runs_dir)) if SWEEP_ID.fullmatch(name)]
+
+
+def _folders(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
 
 
 def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:

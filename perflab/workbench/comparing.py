@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
@@ -16,10 +14,8 @@ from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
 from perflab.store.layout import AbDir, SweepDir, common_ab, find_ab
 from perflab.store.manifest import AbManifest, read_manifest
-from perflab.workbench.sweeps import open_sweep, runs_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import open_sweep
 
 
 def compare(
@@ -69,35 +65,6 @@ def compare(
         allow_different=waived,
         history=_history(*sides),
     )
-
-
-def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return one row per A/B comparison in `runs_dir`, oldest first.
-
-    Its columns are id, created, design, rounds, baseline, candidate, status and verdict; `rounds` counts those of the
-    last look. One whose manifest can't be read is listed with the status ``damaged``. `runs_dir` is as in `open_sweep`.
-
-        perflab.list_ab_comparisons().tail(1)
-    """
-    import pandas as pd
-
-    rows = []
-    for place in layout.list_abs(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": place.id, "status": "damaged"}
-        with contextlib.suppress(StoreError):
-            manifest = read_manifest(place.manifest, AbManifest)
-            row |= {
-                "created": manifest.created,
-                "design": manifest.ab.design,
-                "rounds": len(manifest.rounds),
-                "baseline": manifest.ab.baseline.name,
-                "candidate": manifest.ab.candidate.name,
-                "status": manifest.status,
-                "verdict": manifest.verdict,
-            }
-        rows.append(row)
-    columns = ["id", "created", "design", "rounds", "baseline", "candidate", "status", "verdict"]
-    return pd.DataFrame(rows, columns=columns).astype({"rounds": "Int64"})
 
 
 def _means_ab(folder: Path, result_id: str) -> bool:

@@ -14,7 +14,8 @@ from perflab.store.layout import RunsDir
 from perflab.store.manifest import Baseline, read_baseline, write_manifest
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
-from perflab.workbench.sweeps import open_sweep, runs_folder
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import open_sweep
 
 if TYPE_CHECKING:
     from perflab.results.comparison.document import CheckDocument

@@ -15,7 +15,8 @@ from perflab.progress import Style
 from perflab.starter import STARTER, find_notebooks
 from perflab.store.calibration import Calibration
 from perflab.vocabulary.text import say
-from perflab.workbench.sweeps import runs_folder, sweep
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import sweep
 
 _IGNORED = "runs/"
 DEMO_TARGET = "python -m perflab.calibration.server --port {port}"

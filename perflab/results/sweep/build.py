@@ -312,7 +312,7 @@ def _objective(judged: Judged) -> doc.Objective:
         limit=objective.limit,
         samples=judgement.samples,
         effective_samples=judgement.effective,
-        clock=judged.clock or None,
+        clock=judgement.clock or None,
         verdict=judged.verdict,
         reason=judged.reason,
         advice=judgement.advice,

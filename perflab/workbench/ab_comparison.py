@@ -24,7 +24,8 @@ from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench import saving
 from perflab.workbench.comparing import compare_ab, compare_rounds
-from perflab.workbench.sweeps import runs_folder, warn_of_environment
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import warn_of_environment
 
 # Rounds may be made invalid by something that passes. More than these, and more than a comparison may do without, say
 # that it does not pass.

@@ -135,7 +135,7 @@ def _percentile(run: Run, seconds: int, q: float) -> tuple[Estimate, tuple[float
 def real(sweep: perflab.Sweep, together: int) -> Iterator[Missed]:
     """Yield how often the bounds of so many runs miss the percentile of all other runs of their level, pooled."""
     latency = sweep.latency
-    judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "stand_in"])]
+    judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "fallback"])]
     windows = {str(run): whole_seconds(of) for run, of in zip(sweep.runs["run"], sweep.windows, strict=True)}
     for (users, group), cell in judged.groupby(["users", "group"], observed=True):
         runs = {str(run): rows for run, rows in cell.groupby("run", observed=True) if len(windows[str(run)]) > 1}

@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import machine, write_csv
-from perflab.analyse.comparison.decision import Rules, decide
-from perflab.analyse.comparison.procedure import LATENCY_PART
+from perflab.analyse.comparison.decision import LATENCY_SHARE, Rules, decide
 from perflab.analyse.intervals import rate_bounds
 from perflab.analyse.summary import Floats
 from perflab.plan.ab import LOOKS
@@ -63,7 +62,7 @@ class Case:
     @property
     def rules(self) -> Rules:
         """The rules by which it is decided."""
-        rules = Rules(self.paired, self.margin, alpha=ALPHA * self.part, looks=len(self.looks) or 1)
+        rules = Rules(self.paired, self.margin, alpha=ALPHA * self.part, looks=self.looks)
         return rules if self.allowed_for is None else replace(rules, serial_correlation=self.allowed_for)
 
 
@@ -113,7 +112,7 @@ def _cases() -> Iterator[Case]:
     for rounds in (5, 20):
         yield Case(f"A/A, both, {rounds} rounds", at_most=0.015, rounds=rounds, serial=0.3, outliers=0.03)
     yield Case("A/A, both, looks", at_most=0.015, serial=0.3, outliers=0.03, rounds=LOOKS[-1], looks=LOOKS)
-    sweeps = Case("", part=LATENCY_PART)
+    sweeps = Case("", part=LATENCY_SHARE)
     for rounds in (5, 10, 20):
         yield replace(sweeps, name=f"of sweeps: A/A, {rounds} rounds", at_most=0.01, rounds=rounds)
     looked = replace(sweeps, rounds=LOOKS[-1], looks=LOOKS)

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import special
 
 from benchmarks.figures import machine
-from perflab.analyse.comparison.failures import Failures, compare_failures
-from perflab.analyse.comparison.procedure import ERRORS_PART
+from perflab.analyse.comparison.decision import FAILURES_SHARE
+from perflab.analyse.comparison.failures import Counts, compare_rates
 from perflab.analyse.intervals import rate_bounds
 from perflab.analyse.summary import Floats
 
@@ -58,7 +58,7 @@ class Found:
         return f"{self.found:>6} of {self.repetitions} = {self.found / self.repetitions:>8.3%} (at most {high:.3%})"
 
 
-def draw(case: ErrorCase, repetitions: int, factor: Floats, rng: np.random.Generator) -> Failures:
+def draw(case: ErrorCase, repetitions: int, factor: Floats, rng: np.random.Generator) -> Counts:
     """Return failures of shape (repetitions, cells, runs), `factor` times the rate in each cell."""
     shape = (repetitions, case.cells, case.runs)
     rate = np.broadcast_to((case.rate * factor)[:, np.newaxis], shape)
@@ -66,7 +66,7 @@ def draw(case: ErrorCase, repetitions: int, factor: Floats, rng: np.random.Gener
         # Of a beta-binomial, the variance is 1 + (n - 1) rho times the binomial's; a + b is 1 / rho - 1.
         total = (REQUESTS - 1) / (case.dispersion - 1) - 1
         rate = correlated(case, rate, total, rng) if case.serial else rng.beta(rate * total, (1 - rate) * total)
-    return Failures(rng.binomial(REQUESTS, rate).astype("float64"), np.full(shape, float(REQUESTS)))
+    return Counts(rng.binomial(REQUESTS, rate).astype("float64"), np.full(shape, float(REQUESTS)))
 
 
 def correlated(case: ErrorCase, rate: Floats, total: float, rng: np.random.Generator) -> Floats:
@@ -94,7 +94,7 @@ def measure_errors(case: ErrorCase, repetitions: int, rng: np.random.Generator) 
         number = min(BATCH, repetitions - start)
         baseline = draw(case, number, np.ones(case.cells), rng)
         candidate = draw(case, number, worse, rng)
-        kinds = compare_failures(baseline, candidate, group, alpha=ALPHA, part=ERRORS_PART, looks=case.looks)
+        kinds = compare_rates(baseline, candidate, group, alpha=ALPHA, share=FAILURES_SHARE, looks=case.looks)
         found += int(np.any([kind.more.any(axis=-1) for kind in kinds], axis=0).sum())
     return Found(found, repetitions)
 
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=20_000, help="comparisons of each case of equal systems")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print(f"{machine()}\n\nEqual systems: more failures found, which must be at most {ALPHA * ERRORS_PART:.3%}")
+    print(f"{machine()}\n\nEqual systems: more failures found, which must be at most {ALPHA * FAILURES_SHARE:.3%}")
     for number, case in enumerate(_equal()):
         rng = np.random.default_rng([options.seed, number])
         what = f"{case.cells:>2} cells, {case.runs:>2} runs a side, rate {case.rate:.1%}"

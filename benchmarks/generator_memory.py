@@ -22,9 +22,9 @@ import certifi
 
 import perflab
 from benchmarks.figures import machine
-from perflab.calibrate.server import CERTIFICATE
+from perflab.calibration.server import CERTIFICATE
 from perflab.drive.target import free_port
-from perflab.plan.amounts import parse_users
+from perflab.plan.parse import parse_users
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN_RATE = 50
@@ -69,7 +69,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> list[float]:
         else:
             locustfile, launch = (
                 folder / "locustfile.py",
-                "python -m perflab.calibrate.server --port {port} --immediate",
+                "python -m perflab.calibration.server --port {port} --immediate",
             )
             bundle = folder / "bundle.pem"
             bundle.write_bytes(Path(certifi.where()).read_bytes() + Path(CERTIFICATE).read_bytes())

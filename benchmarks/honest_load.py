@@ -30,8 +30,8 @@ from benchmarks.figures import machine, write_csv
 from benchmarks.measurement_truth import GOAL_MS, GOAL_SHARE, percentile
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.validity import MOST_SHORTFALL
-from perflab.calibrate.ramp import CYCLE_S
-from perflab.plan.amounts import parse_users
+from perflab.calibration.ramp import CYCLE_S
+from perflab.plan.parse import parse_users
 
 USERS = {"HttpUser": "1000,1500,2000,2300,3000", "FastHttpUser": "2000,3000,4000,4500,5000,6000"}
 PERCENTILES = (50, 95, 99)
@@ -95,7 +95,7 @@ def measure(client: str, users: Sequence[int], seconds: float, cores: tuple[int,
         with tempfile.TemporaryDirectory() as folder:
             log, locustfile = Path(folder, "truth.csv"), Path(folder, "locustfile.py")
             locustfile.write_text(LOCUSTFILE.format(client=client, core=cores[1]), encoding="utf-8")
-            server = [sys.executable, "-m", "perflab.calibrate.server", "--port", "{port}"]
+            server = [sys.executable, "-m", "perflab.calibration.server", "--port", "{port}"]
             sweep = perflab.sweep(
                 launch=shlex.join([*server, "--distribution", "lognormal", "--log", str(log)]),
                 locustfile=locustfile,

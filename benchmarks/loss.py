@@ -29,7 +29,7 @@ class Impatient(FastHttpUser):
 """
 
 
-SERVER = ("-m", "perflab.calibrate.server", "--port", "{port}", "--distribution", "constant:2000")
+SERVER = ("-m", "perflab.calibration.server", "--port", "{port}", "--distribution", "constant:2000")
 
 
 @dataclass(frozen=True, slots=True)

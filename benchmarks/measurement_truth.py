@@ -2,9 +2,9 @@
 
     python -m benchmarks.measurement_truth [--users 1000] [--seconds 30] [--cases all] [--csv F] [--chart F]
 
-The truth is what perflab.calibrate.server drew for the requests that arrived in the judged window. Held against it are
-the wire clock and the client clock of latency.csv, and Locust's own locust_stats.csv (which knows no window: ramp-up
-is in it). Users wait 1 to 3 s between requests, so 1000 users make about 475 requests a second.
+The truth is what perflab.calibration.server drew for the requests that arrived in the judged window. Held against it
+are the wire clock and the client clock of latency.csv, and Locust's own locust_stats.csv (which knows no window:
+ramp-up is in it). Users wait 1 to 3 s between requests, so 1000 users make about 475 requests a second.
 
 Cases: `truth` is two clients by four kinds of answers, each also by its own name (HttpUser-https, say); `saturation`
 is 50 users without think time and a server that answers at once; `load` is more and more users. `--chart` draws the
@@ -28,7 +28,7 @@ import pandas as pd
 import perflab
 from benchmarks.figures import machine, write_csv
 from perflab.analyse.sweep import Sweep
-from perflab.calibrate.server import CERTIFICATE
+from perflab.calibration.server import CERTIFICATE
 from perflab.chart.style import (
     INK,
     OKABE_ITO,
@@ -42,7 +42,7 @@ from perflab.chart.style import (
     users_axis,
 )
 from perflab.drive.target import free_port
-from perflab.plan.amounts import parse_users
+from perflab.plan.parse import parse_users
 
 PERCENTILES = (50, 95, 99)
 SPAWN_RATE = 100
@@ -157,7 +157,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> tuple[Sweep, li
         port = free_port()
         sweep = perflab.sweep(
             host=f"{case.scheme}://127.0.0.1:{port}",
-            launch=f"python -m perflab.calibrate.server --port {port} {case.server} --log {shlex.quote(str(log))}",
+            launch=f"python -m perflab.calibration.server --port {port} {case.server} --log {shlex.quote(str(log))}",
             locustfile=locustfile,
             users=users,
             spawn_rate=SPAWN_RATE,

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from perflab.analyse.summary import Floats
-from perflab.plan.amounts import parse_users
 from perflab.plan.objectives import Objectives, load_objectives
+from perflab.plan.parse import parse_users
 from perflab.plan.plan import SETTLE_S, Plan
 from perflab.store.layout import RunDir, SweepDir, create_sweep
 from perflab.store.manifest import (
@@ -42,7 +42,7 @@ from perflab.store.tables import (
     bucket_of,
     create_table,
 )
-from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE
+from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE
 
 ROOT = Path(__file__).resolve().parent.parent
 START = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -245,15 +245,15 @@ def _second(
     client_ms = wire_ms + rng.gamma(2, 0.2 * (1 + users / 250), requests)
     source = rng.integers(len(load.sources), size=requests)
     failure = np.where(rng.random(requests) < load.failure_rate, rng.integers(len(OUTCOMES), size=requests), -1)
-    further = (WIRE, wire_ms) if load.wire else (STAND_IN, client_ms)
+    further = (WIRE, wire_ms) if load.wire else (FALLBACK, client_ms)
     samples: Counter[tuple[int, int, int, str, int]] = Counter()
     for measure, latency_ms in ((CLIENT, client_ms), further):
         buckets = map(bucket_of, latency_ms.tolist())
         samples.update(
             (at, of, why, measure, bucket)
             for at, of, why, bucket in zip(source.tolist(), endpoint.tolist(), failure.tolist(), buckets, strict=True)
-            # Nothing stands in for the wire time of a failure.
-            if measure != STAND_IN or why < 0
+            # A failure without a wire time has no fallback.
+            if measure != FALLBACK or why < 0
         )
     failed = Counter((of, why) for of, why in zip(endpoint.tolist(), failure.tolist(), strict=True) if why >= 0)
     latency_rows = (

@@ -185,7 +185,7 @@ def bench() -> Iterator[Bench]:
         locustfile.write_text(LOCUSTFILE, encoding="utf-8")
         plan = Plan(
             host=None,
-            launch="python -m perflab.calibrate.server --port {port} --immediate",
+            launch="python -m perflab.calibration.server --port {port} --immediate",
             locustfile=locustfile,
             users=(USERS,),
             spawn_rate=USERS,

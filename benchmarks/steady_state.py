@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import machine, write_csv
-from perflab.analyse.steady import BySecond, SteadyPart, find_steady, second_by_second
-from perflab.analyse.summary import Floats
+from perflab.analyse.steady import BySecond, SteadyPart, find_steady, second_by_second, slow_limits
+from perflab.analyse.summary import Floats, Ints, SortedSamples
 
 WINDOWS = (15, 30, 60, 300)
 RATES = (10, 50, 500)
@@ -114,8 +114,15 @@ def simulate(truth: Truth, requests_per_s: int, cv: float, rho: float, rng: np.r
     endpoint = rng.choice(len(MEDIANS), len(second), p=SHARES)
     log = np.log(MEDIANS)[endpoint] + (np.log(truth.latency) + common)[second] + rng.normal(0, SIGMA, len(second))
     log += np.where(rng.random(len(second)) < truth.tail[second], np.log(TAIL), 0)
+    return series(second, endpoint, np.exp(log), seconds)
+
+
+def series(second: Ints, endpoint: Ints, latency_ms: Floats, seconds: int) -> BySecond:
+    """Return the series of requests, second by second."""
     ones = np.ones(len(second), "int64")
-    return second_by_second(second, endpoint, np.exp(log), ones, ones == 1, range(seconds))
+    limit = slow_limits(SortedSamples(endpoint, latency_ms, ones, len(MEDIANS)))
+    slow = (latency_ms > limit[endpoint]).astype("int64")
+    return second_by_second(second, endpoint, ones, ones, np.log(latency_ms), slow, range(seconds))
 
 
 def measure(case: Case, window: int, rate: int, cv: float, rho: float, runs: int, rng: np.random.Generator) -> Figures:
@@ -145,10 +152,10 @@ def measure(case: Case, window: int, rate: int, cv: float, rho: float, runs: int
 def costs(rng: np.random.Generator) -> str:
     """Return what a sweep's 500 000 requests cost, on one line."""
     n = 500_000
-    second, endpoint, ones = rng.integers(0, 300, n), rng.integers(0, 12, n), np.ones(n, "int64")
+    second, endpoint = rng.integers(0, 300, n), rng.integers(0, len(MEDIANS), n)
     latency = rng.lognormal(3, 0.5, n)
     start = time.perf_counter()
-    run = second_by_second(second, endpoint, latency, ones, ones == 1, range(300))
+    run = series(second, endpoint, latency, 300)
     middle = time.perf_counter()
     find_steady(run.requests, run.latency, run.slow)
     end = time.perf_counter()

@@ -1,6 +1,7 @@
 """Settings of the suite, from the environment, then `.env.load-testing.local`, then `.env.load-testing`.
 
-The variables and files are found as perflab finds them, so that both mean the same wherever they are started.
+The variables and files are found as perflab finds them, so that both mean the same wherever they are started. What
+perflab reads itself is not parsed here again, and limits are in ``objectives.toml``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -25,17 +25,16 @@ from pydantic import (
 )
 
 from perflab.errors import UsageError
-from perflab.plan.amounts import parse_duration
+from perflab.plan.plan import OPTIONS
 from perflab.plan.settings import load_environment, project_root
+from perflab.plan.variables import SETTINGS
 
-MOST_USERS = 1_000_000
-MOST_SEED = 10**9
+# What perflab reads too, as it reads it.
+PERFLABS = ("timeout", "seed", "report_dir", "prometheus_port", "prometheus_host")
+MAX_USERS = 1_000_000
+MAX_SEED = 10**9
 # Without a scheme, or with a separator left bare in the password, a part of the password would pass for the host.
 _DATABASE_URL = re.compile(r"postgres(ql)?://([^@/?#]*@)?[^@]*")
-
-
-class ConfigurationError(Exception):
-    """A setting is not usable; the message is one line that names it, its value and what is allowed."""
 
 
 def is_database_url(url: str) -> bool:
@@ -47,34 +46,12 @@ def _start_time() -> str:
     return f"{time.time_ns():x}"
 
 
-def _in_seconds(value: object) -> float:
-    """Seconds from what perflab takes too: 300, 300s, 5m."""
-    try:
-        return parse_duration(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def _names(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(name for name in (part.strip().lower() for part in value.split(",")) if name)
-
-
-def _from_root(path: Path) -> Path:
-    return project_root() / path
-
-
 def _database_url(url: SecretStr) -> SecretStr:
     if not is_database_url(url.get_secret_value()):
         raise ValueError("not a PostgreSQL URL")
     return url
 
 
-Duration = Annotated[float, BeforeValidator(_in_seconds)]
-Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a share from 0 to 1")]
-Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="milliseconds, above 0")]
-PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number per second, above 0")]
 Weight = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -83,37 +60,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
-    host: str | None = Field(
-        None,
-        validation_alias="LOAD_TEST_HOST",
-        pattern=r"^(?i:https?)://[^\s@/?#]+(/[^\s?#]*)?$",
-        description="a URL without a user name or a query, for example http://localhost:8000",
-        repr=False,
-    )
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
-        (), validation_alias="LOAD_TEST_ALLOWED_HOSTS", description="names of hosts, separated by commas"
-    )
-    timeout: Duration = Field(
-        30, validation_alias="LOAD_TEST_TIMEOUT", le=3600, description="seconds, above 0, at most 3600"
-    )
+    timeout: float
+    seed: int
+    report_dir: Path
+    prometheus_port: int | None
+    prometheus_host: str
 
-    users_max: int = Field(
-        1000,
-        validation_alias="LOAD_TEST_USERS_MAX",
-        ge=1,
-        le=MOST_USERS,
-        description=f"a whole number from 1 to {MOST_USERS}",
-    )
-    users_min: int = Field(
-        validation_alias="LOAD_TEST_USERS_MIN",
-        default_factory=lambda data: min(100, data["users_max"]),
-        ge=1,
-        description="a whole number from 1 to LOAD_TEST_USERS_MAX",
-    )
-    spawn_rate: PerSecond = Field(10, validation_alias="LOAD_TEST_SPAWN_RATE")
-    duration: Duration = Field(
-        300, validation_alias="LOAD_TEST_DURATION_SECONDS", description="a duration above 0, for example 300 or 5m"
-    )
     wait_min: float = Field(
         1,
         validation_alias="LOAD_TEST_WAIT_MIN",
@@ -141,17 +93,6 @@ class Settings(BaseModel):
         description="a whole number from 0 to 1000, and above 0 where LOAD_TEST_WEIGHT_AUTH and _GENERATION are 0",
     )
 
-    auth_success_rate: Rate = Field(0.99, validation_alias="AUTH_SUCCESS_RATE_THRESHOLD")
-    generation_success_rate: Rate = Field(0.95, validation_alias="GENERATION_SUCCESS_RATE_THRESHOLD")
-    payments_success_rate: Rate = Field(0.95, validation_alias="PAYMENTS_SUCCESS_RATE_THRESHOLD")
-    auth_p95_ms: Milliseconds = Field(200, validation_alias="AUTH_P95_LATENCY_MS")
-    generation_p95_ms: Milliseconds = Field(500, validation_alias="GENERATION_P95_LATENCY_MS")
-    payments_p95_ms: Milliseconds = Field(300, validation_alias="PAYMENTS_P95_LATENCY_MS")
-    generation_target_rps: PerSecond = Field(10, validation_alias="GENERATION_TARGET_RPS")
-
-    seed: int = Field(
-        1, validation_alias="LOAD_TEST_SEED", ge=0, le=MOST_SEED, description=f"a whole number from 0 to {MOST_SEED}"
-    )
     run_id: str = Field(
         validation_alias="LOAD_TEST_RUN_ID",
         # Unique by default, or a second run would meet the accounts and payments of the first.
@@ -169,8 +110,8 @@ class Settings(BaseModel):
         0,
         validation_alias="LOAD_TEST_SEEDED_USERS",
         ge=0,
-        le=MOST_USERS,
-        description=f"a whole number from 0 to {MOST_USERS}",
+        le=MAX_USERS,
+        description=f"a whole number from 0 to {MAX_USERS}",
     )
     seeded_password: SecretStr = Field(
         SecretStr("load-test-password"),
@@ -180,25 +121,6 @@ class Settings(BaseModel):
         description="8 to 256 characters",
         repr=False,
     )
-
-    report_dir: Annotated[Path, AfterValidator(_from_root)] = Field(
-        Path("load_test_reports"),
-        validation_alias="LOAD_TEST_REPORT_DIR",
-        description="a folder, named from the project's own",
-    )
-    prometheus_port: int | None = Field(
-        None, validation_alias="LOAD_TEST_PROMETHEUS_PORT", ge=1, le=65535, description="a port from 1 to 65535"
-    )
-    prometheus_host: str = Field(
-        "127.0.0.1", validation_alias="LOAD_TEST_PROMETHEUS_HOST", description="an address to listen on"
-    )
-
-    @field_validator("users_min")
-    @classmethod
-    def _not_above_users_max(cls, value: int, info: ValidationInfo) -> int:
-        if value > info.data.get("users_max", value):
-            raise ValueError("above LOAD_TEST_USERS_MAX")
-        return value
 
     @field_validator("wait_max")
     @classmethod
@@ -217,18 +139,22 @@ class Settings(BaseModel):
 
 @functools.cache
 def load_settings() -> Settings:
-    """The settings of this process, read once. Raises ConfigurationError."""
+    """The settings of this process, read once. Raises UsageError."""
+    return read_settings(load_environment())
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that are in these variables. Raises UsageError."""
+    perflabs = {name: option for name, option in (OPTIONS | SETTINGS).items() if name in PERFLABS}
+    values = {name: option.read({}, environment) for name, option in perflabs.items()}
+    values["report_dir"] = project_root() / values["report_dir"]
     try:
-        environment = load_environment()
-    except UsageError as error:
-        raise ConfigurationError(str(error)) from None
-    try:
-        return Settings.model_validate(environment)
+        return Settings.model_validate({**environment, **values})
     except ValidationError as error:
-        raise ConfigurationError(_one_line(error, environment)) from None
+        raise _refused(error, environment) from None
 
 
-def _one_line(error: ValidationError, environment: Mapping[str, str]) -> str:
+def _refused(error: ValidationError, environment: Mapping[str, str]) -> UsageError:
     """The first complaint; with one value wrong the others are often only its consequences."""
     first = error.errors(include_url=False)[0]
     # A default that is refused goes by the field's name, a given value by its variable's.
@@ -238,4 +164,6 @@ def _one_line(error: ValidationError, environment: Mapping[str, str]) -> str:
     value = environment.get(variable, str(first["input"]))
     # What is kept out of representations may hold a password.
     shown = f"={value[:80]!r}" if field.repr else ""
-    return f"{variable}{shown} is not allowed: it must be {field.description}"
+    return UsageError(
+        f"{variable}{shown} is not allowed: it must be {field.description}", variable, value if field.repr else None
+    )

@@ -22,7 +22,8 @@ if __name__ == "__main__" and not __package__:
 try:
     from load_tests import _seeding
     from load_tests._seeding import SeedingError
-    from load_tests.config import MOST_SEED, MOST_USERS, ConfigurationError, load_settings
+    from load_tests.config import MAX_SEED, MAX_USERS, load_settings
+    from perflab.errors import UsageError
 except ModuleNotFoundError as missing:
     if __name__ != "__main__":
         raise
@@ -72,17 +73,17 @@ async def seed_test_data(
 
     All of it or, on any error, nothing. What exists stays: the same call again creates nothing, and one with a larger
     count what is missing. Seed and password are those of the suite's settings unless given. `force` lets it into a
-    database whose name has no word "test" in it. Raises SeedingError, and ConfigurationError for unusable settings.
+    database whose name has no word "test" in it. Raises SeedingError, and UsageError for unusable settings.
 
     All users share one password, and its hash too: scrypt is slow on purpose, and a hash for each user would take
     minutes, yet protect nothing, because the password stands in the suite's settings.
     """
-    if not 1 <= test_user_count <= MOST_USERS:
-        raise SeedingError(f"{test_user_count} users can't be seeded: choose from 1 to {MOST_USERS}")
+    if not 1 <= test_user_count <= MAX_USERS:
+        raise SeedingError(f"{test_user_count} users can't be seeded: choose from 1 to {MAX_USERS}")
     settings = load_settings()
     seed = settings.seed if seed is None else seed
-    if not 0 <= seed <= MOST_SEED:
-        raise SeedingError(f"seed {seed} can't be used: choose from 0 to {MOST_SEED}")
+    if not 0 <= seed <= MAX_SEED:
+        raise SeedingError(f"seed {seed} can't be used: choose from 0 to {MAX_SEED}")
     password = settings.seeded_password.get_secret_value() if password is None else password
     async with _seeding.seeder_transaction(database_url, force=force) as connection:
         staged = await _seeding.stage(connection, seed, test_user_count)
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Seed or clean up; the exit code is 2 with one line on stderr when it can't be done."""
     try:
         line = _run(sys.argv[1:] if arguments is None else arguments)
-    except (SeedingError, ConfigurationError) as error:
+    except (SeedingError, UsageError) as error:
         sys.stderr.write(f"data seeder: {error}\n")
         return 2
     except KeyboardInterrupt:

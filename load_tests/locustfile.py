@@ -8,11 +8,12 @@ from pathlib import Path
 # the first away again.
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
-from load_tests.config import ConfigurationError, load_settings
+from load_tests.config import load_settings
+from perflab.errors import UsageError
 
 try:
     settings = load_settings()
-except ConfigurationError as error:
+except UsageError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)
 

@@ -8,23 +8,52 @@
     perflab.open_sweep("latest").latency
     perflab.compare("20261122T103000Z-before", "latest").headline
 
+Make load: `sweep`, `ab`, `demo`. Look at what was made: `list_sweeps`, `list_ab_comparisons`, `open_sweep`, `compare`,
+`check`, `set_baseline`, `open_baseline`, and `chart` and `report` for notebooks. Set up: `init`, `doctor`, `calibrate`.
+Statistics of anybody's samples: `compare_runs`, `percentile_bounds`, `rate_bounds`.
+
 Names are imported when they are first used: the code that runs inside Locust must never load pandas.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from perflab import chart, report
     from perflab.analyse.bounds import PercentileBounds, RateBounds, percentile_bounds, rate_bounds
-    from perflab.analyse.comparison.compare_runs import compare_runs
+    from perflab.analyse.comparison.compare_runs import Comparison, compare_runs
     from perflab.analyse.comparison.sweeps import SweepComparison
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.workbench import ab, compare, demo, init, list_sweeps, open_sweep, sweep
+    from perflab.readiness import Finding, doctor
+    from perflab.store.calibration import Calibration
+    from perflab.vocabulary.verdict import Verdict
+    from perflab.workbench import (
+        Check,
+        Written,
+        ab,
+        calibrate,
+        check,
+        compare,
+        demo,
+        init,
+        list_ab_comparisons,
+        list_sweeps,
+        open_baseline,
+        open_sweep,
+        set_baseline,
+        sweep,
+    )
+
+    __version__: str
 
 __all__ = [
+    "Calibration",
+    "Check",
+    "Comparison",
+    "Finding",
     "LocustfileError",
     "PercentileBounds",
     "PerflabError",
@@ -34,40 +63,49 @@ __all__ = [
     "SweepComparison",
     "TargetError",
     "UsageError",
+    "Verdict",
+    "Written",
+    "__version__",
     "ab",
+    "calibrate",
+    "chart",
+    "check",
     "compare",
     "compare_runs",
     "demo",
+    "doctor",
     "init",
+    "list_ab_comparisons",
     "list_sweeps",
+    "open_baseline",
     "open_sweep",
     "percentile_bounds",
     "rate_bounds",
+    "report",
+    "set_baseline",
     "sweep",
 ]
 
 _HOMES = {
-    "PercentileBounds": "perflab.analyse.bounds",
-    "RateBounds": "perflab.analyse.bounds",
-    "Sweep": "perflab.analyse.sweep",
-    "SweepComparison": "perflab.analyse.comparison.sweeps",
-    "ab": "perflab.workbench",
-    "compare": "perflab.workbench",
-    "compare_runs": "perflab.analyse.comparison.compare_runs",
-    "demo": "perflab.workbench",
-    "init": "perflab.workbench",
-    "list_sweeps": "perflab.workbench",
-    "open_sweep": "perflab.workbench",
-    "percentile_bounds": "perflab.analyse.bounds",
-    "rate_bounds": "perflab.analyse.bounds",
-    "sweep": "perflab.workbench",
+    "perflab": ("chart", "report"),
+    "perflab.analyse.bounds": ("PercentileBounds", "RateBounds", "percentile_bounds", "rate_bounds"),
+    "perflab.analyse.comparison.compare_runs": ("Comparison", "compare_runs"),
+    "perflab.analyse.comparison.sweeps": ("SweepComparison",),
+    "perflab.analyse.sweep": ("Sweep",),
+    "perflab.errors": ("LocustfileError", "PerflabError", "StoreError", "TargetError", "UsageError"),
+    "perflab.readiness": ("Finding", "doctor"),
+    "perflab.store.calibration": ("Calibration",),
+    "perflab.vocabulary.verdict": ("Verdict",),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'perflab' has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "perflab.errors")), name)
+    if name == "__version__":
+        return metadata.version("perflab")
+    home = next((home for home, names in _HOMES.items() if name in names), "perflab.workbench")
+    return import_module(f"perflab.{name}") if home == "perflab" else getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

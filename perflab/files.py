@@ -8,6 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from perflab.errors import naming
@@ -18,8 +21,9 @@ OWN_PREFIX = ".perflab-"
 """Begins the names of what exists only while something is made: nobody else gives names like these."""
 
 
-def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Return what is in a regular file of at most `max_bytes` bytes.
+@contextmanager
+def open_regular(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
+    """Open a regular file of at most `max_bytes` bytes for reading.
 
     Raises OSError, whose `strerror` says it, for anything else: a pipe or a device would be waited for, or never end.
     """
@@ -29,11 +33,23 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if about.st_size > max_bytes:
+            raise _too_large(path, max_bytes)
+        yield file
+
+
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return what is in a regular file of at most `max_bytes` bytes; raises OSError as `open_regular`."""
+    with open_regular(path, max_bytes) as file:
         # It may be growing.
-        data = file.read(max_bytes + 1) if about.st_size <= max_bytes else b""
-    if about.st_size > max_bytes or len(data) > max_bytes:
-        raise OSError(errno.EFBIG, f"it is larger than {max_bytes / 1e6:g} MB", str(path))
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise _too_large(path, max_bytes)
     return data
+
+
+def _too_large(path: Path, max_bytes: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {max_bytes / 1e6:g} MB", str(path))
 
 
 def read_text(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> str:

@@ -39,7 +39,7 @@ class Impatient(FastHttpUser):
     @task
     def ask(self): self.client.get(os.environ["KILLS_PATH"], name="ask")
 """
-# The reference API with a log of what it has answered, as perflab.calibrate.server writes one.
+# The reference API with a log of what it has answered, as perflab.calibration.server writes one.
 API = """
 import sys, time
 from load_tests.platform_api import __main__ as api, server
@@ -55,7 +55,7 @@ server.create_app = create_app
 sys.exit(api.main())
 """
 CALIBRATE = """
-import functools, perflab.calibrate.calibration as calibration, perflab.calibrate.ramp as ramp
+import functools, perflab.calibration.calibration as calibration, perflab.calibration.ramp as ramp
 from perflab.cli import main
 ramp.PROBE_USERS = 20
 calibration.calibrate = functools.partial(calibration.calibrate, clients=("FastHttpUser",), seconds=4.0)
@@ -127,7 +127,7 @@ class Running:
                 return "preflight" if "check" in words else "worker" if of_locust else "locust"
         except psutil.Error:
             return ""
-        kinds = {"ipykernel_launcher": "kernel", "perflab.calibrate.server": "target", "api.py": "target"}
+        kinds = {"ipykernel_launcher": "kernel", "perflab.calibration.server": "target", "api.py": "target"}
         return next((kind for word, kind in kinds.items() if word in words), "")
 
     def of_kind(self, kind: str) -> list[psutil.Process]:
@@ -149,7 +149,7 @@ class Running:
 def _words(command: str, runs_dir: Path) -> list[str]:
     perflab, place = [sys.executable, "-m", "perflab"], ["--runs-dir", "runs"]
     load = ["-f", "locustfile.py", "--users", str(USERS), "--spawn-rate", str(USERS), "--duration", "4s", *place]
-    server = [sys.executable, "-m", "perflab.calibrate.server", "--port", "{port}", "--log"]
+    server = [sys.executable, "-m", "perflab.calibration.server", "--port", "{port}", "--log"]
     sweep = [*perflab, "sweep", *load, "--launch"]
     ids = sorted(path.name for path in runs_dir.glob("*"))
     match command:

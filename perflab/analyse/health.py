@@ -88,6 +88,11 @@ def offered_by_second(generator: pd.DataFrame) -> pd.DataFrame:
     return frame[["run", "second", "steady", "offered"]]
 
 
+def worst_by_second(generator: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run and second: the largest of each figure among the sources of ``Sweep.generator``."""
+    return generator.groupby(["run", "second"], observed=True).max(numeric_only=True).reset_index()
+
+
 def _steady(generator: pd.DataFrame) -> pd.DataFrame:
     counted = _counted(generator)
     return counted[counted["steady"]]

@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
-from perflab.vocabulary import measure as measures
+from perflab.analyse.samples import Endpoint, Recorded
+from perflab.analyse.summary import Bools
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import one_line
-
-Endpoint = tuple[str, str]
 
 MOST_NAMES = 500
 PLACEHOLDER = "[id]"
@@ -40,13 +39,13 @@ class Listed:
     note: str = ""
 
     @classmethod
-    def of(cls, latency: pd.DataFrame) -> Listed:
-        """Return what is to be listed of the endpoints in `latency`, whose names may be any number."""
-        codes, endpoints = endpoint_codes(latency)
+    def of(cls, recorded: Recorded, steady: Bools) -> Listed:
+        """Return what is to be listed of the endpoints, whose names may be any number; `steady` kinds are judged."""
+        endpoints = recorded.labels.endpoints
         if len(endpoints) <= MOST_NAMES:
             return cls(frozenset(endpoints))
-        counted = (latency["steady"] & (latency["measure"] == measures.CLIENT)).to_numpy()
-        totals = np.bincount(codes[counted], latency["count"].to_numpy()[counted], len(endpoints))
+        counted = steady & recorded.kinds.by_client
+        totals = np.bincount(recorded.endpoint[counted], recorded.kinds.count[counted], len(endpoints))
         own = frozenset(endpoints[at] for at in np.argsort(-totals, kind="stable")[:MOST_NAMES].tolist())
         more = thousands(len(endpoints) - len(own))
         note = (

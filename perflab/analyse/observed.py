@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 
-from perflab.analyse.assemble import endpoint_codes
 from perflab.analyse.bounds import Timed, by_second
-from perflab.analyse.clocks import row_clocks
 from perflab.analyse.judge import Observed
-from perflab.analyse.partition import judged_latencies
-from perflab.analyse.summary import Bools, Floats, Ints, Samples, clocks, judged_requests, wire_cells
+from perflab.analyse.samples import Recorded
+from perflab.analyse.summary import Bools, Ints, clocks, judged_requests, wire_cells
 from perflab.plan.objectives import Objective, any_matches
 from perflab.vocabulary.text import one_line
 
@@ -25,44 +22,44 @@ LONGEST_NAME_SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The samples of one level's steady seconds, which are numbered over all of its runs; `lengths` are the runs'."""
+    """The samples of one level, of its judged seconds if they are `within` them.
 
-    samples: Samples
+    `second` numbers these over all of its runs, of which `lengths` are the seconds.
+    """
+
+    recorded: Recorded
+    within: Bools
     second: Ints
-    endpoint: Ints
-    group: Ints
     lengths: tuple[int, ...]
 
     def observed(self, chosen: Bools, by_wire: bool | None = None) -> Observed:
-        """Return what was observed of the chosen samples: by the wire clock, by the client's, or by what they have."""
-        samples, second = self.samples[chosen], self.second[chosen]
-        cell = np.zeros(len(second), "int64")
-        wire = wire_cells(samples, cell, 1) if by_wire is None else np.array([by_wire])
-        [clock] = clocks(samples, cell, wire)
-        judged = judged_requests(samples, cell, wire)
+        """Return what was observed of the chosen kinds: by the wire clock, by the client's, or by what they have."""
+        recorded = self.recorded
+        places = np.flatnonzero(chosen & self.within & (recorded.kinds.clock >= 0))
+        kinds, cell, second = recorded.kinds[places], np.zeros(len(places), "int64"), self.second[places]
+        wire = wire_cells(kinds, cell, 1) if by_wire is None else np.array([by_wire])
+        [clock] = clocks(kinds, cell, wire)
+        judged = np.zeros(len(recorded.second), "bool")
+        judged[places] = judged_requests(kinds, cell, wire)
+        rows = recorded.rows(judged)
         ok, failed = (
-            self._total(second, samples, samples.by_client & (samples.ok == succeeded)) for succeeded in (True, False)
+            by_second(second[counted], kinds.count[counted], sum(self.lengths))
+            for counted in (kinds.by_client & kinds.ok, kinds.by_client & ~kinds.ok)
         )
-        latency = Timed(second[judged], samples.latency_ms[judged], samples.count[judged], self.lengths)
-        return Observed(ok, failed, latency, str(clock))
-
-    def _total(self, second: Ints, samples: Samples, chosen: Bools) -> Floats:
-        return by_second(second[chosen], samples.count[chosen], sum(self.lengths))
+        second, latency_ms, count = recorded.by_second(rows, self.second)
+        return Observed(ok, failed, Timed(second, latency_ms, count, self.lengths), str(clock))
 
 
 class Observations:
     """What was observed at each level of a sweep, by group or objective.
 
-    `latency` is ``Sweep.latency``; `windows` are the judged seconds of each of its runs, which may be none, and
-    `levels` the runs' levels: their users, or anything else that tells which runs are pooled.
+    `windows` are the judged seconds of each of its runs, which may be none, and `levels` the runs' levels: their users,
+    or anything else that tells which runs are pooled.
     """
 
-    def __init__(self, latency: pd.DataFrame, levels: Sequence[int], windows: Sequence[range]) -> None:
-        self._latency, self._levels, self._windows = latency, levels, windows
-        self._groups = latency["group"].cat.categories
-        self._endpoint, self._endpoints = endpoint_codes(latency)
-        self._clock = row_clocks(latency)
-        self._known = self._clock >= 0
+    def __init__(self, recorded: Recorded, levels: Sequence[int], windows: Sequence[range]) -> None:
+        self._recorded, self._levels, self._windows = recorded, levels, windows
+        self._groups = recorded.labels.groups.tolist()
         # One level is asked for after the other, and within it one group.
         self._level = lru_cache(maxsize=1)(self._of_level)
         self._some = lru_cache(maxsize=2)(self._of_some)
@@ -71,54 +68,46 @@ class Observations:
         """Return what was observed at a level of the requests that an objective speaks of."""
         return self._some(level, objective.group, objective.endpoints)
 
+    def of_group(self, level: int, group: str | None, by_wire: bool | None = None) -> Observed:
+        """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `Level.observed`."""
+        pooled = self._level(level)
+        return pooled.observed(pooled.within if group is None else self._of_group(pooled, group), by_wire)
+
     def _of_some(self, level: int, group: str, patterns: tuple[str, ...]) -> Observed:
-        found = self._level(level)
-        chosen = self._of_group(found, group)
+        pooled = self._level(level)
+        chosen = self._of_group(pooled, group)
         if patterns:
-            named = [any_matches(patterns, *endpoint) for endpoint in self._endpoints]
-            chosen &= np.array(named, "bool")[found.endpoint]
-        observed = found.observed(chosen)
-        return observed if observed.requests else replace(observed, instead=self._seen(found))
+            named = [any_matches(patterns, *endpoint) for endpoint in self._recorded.labels.endpoints]
+            chosen &= np.array(named, "bool")[pooled.recorded.endpoint]
+        observed = pooled.observed(chosen)
+        return observed if observed.requests else replace(observed, instead=self._seen(pooled))
+
+    def _of_group(self, level: Level, group: str) -> Bools:
+        number = self._groups.index(group) if group in self._groups else -1
+        chosen: Bools = level.recorded.group == number
+        return chosen
 
     def _seen(self, level: Level) -> str:
         """Say which names a level has requests of, the most frequent first, each with its group."""
-        counted = level.samples.by_client
-        totals = np.bincount(level.endpoint[counted], weights=level.samples.count[counted])
-        group_of = dict(zip(level.endpoint.tolist(), level.group.tolist(), strict=True))
+        labels, counted = self._recorded.labels, level.within & level.recorded.kinds.by_client
+        totals = np.bincount(
+            level.recorded.endpoint[counted], level.recorded.kinds.count[counted], len(labels.endpoints)
+        )
         ordered = [at for at in np.argsort(-totals, kind="stable").tolist() if totals[at]]
         names = [
-            f"{one_line(' '.join(self._endpoints[at]), LONGEST_NAME_SHOWN)} [{self._groups[group_of[at]]}]"
+            f"{one_line(' '.join(labels.endpoints[at]), LONGEST_NAME_SHOWN)} [{self._groups[labels.group_of[at]]}]"
             for at in ordered[:MOST_NAMES_SHOWN]
         ]
         more = len(ordered) - len(names)
         return f"seen were {', '.join(names)}{f' and {more} more' if more else ''}" if names else ""
 
-    def of_group(self, level: int, group: str | None, by_wire: bool | None = None) -> Observed:
-        """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `Level.observed`."""
-        found = self._level(level)
-        every = np.ones(len(found.group), "bool")
-        return found.observed(every if group is None else self._of_group(found, group), by_wire)
-
-    def _of_group(self, level: Level, group: str) -> Bools:
-        chosen: Bools = level.group == int(self._groups.get_indexer(pd.Index([group], dtype="str"))[0])
-        return chosen
-
     def _of_level(self, level: int) -> Level:
-        rows = self._latency
-        of_level = [at for at, one in enumerate(self._levels) if one == level and self._windows[at]]
-        lengths = tuple(len(self._windows[at]) for at in of_level)
-        # Where each run's seconds begin among those of the level; a run that is not judged has none.
-        shift = np.full(len(self._windows) + 1, -1, "int64")
-        shift[of_level] = np.concatenate(([0], np.cumsum(lengths)[:-1])) if lengths else []
-        start, stop = np.array([(window.start, window.stop) for window in self._windows] + [(0, 0)], "int64").T
-        run, second = rows["run"].cat.codes.to_numpy(), rows["second"].to_numpy()
-        chosen = np.flatnonzero(self._known & (second >= start[run]) & (second < stop[run]) & (shift[run] >= 0))
-        run = run[chosen]
-        samples = Samples(
-            (rows["outcome"] == "ok").to_numpy()[chosen],
-            self._clock[chosen],
-            judged_latencies(rows)[chosen],
-            rows["count"].to_numpy()[chosen],
-        )
-        group = rows["group"].cat.codes.to_numpy().astype("int64")[chosen]
-        return Level(samples, second[chosen] - start[run] + shift[run], self._endpoint[chosen], group, lengths)
+        runs = [at for at, of_run in enumerate(self._levels) if of_run == level and self._windows[at]]
+        recorded = self._recorded.of_runs(*runs)
+        lengths = tuple(len(self._windows[at]) for at in runs)
+        # Where each run's seconds begin among those of the level.
+        begins = np.zeros(len(self._windows), "int64")
+        begins[runs] = np.cumsum([0, *lengths[:-1]]) if runs else []
+        start = np.array([window.start for window in self._windows], "int64")
+        second = recorded.second - start[recorded.run] + begins[recorded.run]
+        return Level(recorded, recorded.within(self._windows), second, lengths)

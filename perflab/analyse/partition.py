@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.assemble import endpoint_codes
-from perflab.analyse.clocks import row_clocks
 from perflab.analyse.listed import Listed
+from perflab.analyse.samples import Recorded
 from perflab.analyse.summary import (
     Bools,
     Floats,
     Ints,
     Samples,
+    SortedSamples,
     count_requests,
-    sort_judged,
+    judged_requests,
+    numbered,
     summarise,
     wire_cells,
 )
@@ -46,30 +47,21 @@ class Steady:
     seconds: Floats
 
     @classmethod
-    def of(cls, latency: pd.DataFrame, judged: Bools, levels: tuple[int, ...], seconds: Floats) -> Steady:
-        """Return the samples of the rows of `latency` that are `judged`."""
-        endpoint, endpoints = endpoint_codes(latency)
-        group_of = np.zeros(len(endpoints), "int64")
-        group_of[endpoint] = latency["group"].cat.codes.to_numpy()
-        clock = row_clocks(latency)
-        chosen = judged & (clock >= 0)
-        level = np.searchsorted(np.array(levels), latency["users"].to_numpy()[chosen])
-        ok = (latency["outcome"] == "ok").to_numpy()[chosen]
-        value, values = pd.factorize(judged_latencies(latency)[chosen], use_na_sentinel=False)
-        shape = (max(len(levels), 1), max(len(endpoints), 1), 2, 3, max(len(values), 1))
-        key = np.ravel_multi_index((level, endpoint[chosen], ok, clock[chosen], value), shape)
-        merged, keys = pd.factorize(key)
-        count = np.bincount(merged, weights=latency["count"].to_numpy()[chosen], minlength=len(keys))
-        of_level, of_endpoint, succeeded, of_clock, of_value = np.unravel_index(keys, shape)
+    def of(cls, recorded: Recorded, judged: Bools, level: Ints, levels: tuple[int, ...], seconds: Floats) -> Steady:
+        """Return the samples of the kinds that are `judged`; `level` is the place of each run's level in `levels`."""
+        labels = recorded.labels
+        endpoints = max(len(labels.endpoints), 1)
+        samples, cell = recorded.merged(level[recorded.run] * endpoints + recorded.endpoint, judged)
+        endpoint = cell % endpoints
         return cls(
-            samples=Samples(succeeded == 1, of_clock.astype("int8"), values[of_value], count.astype("int64")),
-            level=of_level,
-            endpoint=of_endpoint,
-            group=group_of[of_endpoint],
+            samples=samples,
+            level=cell // endpoints,
+            endpoint=endpoint,
+            group=labels.group_of[endpoint],
             levels=levels,
-            endpoints=endpoints,
-            group_of=group_of,
-            groups=latency["group"].cat.categories,
+            endpoints=labels.endpoints,
+            group_of=labels.group_of,
+            groups=labels.groups,
             seconds=seconds,
         )
 
@@ -117,45 +109,34 @@ def _ordered(texts: Iterable[str], order: Iterable[str]) -> pd.Categorical[str]:
     return pd.Categorical(pd.Index(list(texts), dtype="str"), categories=pd.Index(list(order), dtype="str"))
 
 
-def timeline(latency: pd.DataFrame) -> pd.DataFrame:
-    """Return requests, failures and percentiles of each run, second and group, ramp-up included."""
-    clock = row_clocks(latency)
-    chosen = clock >= 0
-    rows = latency[chosen]
-    samples = Samples(
-        (rows["outcome"] == "ok").to_numpy(),
-        clock[chosen],
-        judged_latencies(rows),
-        rows["count"].to_numpy(),
-    )
-    groups = max(len(latency["group"].cat.categories), 1)
-    group = rows["group"].cat.codes.to_numpy().astype("int64")
+def timeline(recorded: Recorded, level: Ints, levels: int) -> pd.DataFrame:
+    """Return requests, failures and percentiles of each run, second and group, ramp-up included.
+
+    `level` is the number of each run's level.
+
+    Columns: run (its number), second, group, requests, failed, p50_ms, p95_ms.
+    """
+    groups = len(recorded.labels.groups)
+    known = recorded.kinds.clock >= 0
     # One clock for a group at a level, so that its line doesn't change meaning from second to second.
-    level, levels = pd.factorize(rows["users"].to_numpy())
-    of_level = level * groups + group
-    by_wire = wire_cells(samples, of_level, len(levels) * groups)
-
-    second = rows["second"].to_numpy().astype("int64")
-    first, span = (second.min(), int(np.ptp(second)) + 1) if len(second) else (0, 1)
-    key = (rows["run"].cat.codes.to_numpy().astype("int64") * span + second - first) * groups + group
-    cell, keys = pd.factorize(key, sort=True)
-    cells = len(keys)
-    wire_of_cell = np.zeros(cells, "bool")
-    wire_of_cell[cell] = by_wire[of_level]
-    example = np.zeros(cells, "int64")
-    example[cell] = np.arange(len(cell))
-
-    ok, failed = count_requests(samples, cell, cells)
-    ordered = sort_judged(samples, cell, cells, wire_of_cell)
-    result = rows[["run", "second", "group", "users", "repeat"]].iloc[example].reset_index(drop=True)
-    result["requests"] = ok + failed
-    result["failed"] = failed
-    result["p50_ms"] = ordered.percentile(0.50)
-    result["p95_ms"] = ordered.percentile(0.95)
-    result["steady"] = rows["steady"].to_numpy()[example]
-    return result
-
-
-def judged_latencies(latency: pd.DataFrame) -> Floats:
-    """Return each row's latency in ms: that of an unanswered request, which waited in vain, is infinite."""
-    return np.where((latency["outcome"] == "unanswered").to_numpy(), np.inf, latency["latency_ms"].to_numpy())
+    of_level = level[recorded.run] * groups + recorded.group
+    by_wire = wire_cells(recorded.kinds[known], of_level[known], levels * groups)
+    span = int(recorded.second.max(initial=0)) + 1
+    key = (recorded.run * span + recorded.second) * groups + recorded.group
+    _, keys = numbered(key[known], len(level) * span * groups)
+    cell = np.searchsorted(keys, key).clip(max=max(len(keys) - 1, 0))
+    judged = known & judged_requests(recorded.kinds, of_level, by_wire)
+    ok, failed = count_requests(recorded.kinds, cell, len(keys))
+    rows = recorded.rows(judged)
+    ordered = SortedSamples(cell[recorded.kind[rows]], recorded.latency_ms(rows), recorded.count[rows], len(keys))
+    return pd.DataFrame(
+        {
+            "run": keys // groups // span,
+            "second": (keys // groups % span).astype("int32"),
+            "group": pd.Categorical.from_codes(keys % groups, categories=recorded.labels.groups),
+            "requests": ok + failed,
+            "failed": failed,
+            "p50_ms": ordered.percentile(0.50),
+            "p95_ms": ordered.percentile(0.95),
+        }
+    )

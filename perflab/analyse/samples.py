@@ -1,308 +1,262 @@
-"""Reading a run's CSV files: fast when they are whole, exact about the line when they are not."""
+"""The samples of a sweep's ``latency.csv`` files, as codes.
+
+Millions of rows have few different labels, and not many seconds. Rows that differ in nothing but their latency and
+count are therefore of one *kind*: nearly all that is asked of samples is asked of their kinds, and only for percentiles
+are the rows gone through.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from perflab.errors import StoreError
-from perflab.fields import MOST, MOST_AMOUNT, MOST_OF_RUN_S
-from perflab.files import read_bytes
-from perflab.store.tables import (
-    FAILURE_COLUMNS,
-    GENERATOR_ADDED,
-    GENERATOR_COLUMNS,
-    GENERATOR_RENAMED,
-    LATENCY_COLUMNS,
-    MOST_LATENCY_MS,
-    RESPONSE_COLUMNS,
-    TARGET_COLUMNS,
+from perflab.analyse.summary import (
+    CLOCK_OF,
+    Bools,
+    Codes,
+    Floats,
+    Ints,
+    Samples,
+    judged_requests,
+    numbered,
+    summed,
+    wire_cells,
 )
+from perflab.plan.objectives import Objectives
+from perflab.vocabulary.measure import role_of
 
-# The measure that each request has one sample of; the latency of one that has none is empty.
-COUNTING = "client"
+Endpoint = tuple[str, str]
+"""Method and name."""
+UNANSWERED = "unanswered"
 
-Kind = Literal["category", "second", "int", "count", "latency", "number", "text"]
-
-_TEXTS = {"source", "method", "name", "outcome", "measure", "status", "user_class"}
-_COUNTS = {"count"}
-_WHOLE = {"users", "in_flight", "users_wanted"}
+OTHER, ALL = "other", "all"
+"""Groups of endpoints that belong to no group: where there are groups, and where there are none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The columns of one of a run's CSV files, each with its kind.
+class Series(NamedTuple):
+    """What samples have in common but for their time and latency."""
 
-    Files of earlier versions have former names for those that were `renamed` (former: new), and may lack those that
-    were `added` at the end, which are numbers: they read as NaN.
+    source: str
+    method: str
+    name: str
+    outcome: str
+    measure: str
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All series of a sweep, with the group of each endpoint; attributes are arrays with a value per series."""
+
+    series: Sequence[Series]
+    objectives: Objectives
+
+    @cached_property
+    def endpoints(self) -> list[Endpoint]:
+        """The endpoints by their number."""
+        return sorted({(series.method, series.name) for series in self.series})
+
+    @cached_property
+    def endpoint(self) -> Ints:
+        """The number of its endpoint."""
+        numbers = {endpoint: number for number, endpoint in enumerate(self.endpoints)}
+        return self._array((numbers[series.method, series.name] for series in self.series), "int64")
+
+    @cached_property
+    def groups(self) -> pd.Index[str]:
+        """The groups in the objectives' order, and that of all others."""
+        return groups_of(self.objectives)
+
+    @cached_property
+    def group_of(self) -> Ints:
+        """The number of each endpoint's group."""
+        return group_numbers(self.endpoints, self.objectives)
+
+    @cached_property
+    def group(self) -> Ints:
+        """The number of its group."""
+        return self.group_of[self.endpoint]
+
+    @cached_property
+    def ok(self) -> Bools:
+        """Whether its requests succeeded."""
+        return self._array((series.outcome == "ok" for series in self.series), "bool")
+
+    @cached_property
+    def unanswered(self) -> Bools:
+        """Whether its requests never came back."""
+        return self._array((series.outcome == UNANSWERED for series in self.series), "bool")
+
+    @cached_property
+    def clock(self) -> Codes:
+        """Whose clock its latencies are by."""
+        return self._array((CLOCK_OF[role_of(series.measure)] for series in self.series), "int8")
+
+    def _array(self, values: Iterable[Any], dtype: str) -> np.ndarray[Any, Any]:
+        return np.fromiter(values, dtype, len(self.series))
+
+
+def groups_of(objectives: Objectives) -> pd.Index[str]:
+    """Return the groups in the objectives' order, and that of all other endpoints."""
+    groups = [group.name for group in objectives.groups]
+    return pd.Index(list(dict.fromkeys([*groups, OTHER if groups else ALL])), dtype="str")
+
+
+def group_numbers(endpoints: Iterable[Endpoint], objectives: Objectives) -> Ints:
+    """Return the number of each endpoint's group among `groups_of`."""
+    groups = groups_of(objectives).tolist()
+    numbers = {group: number for number, group in enumerate(groups)}
+    rest = OTHER if objectives.groups else ALL
+    return np.array([numbers[objectives.group_of(*endpoint) or rest] for endpoint in endpoints], "int64")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The samples of some runs.
+
+    `run` (a number), `second` and `series` have a value per kind, run after run; so have `kinds`, all samples of a kind
+    as one: its latency is 0, or NaN where requests have none, or infinite where they have no answer. `kind`, `latency`
+    (its place in `latencies`) and `count` have a value per row. `row_ends` are where the rows of each run end.
+    `latencies` are in ms, ascending; if requests have none, the last is NaN.
     """
 
-    columns: dict[str, Kind]
-    added: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels
+    latencies: Floats
+    run: Ints
+    second: Ints
+    series: Ints
+    kinds: Samples
+    kind: Ints
+    latency: Ints
+    count: Ints
+    row_ends: Sequence[int]
 
-    @classmethod
-    def of(
-        cls, columns: tuple[str, ...], added: tuple[str, ...] = (), renamed: Mapping[str, str] | None = None
-    ) -> Table:
-        """Return the table with these columns; a column's name tells its kind."""
-        return cls({column: _kind(column) for column in columns}, added, renamed or {})
+    @cached_property
+    def endpoint(self) -> Ints:
+        """The number of each kind's endpoint."""
+        return self.labels.endpoint[self.series]
 
-    @property
-    def former(self) -> list[Table]:
-        """The table as earlier versions wrote it: with its former names, and without what was added."""
-        names = {new: former for former, new in self.renamed.items()}
-        columns = {names.get(name, name): kind for name, kind in self.columns.items()}
-        return [
-            Table(columns),
-            Table({name: kind for name, kind in columns.items() if name not in self.added}),
-        ]
+    @cached_property
+    def group(self) -> Ints:
+        """The number of each kind's group."""
+        return self.labels.group[self.series]
 
-    def empty(self) -> pd.DataFrame:
-        """Return no rows, with the columns and dtypes of a table that has some."""
-        return pd.DataFrame({name: pd.Series([], dtype=_DTYPES[kind]) for name, kind in self.columns.items()})
+    def of_runs(self, *runs: int) -> Recorded:
+        """Return the samples of these runs only, in ascending order; they keep their numbers."""
+        where = list(self._by_run())
+        kinds, rows = [where[run][0] for run in runs], [where[run][1] for run in runs]
+        begins = np.cumsum([0, *(kind.stop - kind.start for kind in kinds)]).tolist()
+        ends = np.zeros(len(self.row_ends), "int64")
+        ends[list(runs)] = [row.stop - row.start for row in rows]
 
+        def chosen(values: Any, parts: Sequence[slice]) -> Any:
+            # Of one run nothing is copied.
+            if len(parts) == 1:
+                return values[parts[0]]
+            return np.concatenate([values[:0], *(values[part] for part in parts)])
 
-def _kind(column: str) -> Kind:
-    if column in _TEXTS:
-        return "category"
-    if column == "message":
-        return "text"
-    if column in _WHOLE:
-        return "int"
-    named: dict[str, Kind] = {"second": "second", "count": "count", "latency_ms": "latency"}
-    return named.get(column, "number")
-
-
-_DTYPES: dict[Kind, Any] = {
-    "category": pd.CategoricalDtype(pd.Index([], dtype="str")),
-    "text": "str",
-    "second": "int32",
-    "int": "int32",
-    "count": "int64",
-    "latency": "float64",
-    "number": "float64",
-}
-_READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "second": "int64", "int": "int64"}
-# What each kind of number may be, bounds included. A kind that is not here may be any text.
-_BOUNDS: dict[Kind, tuple[float, float]] = {
-    "second": (0, MOST_OF_RUN_S),
-    "int": (0, MOST),
-    "count": (1, MOST),
-    "latency": (0, MOST_LATENCY_MS),
-    "number": (-MOST_AMOUNT, MOST_AMOUNT),
-}
-
-# Read at once: enough that what a call of the parser costs is little beside it, and little beside the memory.
-BATCH_BYTES = 16_000_000
-# Of one file; more would not be understood in a bearable time, and fill the memory.
-MOST_BYTES = 1_000_000_000
-
-LATENCY = Table.of(LATENCY_COLUMNS)
-GENERATOR = Table.of(GENERATOR_COLUMNS, added=GENERATOR_ADDED, renamed=GENERATOR_RENAMED)
-TARGET = Table.of(TARGET_COLUMNS)
-FAILURES = Table.of(FAILURE_COLUMNS)
-RESPONSES = Table.of(RESPONSE_COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A file's rows, and whether a torn last line had to be dropped."""
-
-    frame: pd.DataFrame
-    torn: bool
-
-
-def read_table(path: Path, table: Table) -> Reading:
-    """Read one CSV file of a run; a last line without its end is dropped.
-
-    Raises StoreError with the file, and the line where there is one, when it is missing or damaged.
-    """
-    try:
-        data = read_bytes(path, MOST_BYTES)
-    except FileNotFoundError:
-        raise StoreError(f"{str(path)!r} is missing: restore it or delete the run's folder") from None
-    except OSError as error:
-        raise StoreError(f"{str(path)!r} can't be read: {error.strerror}") from None
-    whole = data.rfind(b"\n") + 1
-    torn = whole < len(data)
-    header = data[: data.find(b"\n")] if whole else data
-    expected = ",".join(table.columns).encode()
-    if whole == 0 and expected.startswith(header):
-        # Killed while the header was being written.
-        return Reading(table.empty(), torn=bool(data))
-    for former in table.former if header != expected else ():
-        if header == ",".join(former.columns).encode():
-            reading = read_table(path, former)
-            lacking = {name: math.nan for name in table.added if name not in reading.frame}
-            return Reading(reading.frame.rename(columns=dict(table.renamed)).assign(**lacking), reading.torn)
-    if header != expected:
-        shown = header[:80].decode("utf-8", "replace")
-        raise _damaged(path, 1, f"the header is {shown!r}, not {expected.decode()!r}")
-    if whole == len(header) + 1:
-        return Reading(table.empty(), torn=torn)
-    try:
-        frame = _parse(data[:whole], table, rows=data.count(b"\n") - 1)
-    except (ValueError, OverflowError, pd.errors.ParserError) as error:
-        raise _locate(path, data[:whole], table, error) from None
-    return Reading(frame, torn=torn)
-
-
-def batches(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of groups of files to be read together: as many as have `BATCH_BYTES`, or one that has more."""
-    first, size = 0, 0
-    for at, path in enumerate(paths):
-        own = path.stat().st_size if path.is_file() else 0
-        if at > first and size + own > BATCH_BYTES:
-            yield first, at
-            first, size = at, 0
-        size += own
-    if first < len(paths):
-        yield first, len(paths)
-
-
-def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | None:
-    """Read CSV files of several runs with one call of the parser, which costs as much as some thousand rows.
-
-    None if that can't be done, whatever the reason: `read_table` then says of each file what is the matter.
-    """
-    header = ",".join(table.columns).encode() + b"\n"
-    try:
-        contents = [read_bytes(path, MOST_BYTES) for path in paths]
-    except OSError:
-        return None
-    if not all(data.startswith(header) and data.endswith(b"\n") for data in contents):
-        return None
-    rows = [data.count(b"\n") - 1 for data in contents]
-    if not sum(rows):
-        return None
-    bodies = (memoryview(data)[len(header) :] for data in contents)
-    try:
-        frame = _parse(b"".join([header, *bodies]), table, rows=sum(rows))
-    except (ValueError, OverflowError, pd.errors.ParserError):
-        return None
-    ends = np.cumsum(rows)
-    return [
-        frame.iloc[end - count : end].reset_index(drop=True) for count, end in zip(rows, ends.tolist(), strict=True)
-    ]
-
-
-def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
-    """Return the frame of a file with so many lines after its header; raises ValueError if its rows are not these."""
-    numbers = [name for name, kind in table.columns.items() if kind in {"number", "latency"}]
-
-    def read(dtypes: dict[str, Any]) -> pd.DataFrame:
-        return pd.read_csv(
-            io.BytesIO(data),
-            engine="c",
-            dtype=dtypes,
-            usecols=None if len(dtypes) == len(table.columns) else list(dtypes),
-            # An endpoint may be called "NA" or "null": only a number may be absent.
-            keep_default_na=False,
-            na_values={name: [""] for name in numbers},
-            na_filter=bool(numbers),
-            low_memory=False,
+        shifts = [np.int32(begin - kind.start) for begin, kind in zip(begins, kinds, strict=False)]
+        return replace(
+            self,
+            run=chosen(self.run, kinds),
+            second=chosen(self.second, kinds),
+            series=chosen(self.series, kinds),
+            kinds=Samples(*(chosen(values, kinds) for values in self.kinds.columns())),
+            kind=np.concatenate(
+                [self.kind[:0], *(self.kind[row] + shift for row, shift in zip(rows, shifts, strict=True))]
+            ),
+            latency=chosen(self.latency, rows),
+            count=chosen(self.count, rows),
+            row_ends=np.cumsum(ends).tolist(),
         )
 
-    frame = read({name: _READ_AS[kind] for name, kind in table.columns.items()})
-    # A field too many in every row would become the index; blank lines and unclosed quotes swallow lines.
-    if not isinstance(frame.index, pd.RangeIndex) or len(frame) != rows:
-        raise ValueError("rows and lines differ")
-    for name, kind in table.columns.items():
-        if kind not in _BOUNDS:
-            continue
-        values, (least, most) = frame[name].to_numpy(), _BOUNDS[kind]
-        if (values < least).any() or (values > most).any():
-            raise ValueError(name)
-        if _DTYPES[kind] != values.dtype:
-            frame[name] = values.astype(_DTYPES[kind])
-        absent = np.isnan(values) if kind == "latency" else np.zeros(0, "bool")
-        # Written out, NaN is no latency, and not absent either.
-        if absent.any() and (
-            not _may_lack(frame, absent) or read({name: "str"})[name].notna().to_numpy()[absent].any()
-        ):
-            raise ValueError(name)
-    # pandas turns categories into numbers when all of them look like some, and endpoints "1" and "01" into one.
-    misread = [
-        name for name, kind in table.columns.items() if kind == "category" and frame[name].cat.categories.dtype != "str"
-    ]
-    if misread:
-        as_text = read(dict.fromkeys(misread, "str"))
-        for name in misread:
-            frame[name] = as_text[name].astype("category")
-    return frame
+    def grouped(self, objectives: Objectives) -> Recorded:
+        """Return the same samples with the groups of other objectives."""
+        return replace(self, labels=Labels(self.labels.series, objectives))
 
+    def within(self, windows: Sequence[range]) -> Bools:
+        """Return which kinds are of requests that began in the window of their run."""
+        bounds = np.array([(window.start, window.stop) for window in windows], "int64").reshape(-1, 2)
+        within: Bools = (self.second >= bounds[self.run, 0]) & (self.second < bounds[self.run, 1])
+        return within
 
-def _may_lack(frame: pd.DataFrame, absent: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
-    """Say whether rows may be without a latency: that of a request stands only where requests are counted."""
-    return bool((frame["measure"].to_numpy()[absent] == COUNTING).all())
+    def judged(self, cell: Ints, cells: int, within: Bools) -> Bools:
+        """Return which kinds `within` hold the latency of successful requests, by the clock of the cell of each."""
+        wire = wire_cells(self.kinds[within], cell[within], cells)
+        return within & judged_requests(self.kinds, cell, wire) & self.kinds.ok
 
+    def rows(self, kinds: Bools) -> Ints:
+        """Return the rows of some kinds."""
+        return np.flatnonzero(kinds[self.kind])
 
-def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreError:
-    """Return the error that names the first bad line; slow, and only for a file that is known to be damaged."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as undecodable:
-        line = data.count(b"\n", 0, undecodable.start) + 1
-        return _damaged(path, line, "it is not UTF-8 text")
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        next(lines)
-        for line, row in enumerate(lines, start=2):
-            if lines.line_num != line:
-                return _damaged(path, line, "a quote in it is not closed")
-            if len(row) != len(table.columns):
-                return _damaged(path, line, f"expected {len(table.columns)} fields, found {len(row)}")
-            measure = dict(zip(table.columns, row, strict=True)).get("measure")
-            for (name, kind), value in zip(table.columns.items(), row, strict=True):
-                if not _CHECKS[kind](value, kind) or (kind == "latency" and not value and measure != COUNTING):
-                    return _damaged(path, line, f"{name} is {value[:40]!r}")
-    except csv.Error as malformed:
-        closed = lines.line_num == line + 1
-        return _damaged(path, line + 1, str(malformed) if closed else "a quote in it is not closed")
-    return StoreError(f"{str(path)!r} is damaged ({error}): restore it or delete the run's folder")
+    def latency_ms(self, rows: Ints) -> Floats:
+        """Return the latency of each row: that of an unanswered request, which waited in vain, is infinite."""
+        return self._with_infinite[self._places(self.kind[rows], self.latency[rows], self.kinds.unanswered)]
 
+    def by_second(self, rows: Ints, second: Ints) -> tuple[Ints, Floats, Ints]:
+        """Return the second, the latency and the count of rows, equal ones as one; `second` is that of each kind."""
+        kind, places = self.kind[rows], len(self._with_infinite)
+        of_row, place, count = (
+            second[kind],
+            self._places(kind, self.latency[rows], self.kinds.unanswered),
+            self.count[rows],
+        )
+        size = (int(second.max(initial=0)) + 1) * places
+        # Where hardly any are equal it is only costly.
+        if size <= 4 * len(rows):
+            keys, count = summed(of_row * places + place, count, size)
+            of_row, place = np.divmod(keys, places)
+        return of_row, self._with_infinite[place], count
 
-def _damaged(path: Path, line: int, what: str) -> StoreError:
-    return StoreError(f"{str(path)!r}, line {line} is damaged ({what}): restore it or delete the run's folder")
+    @property
+    def _with_infinite(self) -> Floats:
+        return np.append(self.latencies, np.inf)
 
+    def _places(self, kind: Ints, latency: Ints, unanswered: Bools) -> Ints:
+        """Return the place of the latency of rows: behind all others if nobody has answered."""
+        return np.where(unanswered[kind], len(self.latencies), latency) if unanswered.any() else latency
 
-def _is_whole(value: str, kind: Kind) -> bool:
-    try:
-        return _is_within(int(value), kind)
-    except ValueError:
-        return False
+    def merged(self, cell: Ints, chosen: Bools) -> tuple[Samples, Ints]:
+        """Return the samples of the chosen kinds, equal ones of a run and cell as one, and the cell of each.
 
+        `cell` is the number of each kind's cell.
+        """
+        kinds, places = self.kinds, len(self.latencies) + 1
+        # What is not chosen is summed up too, in a state of its own: that is cheaper than to leave out its rows.
+        state = np.where(chosen & (kinds.clock >= 0), (cell * 2 + kinds.ok) * 3 + kinds.clock + 1, 0)
+        parts: list[tuple[Ints, Ints, Ints]] = []
+        for of_kind, of_row in self._by_run():
+            number, states = numbered(state[of_kind], int(state.max(initial=0)) + 1)
+            kind = self.kind[of_row] - of_kind.start
+            place = self._places(kind, self.latency[of_row], kinds.unanswered[of_kind])
+            keys, count = summed((number * places)[kind] + place, self.count[of_row], len(states) * places)
+            of_state, place = states[keys // places] - 1, keys % places
+            known = of_state >= 0
+            parts.append((of_state[known], place[known], count[known]))
+        state, place, count = (np.concatenate([np.zeros(0, "int64"), *(part[at] for part in parts)]) for at in range(3))
+        return Samples(state // 3 % 2 == 1, (state % 3).astype("int8"), self._with_infinite[place], count), state // 6
 
-def _is_number(value: str, kind: Kind) -> bool:
-    try:
-        number = float(value) if value else math.nan
-    except ValueError:
-        return False
-    # What is not known of the generator's health may be absent in any spelling.
-    return _is_within(number, kind) or (math.isnan(number) and (not value or kind == "number"))
+    def _by_run(self) -> Iterator[tuple[slice, slice]]:
+        """Yield where the kinds and the rows of each run are."""
+        kinds = np.searchsorted(self.run, np.arange(len(self.row_ends) + 1)).tolist()
+        for of_kind, of_row in zip(pairwise(kinds), pairwise([0, *self.row_ends]), strict=True):
+            yield slice(*of_kind), slice(*of_row)
 
-
-def _is_within(number: float, kind: Kind) -> bool:
-    least, most = _BOUNDS[kind]
-    return least <= number <= most
-
-
-_CHECKS: dict[Kind, Callable[[str, Kind], bool]] = {
-    "category": lambda *_: True,
-    "text": lambda *_: True,
-    "second": _is_whole,
-    "int": _is_whole,
-    "count": _is_whole,
-    "latency": _is_number,
-    "number": _is_number,
-}
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of ``latency.csv`` with the group of each row, but for `second` of texts as categories."""
+        series = self.series[self.kind]
+        columns: dict[str, Any] = {"second": self.second[self.kind].astype("int32")}
+        for at, name in enumerate(Series._fields):
+            texts = pd.Categorical(pd.Index([one[at] for one in self.labels.series], dtype="str"))
+            columns[name] = pd.Categorical.from_codes(texts.codes[series], dtype=texts.dtype)
+            if name == "name":
+                group = self.labels.group.astype("int8" if len(self.labels.groups) < 127 else "int64")
+                columns["group"] = pd.Categorical.from_codes(group[series], categories=self.labels.groups)
+        columns["latency_ms"] = self.latencies[self.latency]
+        columns["count"] = self.count.astype("int64")
+        return columns

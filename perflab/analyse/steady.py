@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.analyse.summary import Floats, Ints, SortedSamples
 
 LEAST_SECONDS = 8  # below it, noise can't be told from change
 # A longer window is looked at in steps of several seconds: the work grows with the square of their number.
@@ -84,41 +84,32 @@ class BySecond:
 
 
 def second_by_second(
-    second: Ints, endpoint: Ints, latency_ms: Floats, count: Ints, ok: Bools, window: range
+    second: Ints, endpoint: Ints, requests: Ints, succeeded: Ints, log_ms: Floats, slow: Floats | Ints, window: range
 ) -> BySecond:
-    """Return the series of one run from its weighted samples on one clock; `window` holds the planned seconds.
+    """Return the series of one run from counts of its requests on one clock; `window` holds the planned seconds.
 
-    Latency is relative to the endpoint's own over the window, so that a changing mix of fast and slow endpoints is
-    no change of latency.
+    Requests that began in the same second and have the same endpoint are counted together, in any number of parts: of
+    each, `requests`, those that `succeeded` with a latency, the sum of the logarithms of these latencies in ms, and how
+    many of them were `slow`, longer than their endpoint's `slow_limits`. Latency is relative to the endpoint's own over
+    the window, so that a changing mix of fast and slow endpoints is no change of latency.
     """
     inside = (second >= window.start) & (second < window.stop)
-    at, weight, of = second[inside] - window.start, count[inside].astype("float64"), endpoint[inside]
-    seconds = len(window)
-    requests = np.bincount(at, weights=weight, minlength=seconds).astype("float64")
+    at, of = second[inside] - window.start, endpoint[inside]
 
-    good = ok[inside]
-    at, weight, of = at[good], weight[good], of[good]
-    # A millionth of a millisecond stands for an absurd 0.
-    log = np.log(np.maximum(latency_ms[inside][good], 1e-6))
+    def total(values: Floats | Ints) -> Floats:
+        return np.bincount(at, weights=values, minlength=len(window)).astype("float64")
+
+    succeeded, log_ms = succeeded[inside], log_ms[inside]
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.bincount(of, weights=weight * log) / np.bincount(of, weights=weight)
-        successes = np.bincount(at, weights=weight, minlength=seconds)
-        latency = np.bincount(at, weights=weight * (log - own[of]), minlength=seconds) / successes
-        slow = np.bincount(at, weights=weight * _is_slow(of, log, weight), minlength=seconds) / successes
-    return BySecond(requests, latency, slow)
+        own = np.bincount(of, weights=log_ms) / np.bincount(of, weights=succeeded)
+        relative = np.where(succeeded > 0, log_ms - succeeded * own[of], 0.0)
+        successes = total(succeeded)
+        return BySecond(total(requests[inside]), total(relative) / successes, total(slow[inside]) / successes)
 
 
-def _is_slow(endpoint: Ints, log: Floats, weight: Floats) -> Bools:
-    """Return which samples are above their endpoint's own 90th percentile."""
-    if not len(log):
-        return np.zeros(0, "bool")
-    # By endpoint and then by latency: as one number, which is sorted in a fraction of the time that two take.
-    order = np.argsort(endpoint * (np.ptp(log) + 1) + log)
-    totals = np.bincount(endpoint, weights=weight)
-    # Where among all samples, sorted by endpoint, those of each endpoint pass their percentile.
-    at = np.searchsorted(np.cumsum(weight[order]), np.cumsum(totals) - _SLOW_SHARE * totals)
-    limit = log[order][np.minimum(at, len(log) - 1)]
-    return log > limit[endpoint]
+def slow_limits(latencies: SortedSamples) -> Floats:
+    """Return the latency in ms of each endpoint above which one is slow: its own 90th percentile."""
+    return latencies.percentile(1 - _SLOW_SHARE)
 
 
 def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -> SteadyPart:

@@ -12,16 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perflab.vocabulary.measure import goes_by_wire
+from perflab.vocabulary.measure import Role, goes_by_wire
 from perflab.vocabulary.metric import PERCENTILES
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Ints: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int8]]
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-# The codes of `Samples.clock`.
-CLIENT, WIRE, STAND_IN = range(3)
+# The codes of `Samples.clock`; a phase of a request, such as connecting, goes by none.
+NO_CLOCK, CLIENT, WIRE, FALLBACK = range(-1, 3)
+CLOCK_OF = {Role.COUNTS: CLIENT, Role.STAMPED: WIRE, Role.FALLBACK: FALLBACK, Role.PHASE: NO_CLOCK}
 
 _CLOCKS = pd.Index(["client", "wire", "wire and client"], dtype="str")
 
@@ -56,10 +57,22 @@ class SortedSamples:
     """Weighted samples of `cells` cells, sorted by cell, then latency."""
 
     def __init__(self, cell: Ints, latency_ms: Floats, count: Ints, cells: int) -> None:
-        order = np.lexsort((latency_ms, cell))
-        self._values = latency_ms[order]
-        self._running = np.cumsum(count[order])
-        self._ends = np.cumsum(np.bincount(cell, minlength=cells))
+        place, values = pd.factorize(latency_ms, sort=True, use_na_sentinel=False)
+        self._sort(cell, place, values, count, cells)
+
+    @classmethod
+    def of_places(cls, cell: Ints, place: Ints, values: Floats, count: Ints, cells: int) -> SortedSamples:
+        """Return samples whose latency is given by its place among ascending `values`."""
+        self = cls.__new__(cls)
+        self._sort(cell, place, values, count, cells)
+        return self
+
+    def _sort(self, cell: Ints, place: Ints, values: Floats, count: Ints, cells: int) -> None:
+        # Latencies come in buckets: many samples of a cell are equal, and few enough are left to be sorted.
+        keys, counts = summed(cell * len(values) + place, count, cells * len(values))
+        self._values = values[keys % max(len(values), 1)]
+        self._running = np.cumsum(counts)
+        self._ends = np.searchsorted(keys, np.arange(1, cells + 1) * len(values))
         running = np.concatenate(([0], self._running))
         self._before = running[np.concatenate(([0], self._ends[:-1]))] if cells else np.zeros(0, "int64")
         self.samples: Ints = running[self._ends] - self._before
@@ -79,6 +92,33 @@ class SortedSamples:
         return Distribution(self._values[part], self._running[part] - self._before[index])
 
 
+def summed(key: Ints, count: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return the keys that occur, ascending, with the sum of the counts of each, which are none of them 0.
+
+    Keys are whole numbers below `size`.
+    """
+    if _is_sparse(key, size):
+        number, keys = numbered(key, size)
+        return keys, np.bincount(number, weights=count).astype("int64")
+    sums = np.bincount(key, weights=count, minlength=size)
+    keys = np.flatnonzero(sums)
+    return keys, sums[keys].astype("int64")
+
+
+def _is_sparse(key: Ints, size: int) -> bool:
+    return size > 4 * len(key) + 100_000
+
+
+def numbered(key: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return each key's number among those that occur, and these, ascending; keys are whole numbers below `size`."""
+    if _is_sparse(key, size):
+        keys, number = np.unique(key, return_inverse=True)
+        return number, keys
+    occurs = np.zeros(size, "bool")
+    occurs[key] = True
+    return (np.cumsum(occurs) - 1)[key], np.flatnonzero(occurs)
+
+
 def _ranks(samples: Ints | int, q: float) -> Ints:
     # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point, and its ceiling 8.
     return np.maximum(np.ceil(np.round(np.multiply(samples, q), 6)), 1).astype("int64")
@@ -87,8 +127,8 @@ def _ranks(samples: Ints | int, q: float) -> Ints:
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Weighted samples as parallel columns. Each request is a client sample; a successful one that the recorder knows
-    the wire time of is a wire sample too, else its client time stands in. An unanswered request takes for ever, and the
-    latency of one that was told of without any is NaN: it is counted, and no more."""
+    the wire time of is a wire sample too, else it has a fallback. An unanswered request takes for ever, and the latency
+    of one whose event had none is NaN: it is counted, and no more."""
 
     ok: Bools
     clock: Codes
@@ -96,7 +136,11 @@ class Samples:
     count: Ints
 
     def __getitem__(self, chosen: Any) -> Samples:
-        return Samples(self.ok[chosen], self.clock[chosen], self.latency_ms[chosen], self.count[chosen])
+        return Samples(*(values[chosen] for values in self.columns()))
+
+    def columns(self) -> tuple[Bools, Codes, Floats, Ints]:
+        """Return ok, clock, latency_ms and count."""
+        return self.ok, self.clock, self.latency_ms, self.count
 
     @property
     def by_client(self) -> Bools:
@@ -147,8 +191,8 @@ def clocks(samples: Samples, cell: Ints, wire: Bools) -> pd.Categorical[str]:
 
     Of one that does, single requests may go by the client's: then it is the time of both.
     """
-    stood_in = _total(cell, samples.count, samples.ok & (samples.clock == STAND_IN), len(wire))
-    codes = np.where(wire, np.where(stood_in > 0, 2, 1), 0)
+    fallbacks = _total(cell, samples.count, samples.ok & (samples.clock == FALLBACK), len(wire))
+    codes = np.where(wire, np.where(fallbacks > 0, 2, 1), 0)
     return pd.Categorical.from_codes(codes.astype("int8"), categories=_CLOCKS)
 
 
@@ -182,8 +226,8 @@ def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None 
 
 def judged_requests(samples: Samples, cell: Ints, wire: Bools) -> Bools:
     """Return which samples are judged: of each cell's clock the successful ones, and the unanswered ones."""
-    answered = np.logical_and(samples.ok & samples.timed, np.not_equal(samples.by_client, wire[cell]))
-    return np.logical_or(answered, samples.unanswered & samples.by_client)
+    by_its_clock = np.where(wire[cell], samples.clock >= WIRE, samples.by_client)
+    return np.logical_or(by_its_clock & samples.ok & samples.timed, samples.unanswered & samples.by_client)
 
 
 def _total(cell: Ints, count: Ints, chosen: Bools, cells: int) -> Ints:

@@ -14,14 +14,14 @@ from perflab.store.calibration import Calibration, Ceiling, Step
 
 _COLOURS = {"HttpUser": OKABE_ITO[0], "FastHttpUser": OKABE_ITO[1]}
 # What lies beyond is drawn at the edge: how far a broken measurement is off says nothing.
-_MIN_ACHIEVED, _MOST_ERROR = 80.0, 3.0
+_MIN_ACHIEVED, _MAX_ERROR = 80.0, 3.0
 # Steps beyond the ceiling that are shown: enough to see it break. Further on the load falls back.
 _BEYOND = 2
 
 
 @styled
 def calibration(found: Calibration) -> Chart:
-    """Offered share of the intended load and error of p95 against requests/s, a column a client and process count."""
+    """Offered share of the intended load and error of p95 against requests/s, a column per client and processes."""
     machine, ceilings = found.machine, found.ceilings
     chart, panels = canvas(
         "How much load this machine can offer",
@@ -35,14 +35,14 @@ def calibration(found: Calibration) -> Chart:
         gap_y=0.3,
         head=0.5,
     )
-    most = max((step.requests_per_s for one in ceilings for step, _ in _shown(one)), default=1.0)
+    most = max((step.requests_per_s for ceiling in ceilings for step, _ in _shown(ceiling)), default=1.0)
     least = 100 * (1 - MOST_SHORTFALL)
-    for one, load, error in zip(ceilings, *panels, strict=True):
-        load.set_title(_title(one), loc="left", size=9, color=_COLOURS[one.client], pad=8)
-        _ramp(load, one, lambda step: max(_MIN_ACHIEVED, 100 * step.achieved_load))
-        _ramp(error, one, _error_percent)
+    for ceiling, load, error in zip(ceilings, *panels, strict=True):
+        load.set_title(_title(ceiling), loc="left", size=9, color=_COLOURS[ceiling.client], pad=8)
+        _ramp(load, ceiling, lambda step: max(_MIN_ACHIEVED, 100 * step.achieved_load))
+        _ramp(error, ceiling, _error_percent)
         load.set_ylim(_MIN_ACHIEVED, 101)
-        error.set_ylim(-_MOST_ERROR, _MOST_ERROR)
+        error.set_ylim(-_MAX_ERROR, _MAX_ERROR)
         error.set_xlabel("requests/s")
         for axes in (load, error):
             axes.set_xlim(0, 1.06 * most)
@@ -62,40 +62,39 @@ def calibration(found: Calibration) -> Chart:
         for axes, limit in ((load, least), (error, 1), (error, -1)):
             axes.axhline(limit, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
     chart.alt = "Dot charts of achieved load and error of p95 against requests/s, with their ceilings. " + "; ".join(
-        _title(one).replace("\n", ": ") for one in ceilings
+        _title(ceiling).replace("\n", ": ") for ceiling in ceilings
     )
     return chart
 
 
-def _title(one: Ceiling) -> str:
-    count = "1 process" if one.processes == 1 else f"{one.processes} processes"
-    least = "≥ " if one.at_least else ""
-    ceiling = f"{least}{number(one.requests_per_s)} requests/s, {number(one.users)} users" if one.users else "no load"
-    return f"{one.client}, {count}\n{ceiling}"
+def _title(ceiling: Ceiling) -> str:
+    count = "1 process" if ceiling.processes == 1 else f"{ceiling.processes} processes"
+    rate = f"{'≥ ' if ceiling.at_least else ''}{number(ceiling.requests_per_s)} requests/s"
+    return f"{ceiling.client}, {count}\n" + (f"{rate}, {number(ceiling.users)} users" if ceiling.users else "no load")
 
 
-def _shown(one: Ceiling) -> list[tuple[Step, bool]]:
+def _shown(ceiling: Ceiling) -> list[tuple[Step, bool]]:
     """Return the steps up to the ceiling and a little further, each with whether it is within."""
+    steps = ceiling.steps
     # The ceiling's users are a whole number, the mean of a step's is not.
-    held = next((at for at, step in enumerate(one.steps) if step.users >= one.users + 1), len(one.steps))
-    return [(step, at < held) for at, step in enumerate(one.steps[: held + _BEYOND])]
+    held = next((at for at, step in enumerate(steps) if step.users >= ceiling.users + 1), len(steps))
+    return [(step, at < held) for at, step in enumerate(steps[: held + _BEYOND])]
 
 
-def _ramp(axes: Axes, one: Ceiling, y_of: Callable[[Step], float]) -> None:
-    colour = _COLOURS[one.client]
-    points = [(step.requests_per_s, y_of(step), held) for step, held in _shown(one)]
+def _ramp(axes: Axes, ceiling: Ceiling, y_of: Callable[[Step], float]) -> None:
+    colour = _COLOURS[ceiling.client]
+    points = [(step.requests_per_s, y_of(step), held) for step, held in _shown(ceiling)]
     shown = [point for point in points if not math.isnan(point[1])]
     axes.plot([x for x, *_ in shown], [y for _, y, _ in shown], color=tint(colour, 0.35), linewidth=1.0)
     for held in (True, False):
         xs = [x for x, _, within in shown if within == held]
         ys = [y for _, y, within in shown if within == held]
         axes.plot(xs, ys, "o", color=colour, mfc=colour if held else "white", mew=1.2, markersize=4.5, clip_on=False)
-    if one.users:
-        axes.axvline(one.requests_per_s, color=tint(colour, 0.6), linewidth=1.0, zorder=0)
+    if ceiling.users:
+        axes.axvline(ceiling.requests_per_s, color=tint(colour, 0.6), linewidth=1.0, zorder=0)
 
 
 def _error_percent(step: Step) -> float:
-    if step.drawn_p95_ms is None or step.wire_p95_ms is None:
+    if step.p95_error is None:
         return math.nan
-    percent = 100 * (step.wire_p95_ms / step.drawn_p95_ms - 1)
-    return min(_MOST_ERROR, max(-_MOST_ERROR, percent))
+    return min(_MAX_ERROR, max(-_MAX_ERROR, 100 * step.p95_error))

@@ -26,8 +26,8 @@ def live(points: Sequence[LivePoint], title: str = "Running") -> Chart:
     """Users, requests/s and p95 of the last 300 seconds, beside each other, with the latest values as text."""
     recent = points[-_MOST_POINTS:]
     failed = sum(point.failures for point in points)
-    told = f"{number(failed)} failed so far" if failed else "no failed request so far"
-    chart, [panels] = canvas(title, told, panel_height=0.95, columns=3, left=0.55, gap_x=0.55, head=0.25)
+    text = f"{number(failed)} failed so far" if failed else "no failed request so far"
+    chart, [panels] = canvas(title, text, panel_height=0.95, columns=3, left=0.55, gap_x=0.55, head=0.25)
     seconds = [point.second for point in recent]
     series: tuple[tuple[str, Sequence[float], str, str], ...] = (
         ("users", [point.users for point in recent], MUTED, ""),
@@ -41,5 +41,5 @@ def live(points: Sequence[LivePoint], title: str = "Running") -> Chart:
         plain_number_axis(axes, unit="", ticks=3)
         axes.set_ylim(0, 1.1 * max((value for value in values if value == value), default=1.0) or 1.0)
         axes.set_xlabel("seconds since the run's start")
-    chart.alt = f"{title}: {told}"
+    chart.alt = f"{title}: {text}"
     return chart

@@ -1,17 +1,28 @@
-"""What happened second by second, all runs side by side: latency by group, CPU of generator and target."""
+"""What happened second by second, all runs side by side: latency by group, CPU, and the load generator's health."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+from perflab.analyse.health import offered_by_second, worst_by_second
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.validity import BUSY_CPU_PERCENT
-from perflab.chart.against_users import latency_limits
-from perflab.chart.groups import group_names
-from perflab.chart.strip import lay_out
+from perflab.analyse.validity import BUSY_CPU_PERCENT, MOST_SHORTFALL
+from perflab.chart.levels import group_names, latency_limits
 from perflab.chart.style import (
+    EDGE,
     INK,
     LIMIT,
     LIMIT_DASHES,
     MUTED,
+    SHADE,
     Chart,
     canvas,
     colours,
@@ -20,22 +31,25 @@ from perflab.chart.style import (
     number,
     plain_number_axis,
     short,
+    size_inches,
     styled,
     tint,
 )
 
-_MOST_SVG_POINTS = 12_000
-SHADED = "shaded: ramp-up and what was not steady, not judged"
+_MAX_SVG_POINTS = 12_000
+_SHADED = "shaded: ramp-up and what was not steady, not judged"
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+_MAX_TICKS = 22
 
 
 @styled
 def latency_over_time(sweep: Sweep) -> Chart:
-    """p50 and p95 latency in ms of each second's requests, a row a group, runs side by side."""
+    """p50 and p95 latency in ms of each second's requests, one row per group, runs side by side."""
     timeline, names = sweep.timeline, group_names(sweep)
-    strip = lay_out(sweep.runs, timeline)
+    strip = _lay_out(sweep.runs, timeline)
     chart, panels = canvas(
         "Latency over time",
-        f"p50 (pale) and p95 of the successful requests begun in each second; {SHADED}",
+        f"p50 (pale) and p95 of the successful requests begun in each second; {_SHADED}",
         panel_height=1.35 if len(names) > 1 else 2.2,
         rows=max(1, len(names)),
         right=1.5,
@@ -69,12 +83,12 @@ def latency_over_time(sweep: Sweep) -> Chart:
         for group, metric, limit in limits:
             if group == name:
                 axes.axhline(limit, color=LIMIT, linewidth=0.9, linestyle=LIMIT_DASHES)
-                labels.append((limit, f"{metric} ≤ {limit:g} ms", LIMIT))
+                labels.append((limit, f"{metric.words} ≤ {limit:g} ms", LIMIT))
         end_labels(axes, labels)
         axes.set_ylabel("ms (log)" if logarithmic else "ms")
-    chart.image = "png" if 2 * len(timeline) > _MOST_SVG_POINTS else "svg"
+    chart.image = "png" if 2 * len(timeline) > _MAX_SVG_POINTS else "svg"
     chart.alt = (
-        f"Line charts of p50 and p95 latency by second, one row a group ({', '.join(names)}), runs side by side."
+        f"Line charts of p50 and p95 latency by second, one row per group ({', '.join(names)}), runs side by side."
     )
     return chart
 
@@ -83,12 +97,12 @@ def latency_over_time(sweep: Sweep) -> Chart:
 def cpu(sweep: Sweep) -> Chart:
     """CPU of the load generator's processes and of the managed target by second; 100 % is one core."""
     generator, target = sweep.generator, sweep.target
-    strip = lay_out(sweep.runs, generator, target)
+    strip = _lay_out(sweep.runs, generator, target)
     rows = 1 if target.empty else 2
     unseen = "; the target was not started by perflab, so its CPU is not known" if target.empty else ""
     chart, panels = canvas(
         "CPU of generator and target",
-        f"100 % is one core; {SHADED}{unseen}",
+        f"100 % is one core; {_SHADED}{unseen}",
         panel_height=1.5,
         rows=rows,
         right=1.45,
@@ -119,3 +133,160 @@ def cpu(sweep: Sweep) -> Chart:
         f"Line charts of CPU by second, 100 % is one core. Highest second: {', '.join(peaks) or 'not recorded'}."
     )
     return chart
+
+
+@styled
+def generator(sweep: Sweep) -> Chart:
+    """By second: the offered share of the intended load, client minus wire in ms, and the event loop's lag in ms."""
+    frame, offered = sweep.generator, offered_by_second(sweep.generator)
+    strip = _lay_out(sweep.runs, frame)
+    chart, panels = canvas(
+        "Was the generator the bottleneck?",
+        "load offered: of what its users intended; client less wire: how long answers lay unread; "
+        f"loop lag: how late its event loop ran\n{_SHADED}; the highest values there are cut off",
+        panel_height=1.25,
+        rows=3,
+        right=1.75,
+        gap_y=0.3,
+        head=0.45,
+    )
+    top, overhead, loop = (row[0] for row in panels)
+
+    x, y = strip.line(offered.assign(offered=100 * offered.offered), "offered")
+    top.plot(x, y, color=INK, linewidth=1.2)
+    least = 100 * (1 - MOST_SHORTFALL)
+    top.axhline(least, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
+    plain_number_axis(top, unit="load offered, %", ticks=4)
+    lowest = float(np.nanmin(y, initial=least))
+    top.set_ylim(min(90.0, lowest - 3), 101)
+    end_labels(top, [(least, f"{least:g} %: INVALID below", LIMIT)])
+
+    # The sources of a second side by side would be a thicket: the worst of them is what spoils a figure.
+    worst = worst_by_second(frame)
+    for axes, middle, upper, unit, names in (
+        (overhead, "client_overhead_p50_ms", "client_overhead_p99_ms", "client less wire, ms", ("median", "p99")),
+        (loop, "lag_p50_ms", "lag_ms", "loop lag, ms", ("median", "worst")),
+    ):
+        for column, strength in ((upper, 0.35), (middle, 1.0)):
+            x, y = strip.line(worst, column)
+            axes.plot(x, y, color=INK, alpha=strength, linewidth=1.0)
+        plain_number_axis(axes, unit=unit, ticks=4)
+        axes.set_ylim(top=1.15 * max([2.0, *worst.loc[worst.steady, upper], *worst[middle]], default=2.0))
+        labels = [(float(worst[c].tail(60).median()), n, INK) for c, n in zip((middle, upper), names, strict=True)]
+        end_labels(axes, labels if len(worst) else [], gap=0.2)
+    for place, axes in enumerate((top, overhead, loop)):
+        strip.draw(axes, titles=place == 0, ticks=place == 2)
+    steady = offered[offered.steady]
+    mean = f"{100 * float(steady.offered.mean()):.1f} %" if len(steady) else "not recorded"
+    chart.alt = f"Line charts of the load generator by second. Offered of the intended load, on average: {mean}."
+    return chart
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """One run's place on the strip, in seconds."""
+
+    run: str
+    users: int
+    offset: float
+    length: float
+    steady_start: float
+    steady_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """The bands of a sweep in the order of their runs."""
+
+    bands: tuple[_Band, ...]
+
+    @property
+    def length(self) -> float:
+        """The whole strip in seconds, gaps included."""
+        return max((band.offset + band.length for band in self.bands), default=1.0)
+
+    def line(self, rows: DataFrame, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and y of one line through all runs, broken between them; `rows` has run, second and `column`."""
+        pieces_x: list[NDArray[np.float64]] = []
+        pieces_y: list[NDArray[np.float64]] = []
+        gap = np.full(1, np.nan)
+        by_run = dict(iter(rows.groupby("run", observed=True)))
+        for band in self.bands:
+            if band.run in by_run:
+                ordered = by_run[band.run].sort_values("second")
+                pieces_x += [band.offset + ordered.second.to_numpy(float), gap]
+                pieces_y += [ordered[column].to_numpy(float), gap]
+        empty = np.empty(0)
+        return (np.concatenate(pieces_x), np.concatenate(pieces_y)) if pieces_x else (empty, empty)
+
+    def draw(self, axes: Axes, *, titles: bool, ticks: bool) -> None:
+        """Shade what is not judged, name the runs (in the top panel) and number their seconds (in the lowest)."""
+        axes.set_xlim(0, self.length)
+        inches, _ = size_inches(axes)
+        for band in self.bands:
+            for start, stop in self._unjudged(band):
+                axes.axvspan(start, stop, color=SHADE, linewidth=0, zorder=0)
+        for index, (users, level) in enumerate(groupby(self.bands, key=lambda band: band.users)):
+            bands = list(level)
+            for place, band in enumerate(bands):
+                if index or place:
+                    axes.axvline(band.offset, color=EDGE, linewidth=0.6 if place else 1.2, alpha=0.6 if place else 1.0)
+            if titles:
+                start, end = bands[0].offset, bands[-1].offset + bands[-1].length
+                room = (end - start) * inches / self.length / 0.075
+                runs = f", {len(bands)} runs" if len(bands) > 1 else ""
+                text = next((t for t in (f"{users} users{runs}", f"{users} users", f"{users}") if len(t) <= room), "")
+                axes.text(
+                    (start + end) / 2,
+                    1.03,
+                    text,
+                    transform=axes.get_xaxis_transform(),
+                    ha="center",
+                    va="bottom",
+                    color=MUTED,
+                    size=8.5,
+                )
+        places, labels = zip(*self._ticks(), strict=True) if self.bands else ((), ())
+        axes.xaxis.set_major_locator(FixedLocator(places))
+        axes.xaxis.set_major_formatter(FixedFormatter(labels if ticks else [""] * len(labels)))
+        if ticks:
+            axes.set_xlabel(f"seconds since {'each' if len(self.bands) > 1 else 'the'} run's start")
+
+    def _ticks(self) -> Iterator[tuple[float, str]]:
+        total = sum(band.length for band in self.bands)
+        step = next((step for step in _STEPS_S if total / step <= _MAX_TICKS), _STEPS_S[-1])
+        for band in self.bands:
+            for second in np.arange(0, max(band.length - step * 0.4, 1), step):
+                yield band.offset + float(second), f"{second:g}"
+
+    @staticmethod
+    def _unjudged(band: _Band) -> Iterator[tuple[float, float]]:
+        yield band.offset, band.offset + min(band.steady_start, band.length)
+        if band.steady_end < band.length:
+            yield band.offset + max(band.steady_end, band.steady_start), band.offset + band.length
+
+
+def _lay_out(runs: DataFrame, *frames: DataFrame) -> _Strip:
+    """Return the strip of `runs`; a run is as long as the last second that any of `frames` holds of it."""
+    lengths: dict[str, float] = {}
+    for frame in frames:
+        for run, last in frame.groupby("run", observed=True).second.max().items():
+            lengths[str(run)] = max(lengths.get(str(run), 0.0), float(last) + 1)
+    bands, offset = [], 0.0
+    for row in runs.sort_values(["users", "repeat"]).to_dict("records"):
+        length = lengths.get(row["run"])
+        if length is None:
+            continue
+        judged = bool(np.isfinite(row["window_start"]))
+        bands.append(
+            _Band(
+                run=str(row["run"]),
+                users=int(row["users"]),
+                offset=offset,
+                length=length,
+                steady_start=float(row["window_start"]) if judged else length,
+                steady_end=float(row["window_end"]) if judged else length,
+            )
+        )
+        offset += length
+    return _Strip(tuple(bands))

@@ -192,6 +192,15 @@ def canvas(
     return chart, panels
 
 
+def nothing(title: str, text: str) -> Chart:
+    """Return a chart that has nothing to show, and says why."""
+    chart, [[axes]] = canvas(title, "", panel_height=0.3, left=0.02, head=-0.25)
+    axes.set_axis_off()
+    axes.text(0, 0.5, text, transform=axes.transAxes, va="center", size=9.5, color=MUTED)
+    chart.alt = f"{title}: {text}"
+    return chart
+
+
 def number(value: float) -> str:
     """Return a figure as people read it: whole numbers as they are, others to three digits, a dash for NaN."""
     if not np.isfinite(value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import os
 import signal
@@ -11,12 +13,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from perflab.cli import ab, baseline, calibrate, check, compare, demo, doctor, init, report, run, show, sweep
 from perflab.cli import list as list_command
+from perflab.cli.options import CommandT
 from perflab.errors import PerflabError, UsageError, naming
 from perflab.vocabulary.text import say
 
@@ -38,22 +41,43 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _tidying(command: CommandT) -> CommandT:
+    """Have a command that deals with recorded runs begin by removing what killed commands have left there."""
+
+    @functools.wraps(command)
+    def tidying(*arguments: Any, **given: Any) -> Any:
+        if "runs_dir" in given:
+            from perflab.store.scratch import clear_leftovers
+            from perflab.workbench import runs_folder
+
+            # Where there is no telling where they are, the command itself says so.
+            with contextlib.suppress(PerflabError):
+                clear_leftovers(runs_folder(given["runs_dir"]))
+        return command(*arguments, **given)
+
+    return cast(CommandT, tidying)
+
+
 # One line each, whole in a terminal of 80 columns; each command's own help says the rest.
-app.command("sweep", short_help="Load the target at several user counts and judge the result.")(sweep.sweep)
-app.command("run", short_help="Load the target at one user count: a sweep of a single level.")(run.run)
-app.command("list", short_help="List recorded sweeps and A/B comparisons, oldest first.")(list_command.list_)
-app.command("show", short_help="Show a recorded sweep's verdicts and figures.")(show.show)
-app.command("report", short_help="Write the report of a recorded sweep or comparison again.")(report.report)
-app.command("compare", short_help="Tell whether a recorded sweep is slower than another.")(compare.compare)
-app.command("check", short_help="Judge a recorded sweep, with --baseline also its change.")(check.check)
-app.command("ab", short_help="Load two targets until it is known whether one is slower.")(ab.ab)
-app.command("calibrate", short_help="Find how much load this machine can offer.")(calibrate.calibrate)
+app.command("sweep", short_help="Load the target at several user counts and judge the result.")(_tidying(sweep.sweep))
+app.command("run", short_help="Load the target at one user count: a sweep of a single level.")(_tidying(run.run))
+app.command("list", short_help="List recorded sweeps and A/B comparisons, oldest first.")(_tidying(list_command.list_))
+app.command("show", short_help="Show a recorded sweep's verdicts and figures.")(_tidying(show.show))
+app.command("report", short_help="Write the report of a recorded sweep or comparison again.")(_tidying(report.report))
+app.command("compare", short_help="Tell whether a recorded sweep is slower than another.")(_tidying(compare.compare))
+app.command("check", short_help="Judge a recorded sweep, with --baseline also its change.")(_tidying(check.check))
+app.command("ab", short_help="Load two targets until it is known whether one is slower.")(_tidying(ab.ab))
+app.command("calibrate", short_help="Find how much load this machine can offer.")(_tidying(calibrate.calibrate))
 app.command("init", short_help="Make a folder a perflab project.")(init.init)
-app.command("demo", short_help="Load a small server of known latency: a first report.")(demo.demo)
-app.command("doctor", short_help="Check whether everything is ready for a load test.")(doctor.doctor)
-app.add_typer(
-    baseline.baseline, name="baseline", short_help="Choose or show the sweep that others are checked against."
-)
+app.command("demo", short_help="Load a small server of known latency: a first report.")(_tidying(demo.demo))
+app.command("doctor", short_help="Check whether everything is ready for a load test.")(_tidying(doctor.doctor))
+baselines = typer.Typer()
+baselines.callback(invoke_without_command=True)(baseline.without_command)
+baselines.command("set")(_tidying(baseline.set_))
+baselines.command("show")(_tidying(baseline.show))
+app.add_typer(baselines, name="baseline", short_help="Choose or show the sweep that others are checked against.")
 
 
 def _say_version(wanted: bool) -> None:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
 import typer
 
 from perflab.cli import options
 from perflab.vocabulary.text import say
 
-SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
 
-baseline = typer.Typer()
-
-
-@baseline.callback(invoke_without_command=True)
 def without_command(context: typer.Context) -> None:
     """Choose the sweep that perflab check --baseline holds others against, or show it."""
     if context.invoked_subcommand is None:
         show()
 
 
-@baseline.command("set")
-def set_(sweep_id: SweepId, runs_dir: options.RunsDir = None) -> None:
+def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
     """Make a recorded sweep the baseline."""
     from perflab import workbench
 
@@ -34,7 +27,6 @@ def set_(sweep_id: SweepId, runs_dir: options.RunsDir = None) -> None:
         say("note: one run at each user count doesn't show how runs differ: make a baseline with --repeats 5 or more")
 
 
-@baseline.command()
 def show(runs_dir: options.RunsDir = None) -> None:
     """Show which sweep is the baseline."""
     from perflab import workbench

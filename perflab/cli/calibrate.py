@@ -10,19 +10,16 @@ from perflab.cli import options
 from perflab.vocabulary.text import say
 
 Processes = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Locust processes to calibrate besides one. Default: one for each core."),
+    str | None,
+    typer.Option(metavar="N", help="Locust processes to calibrate besides one. Default: one for each core."),
 ]
 
 
 def calibrate(processes: Processes = None, runs_dir: options.RunsDir = None, json: options.AsJson = False) -> None:
     """Find how much load this machine can offer before its measurements stop being true."""
-    from perflab.calibrate import calibrate
+    from perflab import workbench
     from perflab.cli import output
     from perflab.store.layout import RunsDir
-    from perflab.workbench import runs_folder
 
-    folder = runs_folder(runs_dir)
-    found = calibrate(folder, processes, say=say)
-    output.print_calibration(found, as_json=json)
-    say(f"chart: {RunsDir(folder).calibration_chart}")
+    output.print_calibration(workbench.calibrate(processes, runs_dir=runs_dir), as_json=json)
+    say(f"chart: {RunsDir(workbench.runs_folder(runs_dir)).calibration_chart}")

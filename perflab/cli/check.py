@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from perflab.cli import options
+from perflab.cli.compare import COMPARE
 
 Baseline = Annotated[
     bool, typer.Option("--baseline", help="Compare with the stored baseline too: see perflab baseline set.")
@@ -14,31 +15,31 @@ Baseline = Annotated[
 Against = Annotated[str | None, typer.Option(metavar="ID", help="Compare with this sweep instead of the stored one.")]
 
 
+@options.flags(COMPARE)
 def check(
     sweep_id: options.SweepId = "latest",
+    *,
     baseline: Baseline = False,
     against: Against = None,
-    margin: options.Margin = None,
-    alpha: options.Alpha = None,
     allow_different: options.AllowDifferent = None,
     runs_dir: options.RunsDir = None,
     json: options.AsJson = False,
+    **given: Any,
 ) -> int:
     """Judge a recorded sweep by its objectives, and with --baseline by whether it is slower than that; no report."""
     from perflab import workbench
     from perflab.cli import output
-    from perflab.cli.compare import write
+    from perflab.cli.ending import write_comparison
 
     checked = workbench.check(
         sweep_id,
         baseline=baseline,
         against=against,
         runs_dir=runs_dir,
-        margin=margin,
-        alpha=alpha,
         allow_different=allow_different or (),
+        **given,
     )
     output.print_check(checked, as_json=json)
     if checked.comparison is not None:
-        write(checked.comparison, report=False, as_json=json)
+        write_comparison(checked.comparison, report=False, as_json=json)
     return checked.verdict.exit_code

@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from perflab.cli import options
+from perflab.plan.plan import OPTIONS
 
 if TYPE_CHECKING:
-    from perflab.doctor import Finding
+    from perflab.readiness import Finding
 
 PROBLEM = 2
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
-Users = Annotated[
-    str | None, typer.Option("--users", "-u", metavar="N", help="How many users it is to be for. Default: as a sweep.")
-]
 Output = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Where reports go. Default: LOAD_TEST_REPORT_DIR, load_test_reports.")
+    str | None,
+    typer.Option(metavar="DIR", help="Where reports go. Default: LOAD_TEST_REPORT_DIR, or load_test_reports."),
 ]
+DOCTOR = [OPTIONS[name] for name in ("host", "launch", "health", "users", "locustfile")]
 
 
+@options.flags(DOCTOR)
 def doctor(
     context: typer.Context,
-    host: options.Host = None,
-    launch: options.Launch = None,
-    health: options.Health = None,
-    users: Users = None,
-    locustfile: options.Locustfile = None,
+    *,
     runs_dir: options.RunsDir = None,
     output: Output = None,
     allow_host: options.AllowHost = None,
     json: options.AsJson = False,
+    **given: Any,
 ) -> int:
     """Check whether everything is ready for a load test, and say what to do where it isn't.
 
     What follows -- is what Locust will get, as for perflab sweep.
     """
-    from perflab.doctor import examine, worst
-    from perflab.plan.settings import project_root
+    from perflab.readiness import doctor, worst
 
-    findings = examine(
-        project_root(),
-        host=host,
-        launch=launch,
-        health=health,
-        users=users,
-        locustfile=locustfile,
-        locust_options=context.obj,
-        runs_dir=runs_dir,
-        report_dir=output,
-        allow_hosts=allow_host or (),
+    findings = doctor(
+        locust_options=context.obj, runs_dir=runs_dir, report_dir=output, allow_hosts=allow_host or (), **given
     )
     if json:
         _print_json(findings)
@@ -65,7 +53,7 @@ def _print_json(findings: list[Finding]) -> None:
     from dataclasses import asdict
     from json import dumps
 
-    from perflab.doctor import worst
+    from perflab.readiness import worst
 
     result = {"result": worst(findings), "checks": [asdict(finding) for finding in findings]}
     sys.stdout.write(dumps(result, indent=2) + "\n")

@@ -10,4 +10,4 @@ def list_(runs_dir: options.RunsDir = None, json: options.AsJson = False) -> Non
     from perflab import workbench
     from perflab.cli import output
 
-    output.print_list(workbench.list_sweeps(runs_dir), workbench.list_abs(runs_dir), as_json=json)
+    output.print_list(workbench.list_sweeps(runs_dir), workbench.list_ab_comparisons(runs_dir), as_json=json)

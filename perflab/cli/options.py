@@ -1,64 +1,22 @@
-"""Options that several commands share. Values stay text here: the plan parses them and words the errors."""
+"""Flags of the commands. Values stay words here: what an option means is declared with the plan, and parsed there."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Annotated
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from perflab.errors import PerflabError
+from perflab.plan.options import Option, spell_out
 
-Host = Annotated[str | None, typer.Option(metavar="URL", help="The target, e.g. http://localhost:8000.")]
-Launch = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CMD", help="Start the target with this command and stop it at the end; {port} is a free port."
-    ),
-]
-Health = Annotated[
-    str | None, typer.Option(metavar="PATH", help="A launched target is ready when this answers 2xx. Default: /health.")
-]
-Locustfile = Annotated[
-    str | None, typer.Option("--locustfile", "-f", metavar="F", help="Default: load_tests/locustfile.py.")
-]
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
 ObjectivesFile = Annotated[
     str | None, typer.Option("--objectives", metavar="F", help="Default: objectives.toml beside the locustfile.")
 ]
-Users = Annotated[str | None, typer.Option("--users", "-u", metavar="N,N,...", help="Default: 100,250,500,1000.")]
-OneUsers = Annotated[str | None, typer.Option("--users", "-u", metavar="N", help="The user count. Default: 100.")]
-SpawnRate = Annotated[str | None, typer.Option(metavar="N", help="Users started per second. Default: 10.")]
-Duration = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Steady state of each run, e.g. 30s or 5m; ramp-up comes on top. Default: 300s."),
-]
-Repeats = Annotated[str | None, typer.Option(metavar="N", help="Runs at each user count. Default: 1.")]
-Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of the suite's data. Default: 1.")]
-Processes = Annotated[str | None, typer.Option(metavar="N", help="Locust processes. Default: 1.")]
-ExpectWorkers = Annotated[
-    str | None,
-    typer.Option(metavar="N", help="Wait for N Locust workers that you start yourself: locust -f F --worker ..."),
-]
-MasterBind = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Where those workers reach perflab. Default: 127.0.0.1:5557.")
-]
-Label = Annotated[str | None, typer.Option(metavar="L", help="Goes into the sweep's id. Default: sweep.")]
-
-
-def _clear(runs_dir: str | None) -> str | None:
-    """Whatever a command does with recorded runs, it begins by removing what killed commands have left there."""
-    from perflab.store.scratch import clear_leftovers
-    from perflab.workbench import runs_folder
-
-    # Where there is no telling where they lie, the command itself says so.
-    with contextlib.suppress(PerflabError):
-        clear_leftovers(runs_folder(runs_dir))
-    return runs_dir
-
-
 RunsDir = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", callback=_clear, help="Where sweeps lie. Default: LOAD_TEST_RUNS_DIR, or runs/."),
+    str | None, typer.Option(metavar="DIR", help="Where sweeps are recorded. Default: LOAD_TEST_RUNS_DIR, or runs/.")
 ]
 AllowHost = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Allow load on a host that is not this machine.")
@@ -66,13 +24,50 @@ AllowHost = Annotated[
 NoReport = Annotated[bool, typer.Option("--no-report", help="Don't write report.html.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON, to stdout.")]
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, a unique beginning of it, or latest.")]
-Margin = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="The change that would not matter. Default: 5%, which is 0.05.")
-]
-Alpha = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="How often two equal systems may be told apart. Default: 1%.")
-]
 AllowDifferent = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="What may differ although it matters, such as machine; may be given again."),
 ]
+
+
+def flags(options: Iterable[Option], like: Callable[..., Any] | None = None) -> Callable[[CommandT], CommandT]:
+    """Give a command, which takes them as ``**keywords``, a flag for each of these options; None for one not given.
+
+    With `like`, another command, it has that one's other flags too.
+    """
+    others = [] if like is None else [*inspect.signature(like).parameters.values()]
+    spelt = {other.name: (other.annotation, other.default) for other in others if other.kind is other.KEYWORD_ONLY}
+    spelt |= {option.name: (_flag(option), None) for option in options}
+
+    def give(command: CommandT) -> CommandT:
+        command.__signature__ = spell_out(command, spelt)  # type: ignore[attr-defined]
+        return command
+
+    return give
+
+
+def or_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given, and a command's own defaults in place of what isn't."""
+    return {name: defaults.get(name) if value is None else value for name, value in given.items()}
+
+
+def _flag(option: Option) -> object:
+    """Return the annotation that makes typer offer an option."""
+    # What is true by default is switched off.
+    switch = isinstance(option.default, bool)
+    names = f"{option.flag}/--no-{option.flag.removeprefix('--')}" if switch else option.flag
+    help_text = " ".join(filter(None, (option.help, _default(option))))
+    declared = typer.Option(
+        *filter(None, (names, option.short)), metavar=None if switch else option.metavar, help=help_text
+    )
+    return Annotated[bool | None if switch else str | None, declared]
+
+
+def _default(option: Option) -> str:
+    default = option.default
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    elif isinstance(default, float):
+        default = {"TIME": f"{default:g}s", "SHARE": f"{default:.0%}"}.get(option.metavar, f"{default:g}")
+    places = [option.variable, None if default is None or isinstance(default, bool) else str(default)]
+    return f"Default: {', or '.join(filter(None, places))}." if any(places) else ""

@@ -89,5 +89,5 @@ def _named(parameters: Iterable[str]) -> Iterable[tuple[str, str]]:
     for item in parameters:
         name, equals, value = item.partition("=")
         if not equals or not name:
-            raise UsageError(f"--parameter {item!r} is not NAME=VALUE")
+            raise UsageError(f"--parameter {item!r} is not NAME=VALUE", "--parameter", item)
         yield name, value

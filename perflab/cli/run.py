@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import typer
 
 from perflab.cli import options
-from perflab.cli.sweep import sweep
+from perflab.cli.sweep import SWEEP, sweep
 from perflab.errors import UsageError
+from perflab.plan.options import with_defaults
+
+DEFAULTS = {"users": 100, "label": "run"}
+RUN = with_defaults(SWEEP, DEFAULTS)
+RUN["users"] = replace(RUN["users"], metavar="N", help="The user count.")
 
 
-def run(
-    context: typer.Context,
-    host: options.Host = None,
-    launch: options.Launch = None,
-    health: options.Health = None,
-    locustfile: options.Locustfile = None,
-    objectives: options.ObjectivesFile = None,
-    users: options.OneUsers = None,
-    spawn_rate: options.SpawnRate = None,
-    duration: options.Duration = None,
-    repeats: options.Repeats = None,
-    seed: options.Seed = None,
-    processes: options.Processes = None,
-    expect_workers: options.ExpectWorkers = None,
-    master_bind: options.MasterBind = None,
-    label: options.Label = None,
-    runs_dir: options.RunsDir = None,
-    allow_host: options.AllowHost = None,
-    no_report: options.NoReport = False,
-    json: options.AsJson = False,
-) -> int:
+@options.flags(RUN.values(), like=sweep)
+def run(context: typer.Context, **given: Any) -> int:
     """Load the target at one user count: a sweep of a single level.
 
     What follows -- goes to Locust, as for perflab sweep.
     """
+    users = given["users"]
     if users is not None and "," in users:
-        raise UsageError(f"--users {users!r}: perflab run takes one user count; perflab sweep takes several")
-    return sweep(
-        context,
-        host=host,
-        launch=launch,
-        health=health,
-        locustfile=locustfile,
-        objectives=objectives,
-        users=users or "100",
-        spawn_rate=spawn_rate,
-        duration=duration,
-        repeats=repeats,
-        seed=seed,
-        processes=processes,
-        expect_workers=expect_workers,
-        master_bind=master_bind,
-        label=label or "run",
-        runs_dir=runs_dir,
-        allow_host=allow_host,
-        no_report=no_report,
-        json=json,
-    )
+        raise UsageError(
+            f"--users {users!r}: perflab run takes one user count; perflab sweep takes several", "--users", users
+        )
+    return sweep(context, **options.or_defaults(given, DEFAULTS))

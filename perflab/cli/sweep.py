@@ -2,76 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import typer
 
 from perflab.cli import options
+from perflab.plan.plan import OPTIONS, PlanOptions
 
-if TYPE_CHECKING:
-    from perflab.analyse.sweep import Sweep
+# Words for Locust follow after --.
+SWEEP = {name: OPTIONS[name] for name in OPTIONS if name in PlanOptions.__annotations__ and name != "locust_options"}
 
 
+@options.flags(SWEEP.values())
 def sweep(
     context: typer.Context,
-    host: options.Host = None,
-    launch: options.Launch = None,
-    health: options.Health = None,
-    locustfile: options.Locustfile = None,
+    *,
     objectives: options.ObjectivesFile = None,
-    users: options.Users = None,
-    spawn_rate: options.SpawnRate = None,
-    duration: options.Duration = None,
-    repeats: options.Repeats = None,
-    seed: options.Seed = None,
-    processes: options.Processes = None,
-    expect_workers: options.ExpectWorkers = None,
-    master_bind: options.MasterBind = None,
-    label: options.Label = None,
     runs_dir: options.RunsDir = None,
     allow_host: options.AllowHost = None,
     no_report: options.NoReport = False,
     json: options.AsJson = False,
+    **given: Any,
 ) -> int:
     """Load the target at several user counts, judge the result, write a report.
 
     What follows -- goes to Locust: --tags, --exclude-tags, user classes, the locustfile's own options.
     """
     from perflab import workbench
+    from perflab.cli.ending import end_sweep
 
     result = workbench.sweep(
-        host=host,
-        launch=launch,
-        health=health,
-        locustfile=locustfile,
-        objectives=objectives,
-        users=users,
-        spawn_rate=spawn_rate,
-        duration=duration,
-        repeats=repeats,
-        seed=seed,
-        processes=processes,
         locust_options=context.obj,
-        expect_workers=expect_workers,
-        master_bind=master_bind,
-        label=label,
+        objectives=objectives,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
+        **given,
     )
-    return conclude(result, report=not no_report, as_json=json)
-
-
-def conclude(result: Sweep, *, report: bool, as_json: bool) -> int:
-    """Show a finished sweep's verdict, write its results and its report; return the exit code."""
-    from perflab.cli import output
-    from perflab.report import write_results
-
-    # The verdict first: a report that can't be written must not hide it, nor change the exit code.
-    output.print_result(result, as_json=as_json)
-    write_results(result, report=report)
-    if report:
-        with output.failure_reported("report"):
-            from perflab.report import render_report
-
-            output.print_report(render_report(result.dir), as_json=as_json)
-    return result.verdict.exit_code
+    return end_sweep(result, report=not no_report, as_json=json)

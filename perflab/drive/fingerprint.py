@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -13,13 +14,11 @@ from pathlib import Path
 import psutil
 
 from perflab.drive.git import git_commit
+from perflab.plan.variables import KNOWN, PREFIX
 from perflab.store.manifest import Environment
 
-# Variables that are part of the plan, that only say where results go, or that may be secret.
-_ELSEWHERE = re.compile(
-    r"HOST|LAUNCH|HEALTH|LOCUSTFILE|LOCUST_OPTIONS|USERS(?:_MIN|_MAX)?$|SPAWN_RATE|DURATION|REPEATS|SEED$|PROCESSES|EXPECT_WORKERS|MASTER_BIND|"
-    r"SETTLE|TIMEOUT|_DIR$|_ID$|PROMETHEUS|LABEL|LOG|PASSWORD|SECRET|TOKEN|KEY|URL|DSN|COOKIE|CREDENTIAL"
-)
+# Of a suite's own variables, those that only say where something is, or that may be secret.
+_NO_LOAD = re.compile(r"HOST|URL|DSN|_DIR$|_ID$|LOG|PASSWORD|SECRET|TOKEN|KEY|COOKIE|CREDENTIAL")
 _NUMBER = re.compile(r"[\d.,:+-]{1,40}")
 
 PACKAGES = ("perflab", "locust", "gevent", "geventhttpclient", "requests", "pandas", "scipy")
@@ -39,10 +38,8 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that produce and judge the figures."""
     installed = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             installed[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return installed
 
 
@@ -58,14 +55,14 @@ def machine() -> Environment:
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that shape the load, except those that are options of the plan.
+    """Return the suite's own variables that shape the load; perflab's own are part of the plan, or shape none.
 
     Variables whose name suggests a secret are left out; values other than numbers are given as digests.
     """
     return {
         name: value if _NUMBER.fullmatch(value) else f"sha256:{hashlib.sha256(os.fsencode(value)).hexdigest()[:8]}"
         for name, value in sorted(environment.items())
-        if name.startswith("LOAD_TEST_") and not _ELSEWHERE.search(name)
+        if name.startswith(PREFIX) and name not in KNOWN and not _NO_LOAD.search(name)
     }
 
 

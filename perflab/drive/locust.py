@@ -20,6 +20,7 @@ from perflab.drive.target import free_port, with_own_python
 from perflab.errors import LocustfileError, UsageError
 from perflab.files import read_text
 from perflab.plan.plan import Plan
+from perflab.plan.variables import SETTINGS
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 from perflab.vocabulary.redact import redact
@@ -57,29 +58,27 @@ def warn_of_settings(environment: Mapping[str, str], folder: Path) -> str:
     settings += sorted(name for name in environment if name.startswith(_VARIABLES))
     if not settings:
         return ""
-    return f"warning: not in force: {', '.join(settings)}; give what Locust is to get after -- (... -- --tags T)"
+    return f"not in force: {', '.join(settings)}; give what Locust is to get after -- (... -- --tags T)"
 
 
 def check_ports(plan: Plan, environment: Mapping[str, str]) -> None:
     """Raise UsageError if a port that Locust has to listen on is invalid or taken."""
-    if exporter := environment.get("LOAD_TEST_PROMETHEUS_PORT"):
-        host = environment.get("LOAD_TEST_PROMETHEUS_HOST", "127.0.0.1")
-        _check_free(host, exporter, f"LOAD_TEST_PROMETHEUS_PORT={exporter!r}", "unset it for no exporter")
+    if (exporter := SETTINGS["prometheus_port"].read({}, environment)) is not None:
+        host = SETTINGS["prometheus_host"].read({}, environment)
+        _check_free(host, exporter, "LOAD_TEST_PROMETHEUS_PORT", f"='{exporter}'", "unset it for no exporter")
     if plan.expect_workers:
         host, _, port = plan.master_bind.rpartition(":")
-        _check_free(host.strip("[]"), port, f"--master-bind {plan.master_bind}", "is another master running?")
+        _check_free(host.strip("[]"), int(port), "--master-bind", f" {plan.master_bind}", "is another master running?")
 
 
-def _check_free(host: str, port: str, source: str, hint: str) -> None:
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"{source} is not a port from 1 to 65535 ({hint})")
+def _check_free(host: str, port: int, option: str, shown: str, hint: str) -> None:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.create_server((host, int(port)), family=family):
+        with socket.create_server((host, port), family=family):
             return
     except OSError as error:
         raise UsageError(
-            f"{source}: can't listen on {host}: {error.strerror or error}; choose another ({hint})"
+            f"{option}{shown}: can't listen on {host}: {error.strerror or error}; choose another ({hint})", option, port
         ) from None
 
 

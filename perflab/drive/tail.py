@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.store.layout import RunDir
 from perflab.store.tables import GENERATOR_COLUMNS, LATENCY_COLUMNS, quantile
-from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE, goes_by_wire
+from perflab.vocabulary.measure import LatencyCounts, Role, goes_by_wire, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class LivePoint:
 class _Second:
     requests: int = 0
     failures: int = 0
-    by_client: Counter[float] = field(default_factory=Counter)
-    by_wire: Counter[float] = field(default_factory=Counter)
-    """Latencies of successful requests by either clock; the client's is the fallback where there is no wire time."""
+    succeeded: LatencyCounts = field(default_factory=LatencyCounts)
 
 
 class RunTail:
@@ -46,35 +44,31 @@ class RunTail:
         """For each run the outcomes of its requests, see `perflab.store.silence.Seen`."""
         self.requests = 0
         self.failures = 0
-        self._stamped = self._answered = 0
 
     def read(self) -> None:
         """Read the rows that were appended since the last call."""
-        for row, seen in (
-            (row, seen)
-            for table, seen in zip(self._latency, self.seen, strict=True)
-            for row in table.rows(LATENCY_COLUMNS)
-        ):
-            count = int(row["count"])
-            second = self._seconds[int(row["second"])]
-            measure = row["measure"]
-            # A request without a latency is only counted.
-            if row["outcome"] == "ok" and row["latency_ms"] and measure in (CLIENT, WIRE, STAND_IN):
-                (second.by_client if measure == CLIENT else second.by_wire)[float(row["latency_ms"])] += count
-                self._stamped += count if measure == WIRE else 0
-                self._answered += count if measure == CLIENT else 0
-            if measure != CLIENT:
-                continue
-            key = int(row["second"]), row["outcome"]
-            longest, before = seen.get(key, (0.0, 0))
-            seen[key] = max(longest, float(row["latency_ms"] or 0)), before + count
-            second.requests += count
-            self.requests += count
-            if row["outcome"] != "ok":
-                second.failures += count
-                self.failures += count
+        for table, seen in zip(self._latency, self.seen, strict=True):
+            for row in table.rows(LATENCY_COLUMNS):
+                self._take(row, seen)
         for row in self._generator.rows(GENERATOR_COLUMNS):
             self._users[int(row["second"])][row["source"]] = int(row["users"])
+
+    def _take(self, row: Mapping[str, str], seen: dict[tuple[int, str], tuple[float, int]]) -> None:
+        count, role, ok = int(row["count"]), role_of(row["measure"]), row["outcome"] == "ok"
+        second = self._seconds[int(row["second"])]
+        # A request whose event had no latency is counted, and no more.
+        if ok and row["latency_ms"]:
+            second.succeeded.add(role, float(row["latency_ms"]), count)
+        if role is not Role.COUNTS:
+            return
+        key = int(row["second"]), row["outcome"]
+        longest, before = seen.get(key, (0.0, 0))
+        seen[key] = max(longest, float(row["latency_ms"] or 0)), before + count
+        failed = 0 if ok else count
+        second.requests += count
+        self.requests += count
+        second.failures += failed
+        self.failures += failed
 
     @property
     def users(self) -> int:
@@ -83,15 +77,16 @@ class RunTail:
 
     def points(self) -> list[LivePoint]:
         """Return the run so far, second by second."""
+        by_wire = self._by_wire()
         return [
             LivePoint(
-                second,
-                seen.requests,
-                seen.failures,
-                quantile(self._latencies(seen), 0.95),
-                sum(self._users.get(second, {}).values()),
+                number,
+                second.requests,
+                second.failures,
+                quantile(second.succeeded.judged(by_wire), 0.95),
+                sum(self._users.get(number, {}).values()),
             )
-            for second, seen in sorted(self._seconds.items())
+            for number, second in sorted(self._seconds.items())
         ]
 
     def recent(self, seconds: int = 5) -> tuple[float, float | None]:
@@ -101,14 +96,15 @@ class RunTail:
         last = max(self._seconds)
         wanted = [self._seconds[second] for second in range(max(0, last - seconds), last) if second in self._seconds]
         merged: Counter[float] = Counter()
-        for seen in wanted:
-            merged.update(self._latencies(seen))
-        return sum(seen.requests for seen in wanted) / max(1, min(seconds, last)), quantile(merged, 0.95)
+        by_wire = self._by_wire()
+        for second in wanted:
+            merged.update(second.succeeded.judged(by_wire))
+        return sum(second.requests for second in wanted) / max(1, min(seconds, last)), quantile(merged, 0.95)
 
-    def _latencies(self, second: _Second) -> Counter[float]:
-        """Return a second's latencies by the clock of the run so far."""
-        by_wire = goes_by_wire(self._stamped, self._answered)
-        return second.by_wire if by_wire else second.by_client
+    def _by_wire(self) -> bool:
+        """Say whether latencies go by the wire clock: one clock for all of the run so far."""
+        succeeded = [second.succeeded for second in self._seconds.values()]
+        return bool(goes_by_wire(sum(one.stamped for one in succeeded), sum(one.answered for one in succeeded)))
 
 
 class TableTail:

@@ -21,8 +21,8 @@ from perflab.drive.child import Child
 from perflab.drive.http import ask, within
 from perflab.drive.output import last_line
 from perflab.errors import TargetError
-from perflab.plan.hosts import allowed_hosts
-from perflab.plan.plan import Plan, check_host
+from perflab.plan.hosts import allowed_hosts, check_host
+from perflab.plan.plan import Plan
 from perflab.vocabulary.redact import redact
 
 START_TIMEOUT_S = 60.0

@@ -1,4 +1,4 @@
-"""Objectives: limits on groups of endpoints, read from a TOML file that stands beside the locustfile.
+"""Objectives: limits on groups of endpoints, read from a TOML file beside the locustfile.
 
     [auth]
     endpoints = ["/health", "/api/v1/auth/*"]
@@ -139,9 +139,9 @@ DEFAULT = Objectives(
 """Where nobody states objectives: a target that only fails must not pass. An empty objectives file switches it off."""
 
 
-def choose_objectives(file: Path | None, locustfile: Path, environment: Mapping[str, str]) -> Objectives:
+def choose_objectives(file: str | Path | None, locustfile: Path, environment: Mapping[str, str]) -> Objectives:
     """Return the objectives of `file`, of the one beside `locustfile`, or the default ones; raises UsageError."""
-    path = file or find_objectives(locustfile)
+    path = Path(str(file)) if file else find_objectives(locustfile)
     return DEFAULT if path is None else load_objectives(path, environment)
 
 
@@ -157,19 +157,23 @@ def load_objectives(path: Path, environment: Mapping[str, str]) -> Objectives:
         tables = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise UsageError(
-            f"objectives file {str(path)!r} does not exist: give the path of one with --objectives F"
+            f"objectives file {str(path)!r} does not exist: give the path of one with --objectives F",
+            "--objectives",
+            path,
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"objectives file {str(path)!r} can't be read: {error}") from None
+        raise UsageError(f"objectives file {str(path)!r} can't be read: {error}", "--objectives", path) from None
     groups: list[Group] = []
     limits: list[Objective] = []
     for name, table in tables.items():
         where = f"{path.name}, [{name}]"
         if not isinstance(table, dict):
-            raise UsageError(f"{where}: expected a table with endpoints and limits")
+            raise UsageError(f"{where}: expected a table with endpoints and limits", where, table)
         patterns = table.pop("endpoints", None)
         if not isinstance(patterns, list) or not patterns or not all(isinstance(p, str) for p in patterns):
-            raise UsageError(f'{where}: endpoints must list at least one pattern, for example ["/orders/*"]')
+            raise UsageError(
+                f'{where}: endpoints must list at least one pattern, for example ["/orders/*"]', where, patterns
+            )
         groups.append(_valid(where, Group, name=name, endpoints=tuple(patterns)))
         resolved: dict[str, Objective] = {}
         for metric, spec in table.items():
@@ -182,7 +186,7 @@ def _valid(where: str, kind: type[RecordT], **fields: Any) -> RecordT:
     try:
         return kind(**fields)
     except ValidationError as error:
-        raise UsageError(f"{where}: {first_problem(error)}") from None
+        raise UsageError(f"{where}: {first_problem(error)}", option=where) from None
 
 
 def _objective(
@@ -197,26 +201,36 @@ def _objective(
     if definition is None:
         raise UsageError(
             f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, and "
-            f"percentiles such as p95_ms"
+            f"percentiles such as p95_ms",
+            where,
+            metric,
         )
     bound = definition.bound
-    further = {"endpoints", "from_users"} if definition.selective else set()
+    selective = {"endpoints", "from_users"} if definition.selective else set()
     texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
     if (
         not isinstance(spec, dict)
-        or not set(spec) <= {bound, "variable", "complements", *further}
+        or not set(spec) <= {bound, "variable", "complements", *selective}
         or not all(isinstance(text, str) for text in texts)
     ):
-        raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}")
+        raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}", where, spec)
     patterns, from_users = spec.get("endpoints", []), spec.get("from_users", 0)
     if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise UsageError(f'{where}, {metric}: endpoints must be a list of patterns, for example ["POST /orders"]')
+        raise UsageError(
+            f'{where}, {metric}: endpoints must be a list of patterns, for example ["POST /orders"]', where, patterns
+        )
     if not isinstance(from_users, int) or isinstance(from_users, bool) or from_users < 0:
-        raise UsageError(f"{where}, {metric}: from_users must be a whole number of users, not {from_users!r}")
+        raise UsageError(
+            f"{where}, {metric}: from_users must be a whole number of users, not {from_users!r}", where, from_users
+        )
     other = spec.get("complements")
     if other is not None:
         if other not in earlier or other != definition.complement or len(spec) != 1:
-            raise UsageError(f"{where}: {metric} can complement only the other rate, stated before it and alone")
+            raise UsageError(
+                f"{where}: {metric} can complement only the other rate, stated before it, and has no limit itself",
+                where,
+                other,
+            )
         return Objective(group=group, metric=metric, bound=bound, limit=round(1 - earlier[other].limit, 12))
     variable = spec.get("variable")
     stated = environment.get(variable) if variable else None
@@ -227,7 +241,7 @@ def _objective(
         limit = math.nan
     if not (math.isfinite(limit) and 0 <= limit <= definition.most):
         allowed = "a fraction between 0 and 1, such as 0.99" if definition.most == 1 else "a number of at least 0"
-        raise UsageError(f"{source}: {value!r} is not {allowed}")
+        raise UsageError(f"{source}: {value!r} is not {allowed}", source, value)
     return _valid(
         f"{where}, {metric}",
         Objective,

@@ -1,29 +1,33 @@
-"""A plan: what is to be run. Parsing of what people type for it, and the safety rule for hosts."""
+"""A plan: what is to be run. Each option is declared here, at the field that it sets."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, TypeAlias, TypedDict, Unpack
 
 from pydantic import Field
 
 from perflab.errors import LocustfileError, TargetError, UsageError
 from perflab.fields import LONGEST_S, Count, Name, Positive, Rate, Record, Seconds
-from perflab.plan.amounts import (
+from perflab.plan.hosts import allowed_hosts, check_host, check_launch
+from perflab.plan.options import Option, bound, declared
+from perflab.plan.parse import (
     DEFAULT_USERS,
-    MOST_LEVELS,
-    level_range,
+    MAX_LEVELS,
+    check_path,
+    parse_address,
     parse_count,
     parse_duration,
+    parse_label,
+    parse_levels,
     parse_number,
+    parse_positive,
+    parse_text,
+    parse_url_path,
     parse_users,
-    quoted,
+    parse_words,
 )
-from perflab.plan.hosts import allowed_hosts, is_loopback
 from perflab.vocabulary.redact import redact
 
 HEALTH = "/health"
@@ -34,35 +38,130 @@ SETTLE_S = 5.0
 # Locust's own port. Whoever listens to other machines must ask for it.
 MASTER_BIND = "127.0.0.1:5557"
 
-UsersLike = int | str | Sequence[int]
+UsersLike: TypeAlias = int | str | Sequence[int]
+
+
+class LoadOptions(TypedDict, total=False):
+    """The types of the options that a sweep and the rounds of an A/B comparison have in common."""
+
+    launch: str | None
+    health: str | None
+    locustfile: str | Path | None
+    locust_options: str | Sequence[str] | None
+    users: UsersLike | None
+    spawn_rate: float | str | None
+    duration: float | str | None
+    seed: int | str | None
+    processes: int | str | None
+    label: str | None
+
+
+class PlanOptions(LoadOptions, total=False):
+    """The types of the options of a sweep."""
+
+    host: str | None
+    repeats: int | str | None
+    expect_workers: int | str | None
+    master_bind: str | None
 
 
 class Plan(Record, extra="forbid"):
     """What is to be run. Durations are in seconds, rates in users per second."""
 
-    host: str | None
-    launch: str | None = None
+    host: Annotated[
+        str | None,
+        Option(
+            "URL",
+            "The target, e.g. http://localhost:8000.",
+            parse_text,
+            "LOAD_TEST_HOST",
+            differs="the change",
+            default=None,
+        ),
+    ]
+    launch: Annotated[
+        str | None,
+        Option(
+            "CMD",
+            "Start the target with this command and stop it at the end; {port} is a free port.",
+            parse_text,
+            "LOAD_TEST_LAUNCH",
+            differs="the change",
+        ),
+    ] = None
     launch_folder: Path = Path()
     """Where the target is started."""
-    health: str = HEALTH
-    locustfile: Path
+    health: Annotated[
+        str, Option("PATH", "A launched target is ready when this answers 2xx.", parse_url_path, "LOAD_TEST_HEALTH")
+    ] = HEALTH
+    locustfile: Annotated[
+        Path, Option("F", "The locustfile.", parse_text, "LOAD_TEST_LOCUSTFILE", short="-f", default=LOCUSTFILE)
+    ]
     folder: Path = Path()
     """Where Locust works: relative paths in the locustfile start there."""
-    locust_options: str = ""
-    """What Locust gets besides: tags, user classes, the locustfile's own options, as on a command line."""
-    users: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MOST_LEVELS)] = DEFAULT_USERS
-    spawn_rate: Rate = 10.0
-    duration_s: Seconds = 300.0
-    settle_s: Seconds = SETTLE_S
-    repeats: Positive = 1
-    seed: Count = 1
-    processes: Positive = 1
-    expect_workers: Count = 0
-    """Workers that somebody else starts, on this or other machines; 0 for none."""
-    master_bind: str = MASTER_BIND
-    """Where they reach the master, HOST:PORT."""
-    timeout_s: Seconds = 30.0
-    label: Name = "sweep"
+    locust_options: Annotated[
+        str,
+        Option(
+            "WORDS",
+            "What Locust gets besides: tags, user classes, the locustfile's own options, as on a command line.",
+            parse_words,
+            "LOAD_TEST_LOCUST_OPTIONS",
+            differs="matters",
+        ),
+    ] = ""
+    users: Annotated[
+        tuple[Positive, ...],
+        Field(min_length=1, max_length=MAX_LEVELS),
+        Option("N,N,...", "User counts.", parse_users, "LOAD_TEST_USERS", differs="listed", short="-u"),
+    ] = DEFAULT_USERS
+    spawn_rate: Annotated[
+        Rate, Option("N", "Users started per second.", parse_number, "LOAD_TEST_SPAWN_RATE", differs="listed")
+    ] = 10.0
+    duration_s: Annotated[
+        Seconds,
+        Option(
+            "TIME",
+            "Steady state of a run, e.g. 300s or 5m; ramp-up comes on top.",
+            parse_duration,
+            "LOAD_TEST_DURATION_SECONDS",
+            differs="matters",
+        ),
+    ] = 300.0
+    settle_s: Annotated[
+        Seconds,
+        Option(
+            "TIME",
+            "From the last user's start to the steady state.",
+            parse_duration,
+            "LOAD_TEST_SETTLE_SECONDS",
+            differs="matters",
+        ),
+    ] = SETTLE_S
+    repeats: Annotated[Positive, Option("N", "Runs at each user count.", parse_positive, "LOAD_TEST_REPEATS")] = 1
+    seed: Annotated[
+        Count, Option("N", "Seed of the suite's data.", parse_count, "LOAD_TEST_SEED", differs="matters")
+    ] = 1
+    processes: Annotated[
+        Positive, Option("N", "Locust processes.", parse_positive, "LOAD_TEST_PROCESSES", differs="listed")
+    ] = 1
+    expect_workers: Annotated[
+        Count,
+        Option(
+            "N",
+            "Wait for N Locust workers that you start yourself: locust -f F --worker ...",
+            parse_count,
+            "LOAD_TEST_EXPECT_WORKERS",
+            differs="listed",
+        ),
+    ] = 0
+    master_bind: Annotated[
+        str, Option("HOST:PORT", "Where those workers reach perflab.", parse_address, "LOAD_TEST_MASTER_BIND")
+    ] = MASTER_BIND
+    timeout_s: Annotated[
+        Seconds,
+        Option("TIME", "How long requests in flight get to come back at the end.", parse_duration, "LOAD_TEST_TIMEOUT"),
+    ] = 30.0
+    label: Annotated[Name, Option("L", "Goes into the sweep's id.", parse_label, differs="listed")] = "sweep"
 
     def run_time_s(self, users: int) -> float:
         """Return the planned length of one run in seconds: ramp-up, settling and steady state."""
@@ -74,165 +173,81 @@ class Plan(Record, extra="forbid"):
         return self.model_copy(update={"launch": launch, "locust_options": redact(self.locust_options)})
 
 
-def make_plan(
-    *,
-    environment: Mapping[str, str],
-    root: Path,
-    host: str | None = None,
-    launch: str | None = None,
-    health: str | None = None,
-    locustfile: str | Path | None = None,
-    users: UsersLike | None = None,
-    spawn_rate: float | str | None = None,
-    duration: float | str | None = None,
-    repeats: int | str | None = None,
-    seed: int | str | None = None,
-    processes: int | str | None = None,
-    expect_workers: int | str | None = None,
-    master_bind: str | None = None,
-    locust_options: str | Sequence[str] | None = None,
-    label: str | None = None,
-) -> Plan:
+OPTIONS = declared(Plan)
+"""The options of a plan. Those that are not in `PlanOptions` have a variable and no flag."""
+LEVEL_ENDS = bound(
+    users_min=Option(
+        "N",
+        f"Load with N users first, then with {', '.join(map(str, DEFAULT_USERS))} as far as they are between.",
+        parse_positive,
+        "LOAD_TEST_USERS_MIN",
+        default=DEFAULT_USERS[0],
+    ),
+    users_max=Option(
+        "N",
+        "Load with N users, or up to N where a lowest number is given.",
+        parse_positive,
+        "LOAD_TEST_USERS_MAX",
+        default=DEFAULT_USERS[-1],
+    ),
+)
+"""The ends of the levels, which count where ``LOAD_TEST_USERS`` doesn't."""
+
+
+def make_plan(*, environment: Mapping[str, str], root: Path, **given: Unpack[PlanOptions]) -> Plan:
     """Return the plan that the options describe; what is not given comes from `environment`, then the defaults.
 
     Relative paths of what is given, in commands too, start in the working folder; those of variables and defaults in
     `root`. Raises UsageError, TargetError or LocustfileError with the value and the way out.
     """
-
-    def given(value: object, variable: str, default: object) -> tuple[object, str]:
-        if value is not None:
-            return value, "--" + _OPTIONS[variable]
-        return environment.get(variable, default), variable
-
-    launch_folder = Path.cwd()
-    if host is None and launch is None:
-        host, launch, launch_folder = environment.get("LOAD_TEST_HOST"), None, root
-        if host is None:
-            launch = environment.get("LOAD_TEST_LAUNCH")
-    if host is None and launch is None:
-        raise TargetError("no target: give --host URL, or --launch CMD for a server that perflab starts itself")
-    if launch is not None:
-        check_launch(launch, host)
-    if host is not None:
-        host = check_host(host, allowed_hosts(environment))
-    workers = parse_count(*given(expect_workers, "LOAD_TEST_EXPECT_WORKERS", 0), least=0)
-    local_processes = parse_count(*given(processes, "LOAD_TEST_PROCESSES", 1), least=1)
-    if workers and local_processes > 1:
+    values = {option.field: option.read(given, environment) for option in OPTIONS.values()}
+    values |= _target(given, environment, root)
+    file, folder = locate_locustfile(given.get("locustfile"), environment, root)
+    values |= {"locustfile": _check_locustfile(file), "folder": check_path(folder)}
+    if given.get("users") is None and (levels := levels_between(environment)):
+        values["users"] = levels
+    plan = Plan(**values)
+    if plan.expect_workers and plan.processes > 1:
         raise UsageError(
-            f"--expect-workers {workers} and --processes {local_processes}: the workers are either started by hand or "
-            f"by perflab; leave one of the two out"
+            f"--expect-workers {plan.expect_workers} and --processes {plan.processes}: the workers are either started "
+            f"by hand or by perflab; leave one of the two out",
+            "--expect-workers",
+            plan.expect_workers,
         )
-    file, folder = locate_locustfile(locustfile, environment, root)
-    level_range = None if users is not None or "LOAD_TEST_USERS" in environment else _level_range(environment)
-    plan = Plan(
-        host=host,
-        launch=launch,
-        launch_folder=check_path(launch_folder),
-        health=_check_health(*given(health, "LOAD_TEST_HEALTH", HEALTH)),
-        locustfile=_check_locustfile(file),
-        folder=check_path(folder),
-        locust_options=_check_words(*given(locust_options, "LOAD_TEST_LOCUST_OPTIONS", "")),
-        users=level_range or parse_users(*given(users, "LOAD_TEST_USERS", DEFAULT_USERS)),
-        spawn_rate=parse_number(*given(spawn_rate, "LOAD_TEST_SPAWN_RATE", 10.0)),
-        duration_s=parse_duration(*given(duration, "LOAD_TEST_DURATION_SECONDS", 300.0)),
-        repeats=parse_count(*given(repeats, "LOAD_TEST_REPEATS", 1), least=1),
-        seed=parse_count(*given(seed, "LOAD_TEST_SEED", 1), least=0),
-        processes=local_processes,
-        expect_workers=workers,
-        master_bind=_check_address(*given(master_bind, "LOAD_TEST_MASTER_BIND", MASTER_BIND)),
-        settle_s=parse_duration(environment.get("LOAD_TEST_SETTLE_SECONDS", SETTLE_S), "LOAD_TEST_SETTLE_SECONDS"),
-        timeout_s=parse_duration(environment.get("LOAD_TEST_TIMEOUT", 30.0), "LOAD_TEST_TIMEOUT"),
-        label=slug(label or "sweep"),
-    )
     most = max(plan.users)
     if plan.run_time_s(most) > LONGEST_S:
         raise UsageError(
             f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {LONGEST_S:g}: "
-            f"give a shorter --duration or a higher --spawn-rate"
+            f"give a shorter --duration or a higher --spawn-rate",
+            "--duration",
+            plan.duration_s,
         )
     return plan
 
 
-_OPTIONS = {
-    "LOAD_TEST_HEALTH": "health",
-    "LOAD_TEST_LOCUST_OPTIONS": "locust-options",
-    "LOAD_TEST_USERS": "users",
-    "LOAD_TEST_SPAWN_RATE": "spawn-rate",
-    "LOAD_TEST_DURATION_SECONDS": "duration",
-    "LOAD_TEST_REPEATS": "repeats",
-    "LOAD_TEST_SEED": "seed",
-    "LOAD_TEST_PROCESSES": "processes",
-    "LOAD_TEST_EXPECT_WORKERS": "expect-workers",
-    "LOAD_TEST_MASTER_BIND": "master-bind",
-}
+def _target(given: PlanOptions, environment: Mapping[str, str], root: Path) -> dict[str, str | Path | None]:
+    """Return host, launch and launch_folder; a target that is given leaves that of the variables out altogether."""
+    by_hand = given.get("host") is not None or given.get("launch") is not None
+    host, launch = (OPTIONS[name].read(given, {} if by_hand else environment) for name in ("host", "launch"))
+    if host is None and launch is None:
+        raise TargetError("no target: give --host URL, or --launch CMD for a server that perflab starts itself")
+    if not by_hand and host is not None:
+        launch = None
+    return {
+        "launch": None if launch is None else check_launch(launch, host),
+        "host": None if host is None else check_host(host, allowed_hosts(environment)),
+        "launch_folder": check_path(Path.cwd() if by_hand else root),
+    }
 
 
-def check_launch(launch: str, host: str | None = None) -> None:
-    """Raise TargetError for a command that starts no target, or one of which nobody knows where it will listen."""
-    if not _is_utf8(launch):
-        raise TargetError(f"--launch {quoted(redact(launch))} is not UTF-8, so no result could name it")
-    if not launch.strip():
-        raise TargetError("--launch is empty: give the command that starts the target, with {port} for its port")
-    if host is None and "{port}" not in launch:
-        raise TargetError(
-            f"--launch {quoted(redact(launch))} has no {{port}}, so nobody knows where the target will listen: write "
-            f"{{port}} where the command takes its port, or give --host URL too"
-        )
-
-
-def check_host(host: str, allowed: Iterable[str] = ()) -> str:
-    """Return `host` without a trailing slash if load may go there; raises TargetError if not.
-
-    Load goes to loopback only, or to a host that is in `allowed` by name (with or without its port).
-    """
-    try:
-        parts = urlsplit(host.strip())
-        name, port = (parts.hostname or "").lower(), parts.port
-    except ValueError as error:
-        raise TargetError(f"--host {quoted(_without_user(host))} is not a URL: {error}") from None
-    if parts.username is not None or parts.password is not None:
-        raise TargetError("--host must not carry a user name or password; give credentials to the locustfile instead")
-    if parts.query or parts.fragment:
-        raise TargetError("--host must not carry a query or a fragment: give what requests need to the locustfile")
-    # A URL's parser leaves out line ends and tabs, which those who ask the host may not.
-    odd = " " in host.strip() or not host.strip().isprintable()
-    if parts.scheme not in {"http", "https"} or not name or odd:
-        raise TargetError(f"--host {quoted(_without_user(host))} is not a URL; write for example http://localhost:8000")
-    if not is_loopback(name) and not {name, f"{name}:{port}"} & set(allowed):
-        raise TargetError(
-            f"{name!r} is not this machine and is not allowed: name it with --allow-host {name} "
-            f"or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
-        )
-    return host.strip().rstrip("/")
-
-
-def _without_user(host: str) -> str:
-    """Return what somebody gave as a host for an error message; a password may stand before an @."""
-    return "…@" + host.rpartition("@")[2] if "@" in host else host
-
-
-def slug(label: str) -> str:
-    """Return `label` as it may stand in a folder's name: lower case letters, digits and single dashes."""
-    text = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
-    if not text:
-        raise UsageError(f"--label {quoted(label)} has no letter or digit; write for example --label nightly")
-    return text
-
-
-def split_target(target: str) -> tuple[str | None, str | None]:
-    """Return (host, launch) for a notebook's `target`: a URL is a host, anything else a command to start."""
-    if re.match(r"[a-z][a-z0-9+.-]*://", target.strip(), re.IGNORECASE):
-        return target, None
-    return None, target
-
-
-def _level_range(environment: Mapping[str, str]) -> tuple[int, ...] | None:
-    bounds = [environment.get(f"LOAD_TEST_USERS_{end}") for end in ("MIN", "MAX")]
-    if bounds == [None, None]:
+def levels_between(environment: Mapping[str, str]) -> tuple[int, ...] | None:
+    """Return the levels between ``LOAD_TEST_USERS_MIN`` and ``_MAX``; None if neither counts. Raises UsageError."""
+    ends = {str(end.variable): end for end in LEVEL_ENDS.values()}
+    if OPTIONS["users"].variable in environment or not ends.keys() & environment.keys():
         return None
-    names = ("LOAD_TEST_USERS_MIN", "LOAD_TEST_USERS_MAX")
-    high = parse_count(bounds[1] or DEFAULT_USERS[-1], names[1], least=1)
-    return level_range(bounds[0] or min(DEFAULT_USERS[0], high), high, names)
+    low, high = (end.read({}, environment) for end in ends.values())
+    low_name, high_name = ends
+    return parse_levels(low if low_name in environment else min(low, high), high, (low_name, high_name))
 
 
 def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], root: Path) -> tuple[Path, Path]:
@@ -242,58 +257,14 @@ def locate_locustfile(given: str | Path | None, environment: Mapping[str, str], 
     env files lie.
     """
     if given:
-        return Path(given), Path.cwd()
-    return root / environment.get("LOAD_TEST_LOCUSTFILE", LOCUSTFILE), root
+        return Path(str(given)), Path.cwd()
+    return root / OPTIONS["locustfile"].read({}, environment), root
 
 
 def _check_locustfile(file: Path) -> Path:
     if not file.is_file():
         why = "is no regular file" if file.exists() else "does not exist"
-        raise LocustfileError(f"locustfile {str(file)!r} {why}: give the path of one with --locustfile F")
+        raise LocustfileError(f"locustfile {str(file)!r} {why}: give the path of one with --locustfile F", path=file)
     check_path(file.absolute())
     # Not its target if it is a link: Locust looks for modules beside the link.
     return file.absolute()
-
-
-def check_path(path: Path) -> Path:
-    """Return `path`; raises UsageError for one that is not UTF-8, which no manifest and no report could name."""
-    if not _is_utf8(str(path)):
-        raise UsageError(f"{str(path)!r} is not UTF-8, so no result could name it: rename it")
-    return path
-
-
-def _is_utf8(text: str) -> bool:
-    """Say whether a text can be written down: what the shell or a folder had in other bytes can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _check_words(value: object, source: str) -> str:
-    """Return words as on a command line, from such a line or a list."""
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        words = [str(word) for word in value]
-    else:
-        try:
-            words = shlex.split(str(value))
-        except ValueError as error:
-            raise UsageError(f"{source}: {quoted(redact(str(value)))} is not a line of words: {error}") from None
-    line = shlex.join(words)
-    if not _is_utf8(line):
-        raise UsageError(f"{source}: {quoted(redact(line))} is not UTF-8, so no result could name it")
-    return line
-
-
-def _check_health(value: object, source: str) -> str:
-    if not re.fullmatch(r"/[!-~]*", path := str(value)):
-        raise UsageError(f"{source}: {quoted(value)} is not a path; write for example {HEALTH}")
-    return path
-
-
-def _check_address(value: object, source: str) -> str:
-    found = re.fullmatch(r"([!-~]+):(\d{1,5})", str(value).strip(), re.ASCII)
-    if found is None or not 0 < int(found[2]) < 65536:
-        raise UsageError(f"{source}: {quoted(value)} is not HOST:PORT; write for example {MASTER_BIND}")
-    return f"{found[1]}:{int(found[2])}"

@@ -35,7 +35,7 @@ def env_file(path: Path) -> dict[str, str | None]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{str(path)!r} can't be read: {error}") from None
+        raise UsageError(f"{str(path)!r} can't be read: {error}", value=path) from None
 
 
 def load_environment(root: Path | None = None, process: Mapping[str, str] | None = None) -> dict[str, str]:

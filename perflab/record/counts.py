@@ -8,7 +8,7 @@ from operator import sub
 from perflab.record.delivery import FailureRow, LatencyRow
 from perflab.record.outcome import UNANSWERED, BoundedTexts
 from perflab.store.tables import bucket_middle, count_buckets
-from perflab.vocabulary.measure import CLIENT, MEASURES
+from perflab.vocabulary.measure import CLIENT, FALLBACK, ON_THE_WIRE
 from perflab.vocabulary.text import request_name
 
 # Neither a target that fails with a new message each time, nor a locustfile that gives each request its own name, may
@@ -19,8 +19,11 @@ MAX_NAMES, OTHER_NAMES = 100_000, "(other names)"
 # What requests share that are counted together: the second in which they began, method, name, outcome, HTTP status (0
 # without one), user class.
 Key = tuple[int, str, str, str, int, str]
-# Latencies in ms, a list a measure.
-Cell = tuple[list[float], list[float], list[float], list[float]]
+# Latencies in ms, a list for each measure. The source fills the first two itself, where every step counts.
+Cell = tuple[list[float], ...]
+_MEASURES = (CLIENT, *ON_THE_WIRE, FALLBACK)
+OF_CLIENT, OF_WIRE = 0, 1
+_OF_PHASES = tuple(range(2, len(_MEASURES) - 1))
 
 
 class Counts:
@@ -45,23 +48,23 @@ class Counts:
         self._messages = BoundedTexts(MAX_MESSAGES, OTHER_MESSAGES)
         self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
-    def note(self, key: Key, client_ms: float | None, measured: tuple[float, float | None] | None) -> None:
-        """Count one finished request: its time by the client, None without one, and (wire ms, connect ms or None)."""
+    def note(self, key: Key, client_ms: float | None, measured: tuple[float, *tuple[float | None, ...]] | None) -> None:
+        """Count one finished request: its time by the client, None without one, and those that are `ON_THE_WIRE`."""
         if client_ms is None:
             self._untimed[key] = self._untimed.get(key, 0) + 1
             return
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = ([], [], [], [])
-        client, wire, connect, stand_in = cell
-        client.append(client_ms)
+            cell = self.cells[key] = tuple([] for _ in _MEASURES)
+        cell[OF_CLIENT].append(client_ms)
         if measured is not None:
-            wire.append(measured[0])
-            if measured[1] is not None:
-                connect.append(measured[1])
+            cell[OF_WIRE].append(measured[0])
+            for phase in _OF_PHASES:
+                if (latency_ms := measured[phase - OF_WIRE]) is not None:
+                    cell[phase].append(latency_ms)
         elif key[3] == "ok":
             # The client's time is the fallback, and the row says so.
-            stand_in.append(client_ms)
+            cell[-1].append(client_ms)
 
     def add_unanswered(self, second: int, method: str, name: str, user_class: str, waited_ms: float) -> None:
         """Count a request that never came back: all that is known is that it took longer than `waited_ms`."""
@@ -81,11 +84,12 @@ class Counts:
         cells = self.cells.copy()
         self.cells.clear()
         for key, cell in cells.items():
-            self.total += len(cell[0])
-            self.unstamped += len(cell[-1])
-            if len(cell[0]) == len(cell[1]):
-                self.overheads_ms += map(sub, cell[0], cell[1])
-            for measure, latencies in zip(MEASURES, cell, strict=True):
+            client, wire, *_, fallback = cell
+            self.total += len(client)
+            self.unstamped += len(fallback)
+            if len(client) == len(wire):
+                self.overheads_ms += map(sub, client, wire)
+            for measure, latencies in zip(_MEASURES, cell, strict=True):
                 if latencies:
                     rows.append(self._row(key, measure, latencies))
         untimed, self._untimed = self._untimed, {}

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from perflab.record.delivery import MARK, Parcel
 from perflab.record.outcome import UNANSWERED, BoundedTexts
-from perflab.vocabulary.measure import CLIENT, CONNECT, WIRE, goes_by_wire
+from perflab.vocabulary.measure import LatencyCounts, Role, role_of
 
 # Half a decade apart at the ends, closer where limits of services usually are; in seconds, as is Prometheus' custom.
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -73,28 +73,18 @@ class LoadTest(Collector):
 
     def take(self, parcel: Parcel) -> None:
         """Add a parcel's requests, and keep its source's latest state."""
-        by_client: dict[Labels, dict[float, int]] = defaultdict(dict)
-        judged: dict[Labels, dict[float, int]] = defaultdict(dict)
-        stamped: dict[Labels, int] = defaultdict(int)
+        noted: dict[Labels, LatencyCounts] = defaultdict(LatencyCounts)
         for row in parcel.batch.latency:
-            if row.measure == CONNECT:
-                continue
             # Sides of a duet change at random from round to round.
             labels: Labels = (row.method, self._names.bound(row.name), row.user_class.partition(MARK)[0], row.outcome)
-            into = (by_client if row.measure == CLIENT else judged)[labels]
+            role = role_of(row.measure)
+            if role is Role.COUNTS:
+                self._requests[labels] += sum(row.counts)
             for latency_ms, count in zip(row.latencies_ms, row.counts, strict=True):
-                if latency_ms is None:
-                    self._requests[labels] += count
-                else:
-                    into[latency_ms] = into.get(latency_ms, 0) + count
-            stamped[labels] += sum(row.counts) if row.measure == WIRE else 0
-        for labels, latencies in by_client.items():
-            requests = sum(latencies.values())
-            self._requests[labels] += requests
-            # As in a verdict; failed requests without a wire time have no fallback for it.
-            if goes_by_wire(stamped[labels], requests) and sum(judged[labels].values()) == requests:
-                latencies = judged[labels]
-            for latency_ms, count in latencies.items():
+                if latency_ms is not None:
+                    noted[labels].add(role, latency_ms, count)
+        for labels, latencies in noted.items():
+            for latency_ms, count in latencies.judged().items():
                 # How long an unanswered request would have taken is unknown: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:

@@ -11,7 +11,7 @@ from gevent import getcurrent
 from locust.env import Environment
 
 from perflab.record.clients import InFlight
-from perflab.record.counts import Counts
+from perflab.record.counts import OF_CLIENT, OF_WIRE, Counts
 from perflab.record.delivery import Batch, HealthRow, LatencyRow
 from perflab.record.exchange import take_exchange
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse
@@ -177,8 +177,8 @@ class Source:
                 second, status = exchange.opened // 1_000_000_000, response.status_code
                 cell = self._cells[second, request_type, name, "ok", status, exchange.user_class]
                 exchange.idle = True
-                cell[0].append(response_time)
-                cell[1].append(wire_ms)
+                cell[OF_CLIENT].append(response_time)
+                cell[OF_WIRE].append(wire_ms)
                 return
         except Exception:  # noqa: S110 - then it isn't the usual case
             pass

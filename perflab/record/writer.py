@@ -14,7 +14,7 @@ from perflab.record.role import Faults
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import RunConfiguration, RunState, SourceState, Totals, write_state
 from perflab.store.tables import TableWriter, csv_text
-from perflab.vocabulary.measure import CLIENT, STAND_IN
+from perflab.vocabulary.measure import CLIENT, FALLBACK
 
 RowT = TypeVar("RowT", LatencyRow, FailureRow)
 
@@ -100,7 +100,7 @@ class SplitBySide:
         added = Totals(
             requests_recorded=_sum(requests),
             unanswered=_sum(row for row in requests if row.outcome == UNANSWERED),
-            unstamped=_sum(row for row in rows if row.measure == STAND_IN),
+            unstamped=_sum(row for row in rows if row.measure == FALLBACK),
             untimed=_sum(row for row in rows if None in row.latencies_ms),
         )
         totals = self._totals[source, side] = Totals.of_all([self._totals.get((source, side), Totals()), added])

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from perflab.analyse.sweep import Sweep
-from perflab.chart.groups import group_names
+from perflab.chart.levels import group_names
 from perflab.chart.style import colours, number
 from perflab.report.html import Html, join, row, section_row, table, tag
 from perflab.vocabulary.verdict import Verdict

@@ -23,7 +23,7 @@ class Machine(Record):
 
 
 class Step(Record):
-    """A step of a ramp; see `perflab.calibrate.steps.measure_steps`. None where percentiles can't be compared."""
+    """A step of a ramp; see `perflab.calibration.steps.measure_steps`. None where percentiles can't be compared."""
 
     second: Count
     users: Amount
@@ -38,6 +38,13 @@ class Step(Record):
     wire_p95_ms: Amount | None
     drawn_p99_ms: Amount | None
     wire_p99_ms: Amount | None
+
+    @property
+    def p95_error(self) -> float | None:
+        """By what share the measured p95 differs from the one that was drawn; None if one is not known."""
+        if self.drawn_p95_ms is None or self.wire_p95_ms is None:
+            return None
+        return self.wire_p95_ms / self.drawn_p95_ms - 1
 
 
 class Ceiling(Record):

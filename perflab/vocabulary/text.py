@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TextIO
 
@@ -43,3 +44,9 @@ def discreet(text: str, limit: int = 200) -> str:
 def request_name(text: str) -> str:
     """Return a request's method or name as it is written down; names repeat, so the work is done once each."""
     return one_line(redact_values(beginning(text)), MOST_OF_A_NAME)
+
+
+def listing(what: Sequence[object], most: int = 5) -> str:
+    """Return names as a list in words, the first `most` of them."""
+    listed = ", ".join(str(name) for name in what[:most])
+    return listed if len(what) <= most else f"{listed} and {len(what) - most} more"

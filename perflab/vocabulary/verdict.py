@@ -88,6 +88,48 @@ class Change(StrEnum):
         return self.value.replace("_", " ")
 
 
+class Finding(StrEnum):
+    """What a comparison says of one figure, of a cell or of a group: a latency, a throughput or a rate of failures."""
+
+    SLOWER = "slower"
+    SLOWER_WITHIN_MARGIN = "slower, within the margin"
+    FASTER = "faster"
+    LOWER = "lower"
+    LOWER_WITHIN_MARGIN = "lower, within the margin"
+    HIGHER = "higher"
+    MORE = "more"
+    FEWER = "fewer"
+    NO_MORE = "no more found"
+    WITHIN_MARGIN = "within the margin"
+    OPEN = "open"
+    NOT_ASSESSABLE = "not assessable"
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it makes a comparison a REGRESSION."""
+        return self in (Finding.SLOWER, Finding.LOWER, Finding.MORE)
+
+    @property
+    def better(self) -> bool:
+        """Whether the candidate is surely better."""
+        return self in (Finding.FASTER, Finding.HIGHER, Finding.FEWER)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it would be to a gate by itself; that gives it a symbol and a colour."""
+        if self.worse:
+            return Verdict.FAIL
+        return Verdict.INCONCLUSIVE if self in (Finding.OPEN, Finding.NOT_ASSESSABLE) else Verdict.PASS
+
+    @property
+    def marked(self) -> bool:
+        """Whether it is to stand out among the rows of a table."""
+        return self.worse or self.better or self is Finding.OPEN
+
+
 class _Channels(NamedTuple):
     exit_code: int
     symbol: str

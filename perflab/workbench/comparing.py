@@ -12,10 +12,10 @@ from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
+from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
 from perflab.store.layout import AbDir, ComparisonDir, SweepDir, find_ab
 from perflab.store.manifest import AbManifest, read_manifest
-from perflab.workbench import given
 from perflab.workbench.sweeps import open_sweep, runs_folder
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def compare(
 
     Without a `candidate` it is the latest sweep; ``latest`` is the latest complete one. If `baseline` alone is the id
     of an A/B comparison, ``latest`` is one too, its two sides are compared, at its last look. `margin` is the change
-    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be told apart, 0.01 by
-    default. Both were set for an A/B comparison when it began. `allow_different` names what may differ between the
-    sweeps although it matters, such as ``machine``.
+    that would not matter, 0.05 or "5%" (the default). `alpha` is how often two equal systems may be called
+    a REGRESSION, 0.01 by default. Both were set for an A/B comparison when it began. `allow_different` names what may
+    differ between the sweeps although it matters, such as ``machine``. `runs_dir` is as in `open_sweep`.
 
     Raises UsageError for options out of range and for a sweep against itself, StoreError for what can't be read.
 
         comparison = perflab.compare("20261122T103000Z-before", "latest")
         comparison.verdict, comparison.headline, comparison.slower
-        comparison.cells  # user count, group and percentile: both sides, ratio, interval, p-value
+        comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
     """
-    folder, waived = runs_folder(runs_dir), given.names(allow_different)
+    folder, waived = runs_folder(runs_dir), parse_names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
         place = find_ab(folder, str(baseline))
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
@@ -57,7 +57,9 @@ def compare(
     )
     before, after = (sweep.dir.path.absolute() for sweep in sides)
     if before == after:
-        raise UsageError(f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)")
+        raise UsageError(
+            f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)", value=sides[0].id
+        )
     if (ab := common_ab(*sides)) is not None:
         return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
@@ -69,10 +71,13 @@ def compare(
     )
 
 
-def list_abs(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row an A/B comparison, oldest first: id, created, design, rounds, baseline, candidate, status, verdict.
+def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return one row per A/B comparison in `runs_dir`, oldest first.
 
-    `rounds` are those of its last look. One whose manifest can't be read is listed with the status ``damaged``.
+    Its columns are id, created, design, rounds, baseline, candidate, status and verdict; `rounds` counts those of the
+    last look. One whose manifest can't be read is listed with the status ``damaged``. `runs_dir` is as in `open_sweep`.
+
+        perflab.list_ab_comparisons().tail(1)
     """
     import pandas as pd
 
@@ -114,19 +119,6 @@ def common_ab(baseline: Sweep, candidate: Sweep) -> AbDir | None:
     return AbDir(path)
 
 
-def parse_share(value: float | str, option: str) -> float:
-    """Return a fraction from 0.05, ``"0.05"`` or ``"5%"``; raises UsageError with the option's name."""
-    text = str(value).strip()
-    number, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
-    try:
-        share = float(number) / percent
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"{option}: {text!r} is not a share from 0 to 100 %; write for example 5% or 0.05")
-    return share
-
-
 def _means_ab(folder: Path, result_id: str) -> bool:
     # The latest sweep against the latest sweep can't be meant.
     return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
@@ -147,15 +139,18 @@ def compare_ab(
     planned = manifest.ab
     for option, share, set_to in (("--margin", margin, planned.margin), ("--alpha", alpha, planned.alpha)):
         if share not in (None, set_to):
-            raise UsageError(f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out")
-    spoilt = manifest.status == "failed"
-    if not manifest.rounds and not spoilt:
+            raise UsageError(
+                f"{option} {share:g}: it was set to {set_to:g} when {ab.id} began; leave it out", option, share
+            )
+    failed = manifest.status == "failed"
+    if not manifest.rounds and not failed:
         raise StoreError(
             f"{ab.id} was ended before its first look, at {planned.looks[0]} rounds: "
-            f"go on with perflab ab --resume {ab.id}"
+            f"go on with perflab ab --resume {ab.id}",
+            ab.path,
         )
-    # Where too many rounds were spoilt, all of them are told of.
-    return compare_rounds(ab, planned, None if spoilt else manifest.rounds, allow_different)
+    # Where too many rounds were invalid, all of them are reported.
+    return compare_rounds(ab, planned, None if failed else manifest.rounds, allow_different)
 
 
 def compare_rounds(
@@ -181,11 +176,11 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
     if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
         return []
-    from perflab.analyse.comparison.comparable import same_configuration
+    from perflab.analyse.comparison.comparability import same_configuration
 
     ids = {baseline.id, candidate.id}
-    found = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
-    return same_configuration(baseline, [sweep for sweep in found if sweep is not None])
+    sweeps = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
+    return same_configuration(baseline, [sweep for sweep in sweeps if sweep is not None])
 
 
 def _readable(place: SweepDir) -> Sweep | None:

@@ -26,7 +26,7 @@ class Check:
 
     @property
     def verdict(self) -> Verdict:
-        """The graver one of both verdicts."""
+        """The worse one of both verdicts."""
         return Verdict.worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,22 +51,23 @@ def check(
 ) -> Check:
     """Judge a recorded sweep against its objectives, and against the stored `baseline` or the sweep `against`.
 
-    ``latest`` is the newest sweep, even one that was cut short: a gate must not pass on an older one. As `against` it
-    is the latest complete one.
+    `sweep_id` is an id, a unique beginning of one, or ``latest``, the newest sweep, even one that was cut short: a gate
+    must not pass on an older one. As `against` ``latest`` is the latest complete one. `runs_dir`, `margin`, `alpha` and
+    `allow_different` are as in `compare`. Raises UsageError and StoreError.
 
-    `margin`, `alpha` and `allow_different` are as in `compare`. Raises UsageError and StoreError.
-
-        check("latest", baseline=True).verdict
+        perflab.check("latest", baseline=True).verdict
     """
     sweep = open_sweep(sweep_id, runs_dir)
     if against is None and not baseline:
         given = {"--margin": margin, "--alpha": alpha, "--allow-different": allow_different or None}
         for option in (name for name, value in given.items() if value is not None):
-            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID")
+            raise UsageError(f"{option} is about a comparison: add --baseline, or --against ID", option, given[option])
         return Check(sweep, None)
     held_against = open_baseline(runs_dir) if against is None else open_sweep(against, runs_dir, complete=True)
     if against is None and held_against.id == sweep.id:
-        raise UsageError(f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID")
+        raise UsageError(
+            f"{sweep.id} is the baseline itself: check another sweep, or choose --against ID", value=sweep.id
+        )
     comparison = compare(
         held_against, sweep, runs_dir=runs_dir, margin=margin, alpha=alpha, allow_different=allow_different
     )
@@ -74,27 +75,40 @@ def check(
 
 
 def set_baseline(sweep_id: str, runs_dir: str | Path | None = None) -> Sweep:
-    """Make a sweep the one that others are held against; ``latest`` is the latest complete one.
+    """Make a sweep the one that `check` holds others against, and return it.
 
-    Raises StoreError for a sweep that was not run to its end, or whose measurements can't be trusted.
+    `sweep_id` is an id, a unique beginning of one, or ``latest``, the latest complete one; `runs_dir` is as in
+    `open_sweep`. Raises StoreError for a sweep that was not run to its end, or whose measurements can't be trusted.
+
+        perflab.set_baseline("latest")
     """
     sweep = open_sweep(sweep_id, runs_dir, complete=True)
-    other = "choose another sweep (perflab list shows all)"
+    reason = ""
     if not any(run.status == "complete" for run in sweep.run_manifests):
-        raise StoreError(f"{sweep.id} has no complete run: {other}")
-    if sweep.manifest.status != "complete":
-        raise StoreError(f"{sweep.id} was not run to its end, so it can't be the baseline: {other}")
-    if sweep.verdict == Verdict.INVALID:
-        raise StoreError(f"{sweep.id} is INVALID, so it can't be the baseline ({sweep.reasons[0]}): {other}")
+        reason = "has no complete run"
+    elif sweep.manifest.status != "complete":
+        reason = "was not run to its end"
+    elif sweep.verdict == Verdict.INVALID:
+        reason = f"is INVALID ({sweep.reasons[0]})"
+    if reason:
+        raise StoreError(
+            f"{sweep.id} {reason}, so it can't be the baseline: choose another sweep (perflab list shows all)",
+            sweep.dir.path,
+        )
     write_manifest(RunsDir(runs_folder(runs_dir)).baseline, Baseline(id=sweep.id))
     return sweep
 
 
 def open_baseline(runs_dir: str | Path | None = None) -> Sweep:
-    """Open the stored baseline; raises StoreError if there is none, or its sweep has gone."""
+    """Open the baseline that is stored in `runs_dir`; raises StoreError if there is none, or its sweep has gone.
+
+    perflab.compare(perflab.open_baseline(), "latest").headline
+    """
     folder = runs_folder(runs_dir)
     stored = read_baseline(folder)
     try:
         return open_sweep(stored, folder)
     except StoreError as error:
-        raise StoreError(f"the baseline {stored!r} can't be opened: {error}; perflab baseline set ID") from None
+        raise StoreError(
+            f"the baseline {stored!r} can't be opened: {error}; perflab baseline set ID", path=error.path
+        ) from None

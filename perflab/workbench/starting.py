@@ -1,4 +1,4 @@
-"""Beginning: a project of one's own, and a report without any."""
+"""Beginning: a project of one's own, a report without any, and what this machine can offer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import NamedTuple
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.files import write_whole
+from perflab.plan.parse import parse_positive
 from perflab.plan.plan import UsersLike
 from perflab.progress import Style
 from perflab.starter import STARTER, find_notebooks
-from perflab.workbench.sweeps import sweep
+from perflab.store.calibration import Calibration
+from perflab.vocabulary.text import say
+from perflab.workbench.sweeps import runs_folder, sweep
 
 _IGNORED = "runs/"
-DEMO_TARGET = "python -m perflab.calibrate.server --port {port}"
+DEMO_TARGET = "python -m perflab.calibration.server --port {port}"
 """Its latencies are drawn from a lognormal distribution: p50 40 ms, p95 113.8 ms."""
 
 
@@ -29,8 +32,8 @@ class Written(NamedTuple):
 def init(folder: str | Path = ".", *, replace: Callable[[Path], bool] = lambda _: False) -> list[Written]:
     """Make a folder a perflab project: a starter locustfile, objectives, settings, the notebooks, and `.gitignore`.
 
-    `replace` is asked before a file that differs is replaced; by default it is kept. Returns one entry per file. Raises
-    UsageError if the folder can't be written to.
+    `folder` is made if need be. `replace` is asked before a file that differs is replaced; by default it is kept.
+    Returns one entry per file. Raises UsageError if the folder can't be written to.
 
         perflab.init("load-tests")
     """
@@ -38,7 +41,7 @@ def init(folder: str | Path = ".", *, replace: Callable[[Path], bool] = lambda _
     try:
         return list(_write(place, replace))
     except OSError as error:
-        raise UsageError(f"{str(place)!r} can't be made a project: {error.strerror or error}") from None
+        raise UsageError(f"{str(place)!r} can't be made a project: {error.strerror or error}", value=place) from None
 
 
 def demo(
@@ -50,8 +53,8 @@ def demo(
 ) -> Sweep:
     """Run a short sweep of a small server of known latency that comes with perflab, and return its result.
 
-    The server's p50 is 40 ms and its p95 113.8 ms, whatever the load: the report should say the same. `users` and
-    `duration` are as in `perflab.sweep`.
+    The server's p50 is 40 ms and its p95 113.8 ms, whatever the load: the report should say the same. `users`,
+    `duration`, `runs_dir` and `progress` are as in `sweep`. Raises UsageError.
 
         perflab.demo().groups
     """
@@ -71,6 +74,24 @@ def demo(
         runs_dir=runs_dir,
         progress=progress,
     )
+
+
+def calibrate(
+    processes: int | str | None = None, *, runs_dir: str | Path | None = None, progress: Style = "auto"
+) -> Calibration:
+    """Find how much load this machine can offer before its measurements stop being true: two to three minutes.
+
+    It loads a server of known latency, with one Locust process and with `processes`, by default as many as there are
+    cores. The result is kept in `runs_dir`, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``: later sweeps
+    beyond it warn before they start. `progress` "none" prints nothing. Returns a ceiling per client and number of
+    processes, in users and requests per second. Raises StoreError when nothing can be written.
+
+        perflab.calibrate().ceilings
+    """
+    from perflab.calibration import calibrate
+
+    count = None if processes is None else parse_positive(processes, "--processes")
+    return calibrate(runs_folder(runs_dir), count, say=say if progress != "none" else lambda _: None)
 
 
 def _write(folder: Path, replace: Callable[[Path], bool]) -> Iterator[Written]:

@@ -5,95 +5,70 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from perflab.analyse.sweep import Sweep
-from perflab.calibrate.warning import warn_of
+from perflab.calibration.warning import warn_of
 from perflab.drive.locust import warn_of_settings
 from perflab.errors import StoreError, TargetError
-from perflab.plan.hosts import allowing
+from perflab.plan.hosts import split_target, with_allowed
 from perflab.plan.objectives import Objectives, choose_objectives
-from perflab.plan.plan import Plan, UsersLike, check_path, make_plan, split_target
+from perflab.plan.options import named
+from perflab.plan.parse import check_path, parse_names
+from perflab.plan.plan import OPTIONS, Plan, PlanOptions, make_plan
 from perflab.plan.settings import load_environment, project_root
-from perflab.plan.variables import say_unknown, unknown_variables
+from perflab.plan.variables import SETTINGS, say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import say
-from perflab.workbench import given
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@named(OPTIONS, PlanOptions)
 def sweep(
     target: str | None = None,
     *,
-    host: str | None = None,
-    launch: str | None = None,
-    health: str | None = None,
-    locustfile: str | Path | None = None,
     objectives: str | Path | None = None,
-    users: UsersLike | None = None,
-    spawn_rate: float | str | None = None,
-    duration: float | str | None = None,
-    repeats: int | str | None = None,
-    seed: int | str | None = None,
-    processes: int | str | None = None,
-    expect_workers: int | str | None = None,
-    master_bind: str | None = None,
-    locust_options: str | Sequence[str] | None = None,
-    label: str | None = None,
     runs_dir: str | Path | None = None,
-    allow_hosts: Iterable[str] = (),
+    allow_hosts: str | Iterable[str] = (),
     progress: Style = "auto",
+    **options: Unpack[PlanOptions],
 ) -> Sweep:
     """Run a sweep and return its result.
 
-    `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch`
-    say the same one by one. `duration` is the steady state ("30s" or seconds), ramp-up comes on top; `spawn_rate` is
-    in users per second; `locust_options` go to Locust as they are: tags, user classes, the locustfile's own options
-    (``"--tags checkout"``). What is not given comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
-    Raises UsageError, TargetError and LocustfileError before anything is written.
+    `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch` say
+    the same one by one. `duration` is in seconds, or a text such as "5m"; `spawn_rate` is in users per second.
+    `objectives` is a file of limits, by default ``objectives.toml`` beside the locustfile; `runs_dir` is where the
+    sweep is recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``; `allow_hosts` names hosts other
+    than this machine that may be loaded. `progress` chooses how it is shown, "none" for not at all. What is not given,
+    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults. Raises UsageError, TargetError and
+    LocustfileError before anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
     """
     from perflab.drive.sweep import run_sweep
 
     root = project_root()
-    environment = allowing(load_environment(root), given.names(allow_hosts))
+    environment = with_allowed(load_environment(root), parse_names(allow_hosts))
     if target is not None:
-        host, launch = split_target(str(target))
+        options["host"], launch = split_target(str(target))
         if launch is not None and "{port}" not in launch:
             raise TargetError(
                 f"target {redact(launch)!r} is neither a URL, such as http://localhost:8000, nor a command with "
                 f"{{port}} where it takes its port"
             )
-    plan = make_plan(
-        environment=environment,
-        root=root,
-        host=given.text(host),
-        launch=given.text(launch),
-        health=given.text(health),
-        locustfile=given.path(locustfile),
-        users=users,
-        spawn_rate=spawn_rate,
-        duration=duration,
-        repeats=repeats,
-        seed=seed,
-        processes=processes,
-        expect_workers=expect_workers,
-        master_bind=given.text(master_bind),
-        locust_options=locust_options,
-        label=given.text(label),
-    )
-    limits = choose_objectives(given.path(objectives), plan.locustfile, environment)
+        options["launch"] = launch
+    plan = make_plan(environment=environment, root=root, **options)
+    limits = choose_objectives(objectives, plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan, limits)
         # Workers on other machines offer what those can.
         if not plan.expect_workers and (warning := warn_of(plan, runs_folder(runs_dir))):
-            say(warning)
+            say(f"warning: {warning}")
     with SweepLog() as log:
         with show_progress(progress) as show:
             done = run_sweep(
@@ -119,14 +94,18 @@ def warn_of_environment(environment: Mapping[str, str], plan: Plan, objectives: 
     if unknown := unknown_variables(environment, [plan.locustfile.parent, project_root()], objectives):
         say(f"warning: {say_unknown(unknown)}")
     if settings := warn_of_settings(environment, plan.folder):
-        say(settings)
+        say(f"warning: {settings}")
 
 
 def open_sweep(sweep_id: str = "latest", runs_dir: str | Path | None = None, *, complete: bool = False) -> Sweep:
-    """Open a recorded sweep by its id, a unique beginning of it, or ``latest``; raises StoreError.
+    """Open a recorded sweep: `sweep_id` is its id, a unique beginning of it, or ``latest``.
 
     ``latest`` is the newest one, whatever became of it, or with `complete` the newest that was run to its end. The
-    sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``.
+    sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``. `runs_dir` is where it was
+    recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``. Raises StoreError for one that isn't there
+    or can't be read.
+
+        perflab.open_sweep("latest").groups
     """
     folder, sweep_id = runs_folder(runs_dir), str(sweep_id)
     if complete and sweep_id == "latest" and (sweeps := layout.list_sweeps(folder)):
@@ -142,24 +121,26 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
                 return sweep
     raise StoreError(
         f"no sweep under {str(sweeps[-1].runs_dir)!r} was run to its end, so none is the latest complete one: "
-        f"run one with perflab sweep, or name a sweep (perflab list shows all)"
+        f"run one with perflab sweep, or name a sweep (perflab list shows all)",
+        sweeps[-1].runs_dir,
     )
 
 
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return a row a sweep, oldest first: id, created, host, users, runs, status, verdict.
+    """Return one row per sweep in `runs_dir`, oldest first: id, created, host, users, runs, status, verdict.
 
-    The host of a target that perflab started is the command.
+    The host of a target that perflab started is the command. `runs_dir` is as in `open_sweep`. A sweep whose manifest
+    can't be read is listed with the status ``damaged``. Raises StoreError where `runs_dir` is no folder.
 
-    A sweep whose manifest can't be read is listed with the status ``damaged``.
+        perflab.list_sweeps().query("verdict == 'FAIL'")
     """
     import pandas as pd
 
     rows = []
-    for found in layout.list_sweeps(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": found.id, "runs": len(found.runs())}
+    for place in layout.list_sweeps(runs_folder(runs_dir)):
+        row: dict[str, object] = {"id": place.id, "runs": len(place.runs())}
         try:
-            manifest = read_manifest(found.manifest, SweepManifest)
+            manifest = read_manifest(place.manifest, SweepManifest)
         except StoreError:
             row["status"] = "damaged"
         else:
@@ -175,11 +156,11 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
 
 
 def runs_folder(runs_dir: str | Path | None) -> Path:
-    """Return where sweeps lie, as an absolute path.
+    """Return where sweeps are recorded, as an absolute path.
 
     That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
     """
     if runs_dir is not None:
         return check_path(Path(str(runs_dir)).absolute())
     root = project_root()
-    return check_path(root / load_environment(root).get("LOAD_TEST_RUNS_DIR", "runs"))
+    return check_path(root / SETTINGS["runs_dir"].read({}, load_environment(root)))

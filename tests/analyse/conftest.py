@@ -31,7 +31,7 @@ from perflab.store.tables import (
     TableWriter,
     create_table,
 )
-from perflab.vocabulary.measure import CLIENT, STAND_IN, WIRE
+from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE
 
 Row = Sequence[object]
 
@@ -69,16 +69,16 @@ class Written:
     ) -> Path:
         """Write a run; rows are (second, name, outcome, latency_ms, count) with an optional measure.
 
-        As the recorder does it, the client's time stands in where successful requests of a second have no other.
+        As the recorder does it, successful requests of a second without a wire time have a fallback.
         """
         run = self.dir.run(users, repeat)
         run.path.mkdir()
         full = [
             (row[0], "local", "GET", row[1], row[2], row[5] if len(row) > 5 else CLIENT, row[3], row[4]) for row in rows
         ]
-        measured = {(row[0], row[3]) for row in full if row[5] in (WIRE, STAND_IN)}
+        measured = {(row[0], row[3]) for row in full if row[5] in (WIRE, FALLBACK)}
         full += [
-            (*row[:5], STAND_IN, *row[6:])
+            (*row[:5], FALLBACK, *row[6:])
             for row in full
             if (row[4], row[5]) == ("ok", CLIENT) and (row[0], row[3]) not in measured
         ]

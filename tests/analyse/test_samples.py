@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.analyse.samples import FAILURES, GENERATOR, LATENCY, Table, read_table
+from perflab.analyse.reading import FAILURES, GENERATOR, LATENCY, Table, read_table
 from perflab.errors import StoreError
 from perflab.store.tables import FAILURE_COLUMNS, LATENCY_COLUMNS, TableWriter, create_table
 
@@ -185,3 +185,9 @@ def test_a_reading_of_cpu_may_be_absent(tmp_path: Path) -> None:
     frame = read_table(path, GENERATOR).frame
     assert frame["cpu_percent"].isna().tolist() == [True, False]
     assert frame["source"].astype("str").tolist() == ["NA", "NA"]
+
+
+def test_the_fallback_has_another_name_in_files_of_earlier_versions(tmp_path: Path) -> None:
+    path = tmp_path / "latency.csv"
+    path.write_text(HEADER + GOOD + GOOD.replace("client", "stand_in") + GOOD.replace("client", "later"))
+    assert read_table(path, LATENCY).frame["measure"].astype("str").tolist() == ["client", "fallback", "later"]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from perflab.analyse.steady import BySecond, SteadyPart, find_steady, second_by_second
-from perflab.analyse.summary import Floats
+from perflab.analyse.steady import BySecond, SteadyPart, find_steady, second_by_second, slow_limits
+from perflab.analyse.summary import Bools, Floats, Ints, SortedSamples
 
 WHOLE = SteadyPart(0, True, True, "")
 # Every share below is over this many simulated runs with fixed seeds; benchmarks/steady_state.py has the many.
@@ -255,6 +255,16 @@ def test_the_scale_of_throughput_changes_nothing_that_is_clear() -> None:
         assert len(parts) == 1
 
 
+def _of_samples(second: Ints, endpoint: Ints, latency: Floats, count: Ints, ok: Bools, window: range) -> BySecond:
+    """Return the series of weighted samples, each counted by itself."""
+    good = ok & (second >= window.start) & (second < window.stop)
+    endpoints = int(endpoint.max(initial=0)) + 1
+    limit = slow_limits(SortedSamples(endpoint[good], latency[good], count[good], endpoints))
+    slow = good & (latency > limit[endpoint])
+    log_ms = np.where(good, count * np.log(latency), 0.0)
+    return second_by_second(second, endpoint, count, count * good, log_ms, count * slow, window)
+
+
 def _requests(counts: Floats, latency_ms: Callable[[Floats, Floats], Floats], slow_share: Floats) -> BySecond:
     """Return a run of two endpoints, 5 ms and 400 ms; `slow_share` of the requests go to the second."""
     rng = np.random.default_rng(4)
@@ -263,7 +273,7 @@ def _requests(counts: Floats, latency_ms: Callable[[Floats, Floats], Floats], sl
     latency = latency_ms(second.astype("float64"), rng.random(len(second))) * np.where(endpoint, 400.0, 5.0)
     latency *= rng.lognormal(0, 0.5, len(second))
     ones = np.ones(len(second), "int64")
-    return second_by_second(second + 20, endpoint, latency, ones, ones == 1, range(20, 20 + len(counts)))
+    return _of_samples(second + 20, endpoint, latency, ones, ones == 1, range(20, 20 + len(counts)))
 
 
 def test_a_changing_mix_is_no_drift() -> None:
@@ -290,7 +300,7 @@ def test_series_are_weighted_and_relative_to_each_endpoint() -> None:
     latency = np.array([1.0, 10.0, 40.0, 100.0, 20.0, 1.0, 1.0])
     count = np.array([9, 1, 3, 2, 2, 5, 9])
     ok = np.array([True, True, True, True, True, False, True])
-    run = second_by_second(second, endpoint, latency, count, ok, range(5, 9))
+    run = _of_samples(second, endpoint, latency, count, ok, range(5, 9))
     assert run.requests.tolist() == [4, 4, 0, 5]
     own = (np.log(10) + 3 * np.log(40) + 2 * np.log(20)) / 6
     assert run.latency[:2] == pytest.approx(
@@ -306,17 +316,17 @@ def test_slow_requests_are_a_tenth_of_each_endpoint() -> None:
     second, endpoint = rng.integers(0, 30, 6000), rng.choice([1, 4], 6000)
     latency = rng.lognormal(endpoint, 0.5)
     ones = np.ones(6000, "int64")
-    run = second_by_second(second, endpoint, latency, ones, ones == 1, range(30))
+    run = _of_samples(second, endpoint, latency, ones, ones == 1, range(30))
     assert np.average(run.slow, weights=run.requests) == pytest.approx(0.1, abs=0.001)
 
 
 def test_no_requests_at_all_are_no_crash() -> None:
     none = np.zeros(0, "int64")
-    run = second_by_second(none, none, np.zeros(0), none, none == 1, range(20, 50))
+    run = _of_samples(none, none, np.zeros(0), none, none == 1, range(20, 50))
     assert run.requests.tolist() == [0] * 30
     assert np.isnan(run.latency).all()
     assert find_steady(run.requests, run.latency, run.slow) == WHOLE
-    assert second_by_second(none, none, np.zeros(0), none, none == 1, range(0)).requests.tolist() == []
+    assert _of_samples(none, none, np.zeros(0), none, none == 1, range(0)).requests.tolist() == []
 
 
 def test_a_window_of_days_is_looked_at_in_steps() -> None:

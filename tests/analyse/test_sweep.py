@@ -364,7 +364,7 @@ def test_clients_that_wait_by_their_own_will_are_told(written: Any) -> None:
 def test_a_full_core_condemns_only_what_the_wire_clock_does_not_tell(written: Any) -> None:
     written.run(WIRE, cpu=99.0)
     assert written.open().verdict == "PASS"
-    written.run([*WIRE, (3, "/b", "ok", 5.0, 1), (3, "/b", "ok", 5.0, 1, "stand_in")], users=20, cpu=99.0)
+    written.run([*WIRE, (3, "/b", "ok", 5.0, 1), (3, "/b", "ok", 5.0, 1, "fallback")], users=20, cpu=99.0)
     sweep = written.open()
     assert sweep.levels["verdict"].tolist() == ["PASS", "INVALID"]
     assert sweep.totals["clock"].tolist() == ["wire", "wire and client"]
@@ -472,7 +472,7 @@ def test_requests_that_the_client_clock_stands_in_for_are_no_wire_times(written:
     # As the recorder writes it: each request by the client's clock, and a wire time or what stands in for it.
     for users, stood_in in ((10, 0), (20, 1), (30, 2), (40, 100)):
         stamped = [(second, "/a", "ok", 90.0, count, "wire") for second, count in _spread(100 - stood_in)]
-        rest = [(second, "/a", "ok", 100.0, count, "stand_in") for second, count in _spread(stood_in)]
+        rest = [(second, "/a", "ok", 100.0, count, "fallback") for second, count in _spread(stood_in)]
         written.run([*((*row, "client") for row in ROWS), *stamped, *rest], users=users, cpu=99.0)
     sweep = written.open()
     clocks = ["wire", "wire and client", "client", "client"]

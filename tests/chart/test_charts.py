@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 
 from perflab import chart
 from perflab.analyse.sweep import Sweep
-from perflab.chart.groups import group_names
+from perflab.chart.levels import group_names
+from perflab.chart.live import LivePoint, live
 from perflab.chart.style import MUTED, OKABE_ITO, REST, colours, number, spread
 from perflab.plan.objectives import Objectives
 
@@ -23,7 +24,7 @@ CHARTS = {
     "throughput": chart.throughput,
     "percentiles": chart.percentiles,
     "latency_over_time": chart.latency_over_time,
-    "errors": chart.errors,
+    "failures": chart.failures,
     "cpu": chart.cpu,
 }
 SVG = "{http://www.w3.org/2000/svg}"
@@ -110,7 +111,7 @@ def test_a_group_has_one_colour_in_all_charts(four_levels: Sweep) -> None:
     assert names == ["auth", "generation", "payments"]
     palette = colours(names)
     assert [palette[name] for name in names] == list(OKABE_ITO[:3])
-    for draw in (chart.throughput, chart.percentiles, chart.latency_over_time, chart.errors):
+    for draw in (chart.throughput, chart.percentiles, chart.latency_over_time, chart.failures):
         drawn = {to_hex(line.get_color()) for axes in draw(four_levels).axes for line in axes.lines}
         assert set(palette.values()) <= drawn
 
@@ -145,13 +146,13 @@ def test_an_invalid_level_is_drawn_hollow_and_said_so(one_invalid: Sweep) -> Non
 
 def test_without_a_failed_request_the_error_chart_says_so_quietly(recorded: Callable[..., Sweep]) -> None:
     sweep = recorded(users=(20, 40), failure_rate=0.0)
-    drawn = chart.errors(sweep)
+    drawn = chart.failures(sweep)
     assert not panels(drawn)
     assert f" {number(int(sweep.totals.requests.sum()))} " in drawn.alt
 
 
 def test_errors_count_every_failure(four_levels: Sweep) -> None:
-    _, counts = panels(chart.errors(four_levels))
+    _, counts = panels(chart.failures(four_levels))
     drawn = sum(bar.get_width() for bar in counts.patches)  # type: ignore[attr-defined]
     assert drawn == four_levels.failures["count"].sum() > 0
 
@@ -201,22 +202,27 @@ def test_drawing_leaves_the_users_settings_alone(four_levels: Sweep) -> None:
     assert dict(mpl.rcParams) == before
 
 
+def test_tab_offers_the_charts_and_their_type_alone() -> None:
+    assert dir(chart) == sorted(chart.__all__)
+    assert all(name == "Chart" or callable(getattr(chart, name)) for name in dir(chart))
+
+
 def test_charts_never_load_pyplot() -> None:
     program = "import perflab.chart, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_live_chart_shows_the_latest_values_and_what_failed() -> None:
-    points = [chart.LivePoint(second, 40.0 + second, 90.0, second % 2, second * 10) for second in range(10)]
-    shown = texts(chart.live(points, "250 users, run 1 of 1"))
+    points = [LivePoint(second, 40.0 + second, 90.0, second % 2, second * 10) for second in range(10)]
+    shown = texts(live(points, "250 users, run 1 of 1"))
     assert {"250 users, run 1 of 1", "users 90", "requests/s 49.0/s", "p95 90.0 ms", "5 failed so far"} <= {
         " ".join(text.split()) for text in shown
     }
 
 
-@pytest.mark.parametrize("points", [[], [chart.LivePoint(0, 0.0, float("nan"), 0, 0)]], ids=["none", "no request yet"])
-def test_live_chart_before_the_first_request(points: list[chart.LivePoint]) -> None:
-    assert "no failed request so far" in texts(chart.live(points))
+@pytest.mark.parametrize("points", [[], [LivePoint(0, 0.0, float("nan"), 0, 0)]], ids=["none", "no request yet"])
+def test_live_chart_before_the_first_request(points: list[LivePoint]) -> None:
+    assert "no failed request so far" in texts(live(points))
 
 
 def test_labels_move_apart_but_stay_in_order() -> None:

@@ -16,9 +16,8 @@ from matplotlib.lines import Line2D
 
 from perflab import chart
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.axes import change_limits, percent
-from perflab.chart.comparison.panels import compared_colours, small_multiples
-from perflab.chart.groups import group_names
+from perflab.chart.comparison.panels import change_limits, compared_colours, percent, small_multiples
+from perflab.chart.levels import group_names
 from perflab.chart.style import colours
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 
@@ -108,7 +107,7 @@ def test_intervals_show_every_ratio_with_its_bounds(comparison_of: Compared) -> 
     dots = {round(xy[0], 9): xy[1] for line in axes.lines if line.get_marker() == "o" for xy in points(line)}
     lines = {y: (low, high) for y, low, high in spans(axes)}
     left, right = axes.get_xlim()
-    found = [*records(comparison.endpoints), *records(comparison.cells.dropna(subset=["ratio"]))]
+    found = [*records(comparison.latency_by_group), *records(comparison.latency.dropna(subset=["ratio"]))]
     assert len(found) == len(dots) == len(lines) > 12
     for row in found:
         at = dots[round(100 * (row["ratio"] - 1), 9)]
@@ -117,9 +116,9 @@ def test_intervals_show_every_ratio_with_its_bounds(comparison_of: Compared) -> 
     # Groups as wholes first, and each row's change and verdict beside it.
     assert sorted(dots.values())[:3] == [0, 1, 2]
     shown = texts(chart.comparison_intervals(comparison))
-    for row in records(comparison.endpoints):
+    for row in records(comparison.latency_by_group):
         assert {percent(100 * (row["ratio"] - 1)), row["verdict"]} <= set(shown)
-    few = comparison.cells[comparison.cells.verdict == "not assessable"]
+    few = comparison.latency[comparison.latency.verdict == "not assessable"]
     assert sum("requests a run" in text for text in shown) == len(few) > 0
 
 
@@ -136,9 +135,9 @@ def test_runs_show_every_run_and_the_means(comparison_of: Compared) -> None:
     drawn = panels(chart.comparison_runs(comparison))
     for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
         metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
-        made = where(comparison.runs, group=group, users=users, metric=metric)
+        made = where(comparison.latency_by_run, group=group, users=users, metric=metric)
         runs = where(made, used=True)
-        cell = where(comparison.cells, group=group, users=users, metric=metric).iloc[0]
+        cell = where(comparison.latency, group=group, users=users, metric=metric).iloc[0]
         dots = [points(line) for line in axes.lines if line.get_marker() == "o"]
         for side, of_side in zip(("baseline", "candidate"), dots, strict=True):
             assert [y for _, y in of_side] == where(runs, side=side).sort_values("repeat")["value"].tolist()
@@ -154,9 +153,9 @@ def test_runs_show_every_run_and_the_means(comparison_of: Compared) -> None:
 
 def test_a_run_that_is_not_used_is_a_cross(comparison_of: Compared) -> None:
     comparison = copy.copy(comparison_of("hostile"))
-    runs = comparison.runs.copy()
+    runs = comparison.latency_by_run.copy()
     runs.loc[(runs["side"] == "candidate") & (runs["repeat"] == 2), "used"] = False
-    comparison.__dict__ |= {"runs": runs}
+    comparison.__dict__ |= {"latency_by_run": runs}
     for axes in panels(chart.comparison_runs(comparison)):
         drawn = {marker: [len(points(one)) for one in axes.lines if one.get_marker() == marker] for marker in "ox"}
         assert drawn == {"o": [5, 4], "x": [0, 1]}
@@ -167,19 +166,19 @@ def test_rounds_show_the_change_of_every_round_and_the_change_found(comparison_o
     drawn = panels(chart.comparison_runs(comparison))
     for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
         metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
-        runs = where(comparison.runs, group=group, users=users, metric=metric, used=True)
+        runs = where(comparison.latency_by_run, group=group, users=users, metric=metric, used=True)
         sides = [where(runs, side=side).set_index("repeat")["value"] for side in ("candidate", "baseline")]
         wanted = 100 * (sides[0] / sides[1] - 1)
         assert len(wanted) == 5
         assert has_line(axes, wanted.index, wanted)
-        cell = where(comparison.cells, group=group, users=users, metric=metric).iloc[0]
+        cell = where(comparison.latency, group=group, users=users, metric=metric).iloc[0]
         assert has_line(axes, [0, 1], [100 * (cell.ratio - 1)] * 2)
     assert len({axes.get_ylim() for axes in drawn}) == 1
 
 
 def test_p95_is_shown_where_it_is_assessable_and_p50_elsewhere(comparison_of: Compared) -> None:
     comparison = comparison_of("duet")
-    judged = comparison.cells[comparison.cells.verdict != "not assessable"]
+    judged = comparison.latency[comparison.latency.verdict != "not assessable"]
     p95 = {(row["group"], row["users"]) for row in records(judged) if row["metric"] == "p95_ms"}
     assert 0 < len(p95) < 6
     for axes, key in zip(panels(chart.comparison_runs(comparison)), by_group_and_users(comparison), strict=True):
@@ -191,15 +190,15 @@ def test_curves_quantiles_and_time_show_the_frames(comparison_of: Compared) -> N
     drawn = {name: panels(CHARTS[name](comparison)) for name in ("percentiles", "quantiles", "over time")}
     for place, (group, users) in enumerate(by_group_and_users(comparison)):
         for side in ("baseline", "candidate"):
-            curve = where(comparison.curves, group=group, users=users, side=side).sort_values("q")
+            curve = where(comparison.latency_curves, group=group, users=users, side=side).sort_values("q")
             curve = curve[curve.q >= 0.5]
             assert has_line(drawn["percentiles"][place], 1 / (1 - curve.q), curve.latency_ms)
-        rows = where(comparison.by_quantile, group=group, users=users).sort_values("q")
+        rows = where(comparison.latency_by_quantile, group=group, users=users).sort_values("q")
         assert has_line(drawn["quantiles"][place], rows.q, 100 * (rows.ratio - 1))
         [band] = [one for one in drawn["quantiles"][place].collections if not isinstance(one, LineCollection)]
         ends = {round(float(y), 6) for _, y in np.asarray(band.get_paths()[0].vertices)}
         assert {round(100 * (bound - 1), 6) for bound in [*rows.low, *rows.high]} <= ends
-        blocks = where(comparison.over_time, group=group, users=users).sort_values("second")
+        blocks = where(comparison.latency_over_time, group=group, users=users).sort_values("second")
         assert has_line(drawn["over time"][place], blocks.second, 100 * (blocks.ratio - 1))
 
 
@@ -210,8 +209,8 @@ def test_contributions_are_those_of_the_slower_group_at_the_highest_level_it_is_
     comparison = copy.copy(comparison_of("four levels"))
     assert comparison.slower == ["payments"]
     # What is computed once lies in the instance itself.
-    comparison.__dict__ |= {"cells": comparison.cells.assign(verdict="open")}
-    comparison.cells.loc[comparison.cells.users == level, "verdict"] = "slower"
+    comparison.__dict__ |= {"latency": comparison.latency.assign(verdict="open")}
+    comparison.latency.loc[comparison.latency.users == level, "verdict"] = "slower"
     [axes] = panels(chart.comparison_contributions(comparison))
     rows = where(comparison.contributions, group="payments", users=level or 160)
     widths = [bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
@@ -231,11 +230,11 @@ def test_a_group_has_the_colour_it_has_in_the_sweeps_own_report(comparison_of: C
 def test_more_groups_and_levels_than_fit_are_told(comparison_of: Compared) -> None:
     comparison = comparison_of("four levels")
     groups = [f"g{number}" for number in range(8)]
-    frame = comparison.over_time.head(1)
+    frame = comparison.latency_over_time.head(1)
     many = [frame.assign(group=group, users=users) for group in groups for users in (1, 2, 3, 4, 5)]
     wide = copy.copy(comparison)
     # What is computed once lies in the instance itself.
-    wide.__dict__ |= {"runs": pd.concat(many)}
+    wide.__dict__ |= {"latency_by_run": pd.concat(many)}
     drawn, shown = small_multiples(wide, pd.concat(many), "title", "below", unit="ms")
     assert {panel.users for panel in shown} == {2, 3, 4, 5}
     assert [panel.group for panel in shown if panel.users == 2] == groups[:6]
@@ -263,4 +262,4 @@ def test_bounds_far_out_leave_the_changes_readable(
 def by_group_and_users(comparison: SweepComparison) -> list[tuple[str, int]]:
     """Return the panels of small multiples in their order."""
     groups = group_names(comparison.candidate)
-    return [(group, int(users)) for group in groups for users in sorted(comparison.cells.users.unique())]
+    return [(group, int(users)) for group in groups for users in sorted(comparison.latency.users.unique())]

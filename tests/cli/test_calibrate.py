@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 import perflab
-import perflab.calibrate.calibration
-from perflab.calibrate.calibration import calibrate
+import perflab.calibration.calibration
+from perflab.calibration.calibration import calibrate
 from perflab.cli.app import run_command
 from perflab.progress import Style
 from perflab.store.layout import RunsDir
 from perflab.store.manifest import write_manifest
-from tests.calibrate.test_file import CALIBRATION
+from tests.calibration.test_file import CALIBRATION
 
 
 def test_a_short_calibration(
     in_empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = functools.partial(calibrate, clients=("FastHttpUser",), seconds=4.0)
-    monkeypatch.setattr(perflab.calibrate.calibration, "calibrate", short)
+    monkeypatch.setattr(perflab.calibration.calibration, "calibrate", short)
     assert run_command(["calibrate", "--processes", "1", "--runs-dir", "out", "--json"]) == 0
     out, err = capsys.readouterr()
     [found] = json.loads(out)["ceilings"]
@@ -36,7 +36,7 @@ def test_a_short_calibration(
 
 
 def test_the_table(in_empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(perflab.calibrate.calibration, "calibrate", lambda *_, **__: CALIBRATION)
+    monkeypatch.setattr(perflab.calibration.calibration, "calibrate", lambda *_, **__: CALIBRATION)
     assert run_command(["calibrate"]) == 0
     out, err = capsys.readouterr()
     [row] = [line.split() for line in out.splitlines() if line.strip().startswith("FastHttpUser  ") and "≥" in line]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perflab.cli.app import run_command
-from tests.doctor.test_target import serve
+from tests.readiness.test_target import serve
 
 CHECKS = [
     *("settings", "locustfile", "target", "host allowed", "API reachable", "database", "report directory"),

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from perflab.doctor.target import check_api
 from perflab.drive import target as targets
 from perflab.drive.http import MAX_ANSWER_BYTES, ask, within
 from perflab.drive.target import open_target
 from perflab.errors import TargetError
 from perflab.plan.plan import Plan
+from perflab.readiness.target import check_api
 
 Send = Callable[[Callable[[bytes], None]], None]
 

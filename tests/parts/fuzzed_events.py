@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from locust.env import Environment
 from locust.exception import CatchResponseError
 
-from perflab.analyse.samples import FAILURES, LATENCY, RESPONSES, read_table
+from perflab.analyse.reading import FAILURES, LATENCY, RESPONSES, read_table
 from perflab.record.clients import InFlight
 from perflab.record.delivery import Parcel
 from perflab.record.exchange import Exchange

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from papermill.cli import _resolve_type
 
 from perflab.errors import LocustfileError, PerflabError, TargetError, UsageError
-from perflab.plan.amounts import parse_duration, parse_users
-from perflab.plan.plan import check_host, make_plan, slug, split_target
+from perflab.plan.hosts import check_host, split_target
+from perflab.plan.parse import parse_duration, parse_label, parse_users
+from perflab.plan.plan import make_plan
 from perflab.workbench import runs_folder
 
 
@@ -91,9 +92,9 @@ def test_an_allowed_host_is_named_with_or_without_its_port() -> None:
 
 
 def test_a_label_becomes_part_of_a_folder_name() -> None:
-    assert slug("Nightly / ../Main!") == "nightly-main"
+    assert parse_label("Nightly / ../Main!") == "nightly-main"
     with pytest.raises(UsageError):
-        slug("///")
+        parse_label("///")
 
 
 def test_a_notebook_target_is_a_url_or_a_command() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import perflab
 from perflab.drive.target import free_port
-from perflab.plan.hosts import allowed_hosts, allowing, is_loopback
+from perflab.plan.hosts import allowed_hosts, is_loopback, with_allowed
 
 SERVER = [sys.executable, str(Path(__file__).parents[1] / "parts" / "odd_server.py")]
 
@@ -170,5 +170,5 @@ def test_nothing_else_is(name: str) -> None:
 
 def test_hosts_of_the_command_line_come_on_top() -> None:
     before = {"LOAD_TEST_ALLOWED_HOSTS": "One, two:80,"}
-    assert allowed_hosts(allowing(before, ["THREE"])) == {"one", "two:80", "three"}
-    assert allowing({}, []) == {}
+    assert allowed_hosts(with_allowed(before, ["THREE"])) == {"one", "two:80", "three"}
+    assert with_allowed({}, []) == {}

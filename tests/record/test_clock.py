@@ -71,7 +71,7 @@ def sweeps(runs_dir: Path, small_target: str) -> tuple[Sweep, Sweep]:
 
 def test_a_run_whose_answers_nobody_saw_goes_by_the_client_clock_everywhere(sweeps: tuple[Sweep, Sweep]) -> None:
     for sweep, clock in zip(sweeps, ("wire", "client"), strict=True):
-        assert set(sweep.latency["measure"]) >= {"client", "wire" if clock == "wire" else "stand_in"}
+        assert set(sweep.latency["measure"]) >= {"client", "wire" if clock == "wire" else "fallback"}
         for frame in (sweep.totals, sweep.groups, sweep.endpoints, sweep.verdicts):
             assert frame["clock"].tolist() == [clock]
 
@@ -82,4 +82,4 @@ def test_it_is_not_comparable_with_one_by_the_wire_clock(sweeps: tuple[Sweep, Sw
     [row] = comparison.comparability[comparison.comparability["kind"] == "matters"].to_dict("records")
     assert (row["what"], row["baseline"], row["candidate"]) == ("clock", "wire (all at 20 users)", "client")
     assert any(reason.startswith("clock differs") for reason in comparison.reasons)
-    assert isinstance(comparison.cells, pd.DataFrame)
+    assert isinstance(comparison.latency, pd.DataFrame)

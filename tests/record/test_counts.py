@@ -70,7 +70,7 @@ def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
         (("ok", "client"), 9.0, 2),
         (("ok", "wire"), 5.0, 1),
         (("ok", "connect"), 2.0, 1),
-        (("ok", "stand_in"), 9.0, 1),
+        (("ok", "fallback"), 9.0, 1),
         (("timeout", "client"), 9.0, 1),
     ):
         [middle], [counted] = rows.pop(key)

@@ -202,6 +202,6 @@ def test_a_port_that_is_taken_is_said_before_anything_runs(
         port = taken.getsockname()[1]
         for value, reason in ((str(port), "in use"), ("http", "is not a port"), ("70000", "is not a port")):
             monkeypatch.setenv("LOAD_TEST_PROMETHEUS_PORT", value)
-            with pytest.raises(perflab.UsageError, match=f"LOAD_TEST_PROMETHEUS_PORT='{value}'.*{reason}"):
+            with pytest.raises(perflab.UsageError, match=rf"LOAD_TEST_PROMETHEUS_PORT\W+'{value}'.*{reason}"):
                 perflab.sweep(small_target, locustfile=small_locustfile, users=1, duration=1, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -67,11 +67,11 @@ def test_every_answered_request_has_its_wire_time(odd: Sweep, counts: Counts) ->
     names += ["busy warm", "busy plain", "raw kept"]
     for name in names:
         assert counts[name, "client"] == counts[name, "wire"] > 0, name
-        assert counts[name, "stand_in"] == 0, name
+        assert counts[name, "fallback"] == 0, name
     # Whose start nobody tells is reckoned back from its end: it may be missed when the process is kept from running
     # just then, and the client's clock stands in, which the run says.
     unstamped = odd.run_manifests[0].evidence.unstamped
-    assert counts["raw opened", "stand_in"] == unstamped
+    assert counts["raw opened", "fallback"] == unstamped
     assert (
         counts["raw opened", "wire"] == counts["raw opened", "client"] - unstamped > counts["raw opened", "client"] / 2
     )

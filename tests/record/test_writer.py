@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.analyse.samples import LATENCY, RESPONSES, read_table
+from perflab.analyse.reading import LATENCY, RESPONSES, read_table
 from perflab.record.delivery import Batch, FailureRow, HealthRow, LatencyRow, Parcel
 from perflab.record.role import Faults
 from perflab.record.writer import RunWriter, SplitBySide
@@ -104,7 +104,7 @@ def test_what_was_made_and_not_recorded_counts_against_both() -> None:
 
 
 def test_unanswered_and_unstamped_requests_are_those_of_the_side() -> None:
-    rows = [request("@1", outcome="unanswered", count=2), request("@0"), request("@0", "stand_in")]
+    rows = [request("@1", outcome="unanswered", count=2), request("@0"), request("@0", "fallback")]
     first, second = SplitBySide(2).split(parcel(1, rows, requests_finished=1, unanswered=2, unstamped=1))
     assert (first.batch.totals.unanswered, second.batch.totals.unanswered) == (0, 2)
     assert (first.batch.totals.unstamped, second.batch.totals.unstamped) == (1, 0)

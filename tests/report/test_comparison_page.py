@@ -154,8 +154,8 @@ def test_every_shape_has_its_tables(tmp_path: Path, shape: str) -> None:
     assert f"</span> {words[comparison.verdict]}" in verdict.body or f" {words[comparison.verdict]}</p>" in verdict.body
     changes = report.comparison_changes(comparison)
     rows = changes.body.count('<td class="result')
-    frames = (comparison.cells, comparison.throughput, comparison.errors, comparison.total_throughput)
-    wholes = (comparison.endpoints, comparison.throughput_groups, comparison.error_groups)
+    frames = (comparison.latency, comparison.throughput, comparison.failures, comparison.throughput_by_level)
+    wholes = (comparison.latency_by_group, comparison.throughput_by_group, comparison.failures_by_group)
     assert rows == sum(len(frame) for frame in (*frames, *wholes))
     assert ("must not be used" in changes.body) == (comparison.verdict == "INVALID" and rows > 0)
     comparability = report.comparison_comparability(comparison)

@@ -21,6 +21,7 @@ from perflab.report.comparison.collect import collect_comparison
 from perflab.report.comparison.junit import comparison_junit
 from perflab.report.comparison.summary import comparison_summary
 from perflab.store.layout import ComparisonDir
+from perflab.vocabulary.verdict import Finding
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 from tests.report.test_metrics import objects
 from tests.report.test_summary import HOSTILE, OURS, Page
@@ -93,15 +94,17 @@ def test_the_summary_names_the_report_without_telling_where_runs_lie(comparison_
 def test_the_document_has_the_figures_of_the_frames(comparison_of: Compared, shape: str) -> None:
     comparison = comparison_of(shape)
     document = collect_comparison(comparison)
-    assert {name for name, group in document.groups.items() if group.latency} == set(comparison.endpoints["group"])
-    for row in comparison.cells.to_dict("records"):
+    assert {name for name, group in document.groups.items() if group.latency} == set(
+        comparison.latency_by_group["group"]
+    )
+    for row in comparison.latency.to_dict("records"):
         cell = document.levels[f"{row['users']:04d}"].groups[row["group"]].latency[row["metric"].removesuffix("_ms")]
         for name in ("ratio", "low", "high", "p_regression", "p_adjusted", "baseline", "candidate"):
             value = getattr(cell, name)
             assert (value is None) == (not math.isfinite(row[name]) or (name == "low" and row[name] == 0))
             assert value is None or value == pytest.approx(row[name], rel=1e-3, abs=1e-6)
         assert (cell.verdict, cell.words, cell.clock) == (row["verdict"], row["words"], "wire")
-        runs = comparison.runs
+        runs = comparison.latency_by_run
         for side, of in (("baseline", cell.baseline_runs), ("candidate", cell.candidate_runs)):
             same = (runs["side"] == side) & (runs["users"] == row["users"]) & (runs["group"] == row["group"])
             made = runs[same & (runs["metric"] == row["metric"])]
@@ -110,7 +113,7 @@ def test_the_document_has_the_figures_of_the_frames(comparison_of: Compared, sha
             assert list(of.used) == [f"r{repeat}" for repeat in used["repeat"]]
             assert set(of.left_out) == {f"r{repeat}" for repeat in made[~made["used"]]["repeat"]}
             assert all(of.left_out.values())
-    for row in comparison.errors.to_dict("records"):
+    for row in comparison.failures.to_dict("records"):
         errors = document.levels[f"{row['users']:04d}"].groups[row["group"]].errors
         assert errors is not None
         assert errors.candidate.failed == row["candidate_failed"]
@@ -155,7 +158,7 @@ def test_a_pass_stays_green_though_a_group_is_open_whose_throughput_decides_noth
     level = document.levels["0100"]
     group = level.groups["payments"]
     assert group.throughput is not None
-    opened = group.throughput.model_copy(update={"verdict": "open", "words": "may or may not be fewer: +1 %"})
+    opened = group.throughput.model_copy(update={"verdict": Finding.OPEN, "words": "may or may not be fewer"})
     groups = {**level.groups, "payments": group.model_copy(update={"throughput": opened})}
     changed = document.model_copy(update={"levels": {"0100": level.model_copy(update={"groups": groups})}})
     assert {kind for _, kind, _ in results(changed)} <= {None, Skipped}
@@ -182,7 +185,7 @@ def test_the_summary_is_short_and_has_the_verdict_and_every_group(comparison_of:
     assert text.startswith(f"## {heads.get(document.verdict, '❔ INCONCLUSIVE')}: after against before\n")
     assert document.headline in shown.texts
     assert {cells[0] for cells in shown.rows if len(cells) == 4} >= set(document.groups)
-    for row in comparison.endpoints.to_dict("records"):
+    for row in comparison.latency_by_group.to_dict("records"):
         [cells] = [cells for cells in shown.rows if cells and cells[0] == row["group"]]
         assert f"{100 * (row['ratio'] - 1):+.1f} %".replace("-", "−") in cells[1]  # noqa: RUF001 (a minus sign)
 
@@ -190,7 +193,7 @@ def test_the_summary_is_short_and_has_the_verdict_and_every_group(comparison_of:
 def test_the_summary_lists_what_is_slower_with_its_figures(comparison_of: Compared) -> None:
     comparison = comparison_of("hostile")
     rows = [cells for cells in page(collect_comparison(comparison)).rows if cells[-1] == "slower"]
-    slower = comparison.cells[comparison.cells["verdict"] == "slower"]
+    slower = comparison.latency[comparison.latency["verdict"] == "slower"]
     assert {(cells[0], cells[1]) for cells in rows} == {
         (str(row["users"]), f"{row['group']}: {row['metric'].removesuffix('_ms')}") for row in slower.to_dict("records")
     }

@@ -13,7 +13,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
 
-CHARTS = (chart.throughput, chart.percentiles, chart.latency_over_time, chart.errors, chart.cpu)
+CHARTS = (chart.throughput, chart.percentiles, chart.latency_over_time, chart.failures, chart.cpu)
 PIECES = (report.verdicts, report.endpoints, report.failures, report.runs, report.how_measured)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perflab.vocabulary.metric import ERROR_RATE, PERCENTILES, SUCCESS_RATE, THROUGHPUT, Percentile, find_metric
-from perflab.vocabulary.verdict import Change, Verdict
+from perflab.vocabulary.verdict import Change, Finding, Verdict
 
 
 @pytest.mark.parametrize("metric", [SUCCESS_RATE, ERROR_RATE, THROUGHPUT, *PERCENTILES])
@@ -60,3 +60,16 @@ def test_verdicts_are_their_words_and_rank_by_gravity() -> None:
         "INCONCLUSIVE": "INCONCLUSIVE",
         "INVALID": "INVALID",
     }
+
+
+def test_what_is_found_of_a_figure_has_the_mark_of_a_verdict() -> None:
+    marks = {finding: finding.verdict for finding in Finding if finding.marked}
+    assert marks == {
+        **dict.fromkeys(["slower", "lower", "more"], Verdict.FAIL),
+        **dict.fromkeys(["faster", "higher", "fewer"], Verdict.PASS),
+        "open": Verdict.INCONCLUSIVE,
+    }
+    plain = {finding for finding in Finding if finding.verdict is Verdict.PASS and not finding.marked}
+    assert plain == {"slower, within the margin", "lower, within the margin", "within the margin", "no more found"}
+    assert Finding.NOT_ASSESSABLE.verdict is Verdict.INCONCLUSIVE
+    assert not any(finding.worse and finding.better for finding in Finding)

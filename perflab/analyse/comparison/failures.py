@@ -1,28 +1,131 @@
-"""Do more requests fail? An exact test on counts that allows for failures coming in some runs more than in others.
+"""Failure rates of two sweeps: do more requests fail? No margin: more failures are more failures.
 
-Requests of one run share its luck: if a service stalls once, a hundred of them fail. So the variance of failures
-between runs is compared with what independent requests would have (Pearson's chi-square by its degrees of freedom),
-counts are divided by that ratio (Rao and Scott, Biometrics 48, 1992), and the two rates compared by the conditional
-exact test of two Poisson rates (Przyborowski and Wilenski, Biometrika 31, 1940), which the incomplete beta function
-extends to fractional counts. The ratio is itself estimated from few runs: as in quasi-likelihood, the test's normal
-score is therefore taken for a t value of as many degrees of freedom.
+An exact test on counts that allows for failures coming in some runs more than in others. Requests of one run share its
+luck: if a service stalls once, a hundred of them fail. So the variance of failures between runs is compared with what
+independent requests would have (Pearson's chi-square by its degrees of freedom), counts are divided by that ratio (Rao
+and Scott, Biometrics 48, 1992), and the two rates compared by the conditional exact test of two Poisson rates
+(Przyborowski and Wilenski, Biometrika 31, 1940), which the incomplete beta function extends to fractional counts. The
+ratio is itself estimated from few runs: as in quasi-likelihood, the test's normal score is therefore taken for a t
+value of as many degrees of freedom.
 
 Arrays have the shape (..., cells, runs). A run without requests does not count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
-from perflab.analyse.comparison.decision import ENDPOINTS_PART, MISSED, SERIAL_CORRELATION, holm
+from perflab.analyse.comparison.compare_runs import TOO_FEW_RUNS
+from perflab.analyse.comparison.decision import (
+    ENDPOINTS_SHARE,
+    FAILURES_SHARE,
+    MISSED,
+    SERIAL_CORRELATION,
+    Rules,
+    holm,
+)
+from perflab.analyse.comparison.parts import Part, Row
+from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.store.layout import SIDES
+from perflab.vocabulary.text import listing
+from perflab.vocabulary.verdict import Finding
+
+_WORDS = {
+    Finding.NOT_ASSESSABLE: "not assessable",
+    Finding.MORE: "more requests fail",
+    Finding.FEWER: "fewer requests fail",
+    Finding.NO_MORE: "no more failures found",
+}
+# Of a comparison's requests: more than the default objective of a sweep allows to fail.
+MANY_FAILURES = 0.01
+
+_COLUMNS = (
+    *("baseline_failed", "baseline_requests", "candidate_failed", "candidate_requests"),
+    *("baseline_rate", "candidate_rate", "low", "high", "p_regression", "p_adjusted", "verdict", "words", "evidence"),
+)
+
+
+def compare_failures(baseline: Side, candidate: Side, rules: Rules) -> Part:
+    """Compare the groups that both sides have requests of, at the user counts that both have."""
+    cells = common_cells(baseline, candidate)
+    groups = list(dict.fromkeys(group for _, group in cells))
+    of_group = np.array([groups.index(group) for _, group in cells], "int64")
+    counts = [_counts(side, cells) for side in (baseline, candidate)]
+    of_cells, of_groups = compare_rates(
+        counts[0], counts[1], of_group, alpha=rules.alpha, share=FAILURES_SHARE, looks=rules.chances
+    )
+    totals = [(side.failed.sum(axis=-1), side.requests.sum(axis=-1)) for side in counts]
+    by_group = [[np.bincount(of_group, numbers, len(groups)) for numbers in side] for side in totals]
+    keys: dict[str, list[Any]] = {"users": [users for users, _ in cells], "group": [group for _, group in cells]}
+    whole = _frame({"group": groups}, by_group, of_groups)
+    return Part(
+        cells=_frame(keys, totals, of_cells),
+        by_group=whole,
+        regressed=bool(of_cells.more.any() or of_groups.more.any()),
+        notes=list(_notes(whole.to_dict("records"))),
+    )
+
+
+def _counts(side: Side, cells: Sequence[Cell]) -> Counts:
+    """Return counts of shape (cells, runs), 0 where a cell has fewer runs."""
+    most = max((len(side.used_counts[cell]) for cell in cells), default=0)
+    failed, requests = np.zeros((len(cells), most)), np.zeros((len(cells), most))
+    for at, cell in enumerate(cells):
+        counts = side.used_counts[cell]
+        failed[at, : len(counts)] = counts["failed"]
+        requests[at, : len(counts)] = counts["failed"] + counts["ok"]
+    return Counts(failed, requests)
+
+
+def _frame(keys: Mapping[str, Sequence[Any]], totals: Sequence[Sequence[Any]], found: ComparedRates) -> pd.DataFrame:
+    """Return what was found of each cell or group, with the numbers of both sides."""
+    rows = pd.DataFrame(keys)
+    for side, (failed, requests) in zip(SIDES, totals, strict=True):
+        rows[f"{side}_failed"], rows[f"{side}_requests"], rows[f"{side}_rate"] = failed, requests, failed / requests
+    rows["low"], rows["high"] = found.low, found.high
+    rows["p_regression"], rows["p_adjusted"] = found.p_more, found.p_adjusted
+    conditions = {Finding.NOT_ASSESSABLE: np.isnan(found.p_more), Finding.MORE: found.more, Finding.FEWER: found.fewer}
+    rows["verdict"] = np.select(list(conditions.values()), list(conditions), Finding.NO_MORE)
+    rows["words"] = rows["verdict"].map(_WORDS)
+    figures = zip(*(rows[name] for name in ("baseline_rate", "candidate_rate", "low", "high")), strict=True)
+    rows["evidence"] = [
+        f"{_share(before)} and {_share(after)} failed ({100 * low:+.2g} to {100 * high:+.2g} points)"
+        for before, after, low, high in figures
+    ]
+    rows.loc[rows["verdict"] == Finding.NOT_ASSESSABLE, "evidence"] = TOO_FEW_RUNS
+    return frame(rows, (*keys, *_COLUMNS))
+
+
+def _notes(groups: Sequence[Row]) -> Iterator[str]:
+    """Yield how many more failures there may be where no more were found, and where many fail on both sides."""
+    unfound = [row for row in groups if row["verdict"] == Finding.NO_MORE]
+    if unfound:
+        worst = max(unfound, key=lambda row: float(row["high"]))
+        yield (
+            f"no more failures were found in {listing([row['group'] for row in unfound])}; "
+            f"up to {_share(max(worst['high'], 0))} more of requests may fail ({worst['group']})"
+        )
+    for row in groups:
+        if min(row["baseline_rate"], row["candidate_rate"]) > MANY_FAILURES:
+            yield (
+                f"{_share(row['baseline_rate'])} of requests failed in {row['group']} of the baseline and "
+                f"{_share(row['candidate_rate'])} of the candidate: a comparison judges the difference alone"
+            )
+
+
+def _share(rate: float) -> str:
+    return f"{rate * 100:.2g} %"
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
+class Counts:
     """Failed requests and all requests of one side's runs."""
 
     failed: Floats
@@ -70,22 +173,22 @@ class ComparedRates:
     fewer: Bools
 
 
-def compare_failures(
-    baseline: Failures, candidate: Failures, group: Ints, *, alpha: float, part: float, looks: int
+def compare_rates(
+    baseline: Counts, candidate: Counts, group: Ints, *, alpha: float, share: float, looks: int
 ) -> tuple[ComparedRates, ComparedRates]:
     """Compare failure rates of cells, and of groups over all their cells; `group` holds each cell's, counted from 0.
 
-    A `part` of `alpha` is split between `looks`, groups and cells as in `decide`.
+    A `share` of `alpha` is split between `looks`, groups and cells as in `decide`.
     """
-    members = [group == one for one in range(group.max(initial=-1) + 1)]
+    members = [group == number for number in range(group.max(initial=-1) + 1)]
     cells = _Cells.of(baseline, candidate)
     # Where each group is one cell, both kinds of hypotheses are the same.
     split = any(of_group.sum() > 1 for of_group in members)
-    of_cells, of_groups = (1 - ENDPOINTS_PART, ENDPOINTS_PART) if split else (1.0, 1.0)
+    of_cells, of_groups = (1 - ENDPOINTS_SHARE, ENDPOINTS_SHARE) if split else (1.0, 1.0)
     level = MISSED / looks
     return (
-        _test(cells, alpha, part * of_cells / looks, level),
-        _test(cells.grouped(members), alpha, part * of_groups / looks, level),
+        _test(cells, alpha, share * of_cells / looks, level),
+        _test(cells.grouped(members), alpha, share * of_groups / looks, level),
     )
 
 
@@ -103,7 +206,7 @@ class _Cells:
     freedom: Floats
 
     @classmethod
-    def of(cls, baseline: Failures, candidate: Failures) -> _Cells:
+    def of(cls, baseline: Counts, candidate: Counts) -> _Cells:
         failed = (baseline.failed.sum(axis=-1), candidate.failed.sum(axis=-1))
         requests = (baseline.requests.sum(axis=-1), candidate.requests.sum(axis=-1))
         enough = (baseline.runs >= 2) & (candidate.runs >= 2)
@@ -150,10 +253,10 @@ class _Cells:
         excess = np.maximum(self.dispersion - 1, 0)
         return 1 + excess * (1 + SERIAL_CORRELATION) / (1 - SERIAL_CORRELATION)
 
-    def p_value(self, of: int) -> Floats:
+    def p_value(self, side: int) -> Floats:
         """Return the one-sided p-values against "this side's rate is not higher"; 0 is the baseline."""
-        share = self.expected if of else 1 - self.expected
-        own, other = self.failed[of] / self.factor, self.failed[1 - of] / self.factor
+        share = self.expected if side else 1 - self.expected
+        own, other = self.failed[side] / self.factor, self.failed[1 - side] / self.factor
         exact = np.where(own > 0, special.betainc(np.where(own > 0, own, 1.0), other + 1, share), 1.0)
         # A fraction of a failure has next to no weight, but 1 has no finite score.
         score = special.ndtri(np.clip(exact, 1e-300, 1 - 1e-12))

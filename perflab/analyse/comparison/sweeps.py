@@ -14,21 +14,29 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from perflab.analyse.comparison.comparable import Difference, check_waived, differences, incomparable, unrecorded
-from perflab.analyse.comparison.compare_runs import check_options
-from perflab.analyse.comparison.conclusion import Conclusion, failing_alike, failure_bound
-from perflab.analyse.comparison.details import by_quantile, contributions, curves, over_time
-from perflab.analyse.comparison.errors import Errors, compare_errors
-from perflab.analyse.comparison.figures import cell_clocks, compared_figures
-from perflab.analyse.comparison.latency import Latency, compare_latency
-from perflab.analyse.comparison.procedure import Options
-from perflab.analyse.comparison.side import Cell, Side, left_out, levels_gone, never_steady, too_many_left_out
-from perflab.analyse.comparison.spread import spread, spread_notes
-from perflab.analyse.comparison.throughput import Throughput, compare_throughput
+from perflab.analyse.comparison import details
+from perflab.analyse.comparison.comparability import (
+    Difference,
+    check_waived,
+    differences,
+    incomparable,
+    left_out,
+    levels_gone,
+    never_steady,
+    unrecorded,
+)
+from perflab.analyse.comparison.compare_runs import make_rules
+from perflab.analyse.comparison.decision import Rules
+from perflab.analyse.comparison.failures import compare_failures
+from perflab.analyse.comparison.latency import compare_latency
+from perflab.analyse.comparison.parts import Conclusion, Part
+from perflab.analyse.comparison.side import Cell, Side, cell_clocks, latency_by_run
+from perflab.analyse.comparison.throughput import compare_throughput
 from perflab.analyse.document import records
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
+from perflab.store.layout import SIDES
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
@@ -59,10 +67,9 @@ def compare_sweeps(
     """
     if design not in DESIGNS:
         raise UsageError(f"design is {design!r}: it is one of {', '.join(DESIGNS)}")
-    check_options(margin, alpha)
     check_waived(allow_different)
-    options = Options(design != "separate", margin, alpha, tuple(looks) if looks else None, look)
-    return SweepComparison(baseline, candidate, design, options, rounds, allow_different, history)
+    rules = make_rules(paired=design != "separate", margin=margin, alpha=alpha, looks=looks, look=look)
+    return SweepComparison(baseline, candidate, design, rules, rounds, allow_different, history)
 
 
 class SweepComparison:
@@ -76,7 +83,7 @@ class SweepComparison:
         baseline: Sweep,
         candidate: Sweep,
         design: Design,
-        options: Options,
+        rules: Rules,
         rounds: Collection[int] | None,
         allow_different: Collection[str],
         history: Sequence[Sweep],
@@ -84,10 +91,10 @@ class SweepComparison:
         self.baseline = baseline
         self.candidate = candidate
         self.design = design
-        self.margin = options.margin
-        self.alpha = options.alpha
-        self.looks = options.looks
-        self._options = options
+        self.margin = rules.margin
+        self.alpha = rules.alpha
+        self.looks = rules.looks or None
+        self._rules = rules
         self._rounds = rounds
         self._allow_different = tuple(allow_different)
         self._history = tuple(history)
@@ -112,69 +119,69 @@ class SweepComparison:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """Why the comparison does not pass, one line each, the gravest first; none for PASS."""
+        """Why the comparison does not pass, one line each, the worst first; none for PASS."""
         return self._conclusion.reasons
 
     @cached_property
     def notes(self) -> list[str]:
         """What is worth knowing but changes no verdict, one line each."""
-        bound = failure_bound(self._errors)
-        unknown = unrecorded(self.baseline, self.candidate)
+        unknown = ", ".join(unrecorded(self.baseline, self.candidate))
         return [
             *self._conclusion.improvements,
-            *spread_notes(self.spread),
+            *details.spread_notes(self.spread),
             *self._latency.notes,
-            *([bound] if bound else []),
-            *failing_alike(self._errors),
+            *self._failures.notes,
             *left_out(*self._sides),
             # What is not steady in a duet hits both sides at the same moment.
-            *(never_steady(self._sides) if self.design != "duet" else []),
-            *(
-                [f"not recorded of both, so it can't be told whether it differs: {', '.join(unknown)}"]
-                if unknown
-                else []
-            ),
+            *(never_steady(*self._sides) if self.design != "duet" else []),
+            *([f"not recorded of both, so it can't be told whether it differs: {unknown}"] if unknown else []),
         ]
 
     @property
-    def further_runs(self) -> int | None:
+    def additional_runs(self) -> int | None:
         """Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; None: nothing to go by."""
-        return self._conclusion.further_runs
+        return self._conclusion.additional_runs
 
     @property
     def improved(self) -> list[str]:
         """Groups that are faster: of these too at most a share alpha of comparisons names one wrongly."""
-        found = self._latency.comparison
-        return [] if found is None else found.improved
+        return self._latency.deciding.improved if self._latency.deciding else []
 
     @property
     def slower(self) -> list[str]:
         """Groups that are slower as a whole, or in a cell, and not shown to be within the margin."""
-        found = self._latency.comparison
-        return [] if found is None else found.slower
+        return self._latency.deciding.slower if self._latency.deciding else []
+
+    @property
+    def groups(self) -> list[str]:
+        """All groups that were measured, in the order, and so in the colours, that the sweeps' own reports use."""
+        measured = set(self.latency_by_run["group"])
+        stated = [group.name for sweep in (self.candidate, self.baseline) for group in sweep.manifest.objectives.groups]
+        return list(dict.fromkeys([*(name for name in stated if name in measured), *sorted(measured)]))
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
-        """Latency, a row a user count, group and percentile.
+    def latency(self) -> pd.DataFrame:
+        """Latency, one row per user count, group and percentile.
 
         Columns: users, group, metric (p50_ms, p95_ms, p99_ms), baseline_runs, candidate_runs, baseline and candidate
-        (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict, words, clock. Bounds and
-        p-values as in `compare_runs`, p_adjusted for everything that is compared. Verdicts: slower; slower, within the
-        margin; within the margin; faster; open; not assessable.
+        (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict (a `Finding`), words (the
+        same for people), evidence (its figures, or why it is not assessable), clock. Bounds and p-values as in
+        `compare_runs`, p_adjusted for everything that is compared. Verdicts: slower; slower, within the margin; within
+        the margin; faster; open; not assessable.
         """
         return self._latency.cells
 
     @cached_property
-    def endpoints(self) -> pd.DataFrame:
-        """Latency, a row a group: its index over its cells.
+    def latency_by_group(self) -> pd.DataFrame:
+        """Latency, one row per group: its index over its cells.
 
-        Columns: group, ratio, low, high, p_regression, p_adjusted, verdict, words, as in `cells`.
+        Columns: group, ratio, low, high, p_regression, p_adjusted, verdict, words, evidence, as in `latency`.
         """
-        return self._latency.endpoints
+        return self._latency.by_group
 
     @cached_property
-    def runs(self) -> pd.DataFrame:
-        """A row a run, group and percentile, of both sides.
+    def latency_by_run(self) -> pd.DataFrame:
+        """Latency, one row per run, group and percentile, of both sides.
 
         Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
         clock, used, why (it isn't used; else empty).
@@ -183,46 +190,46 @@ class SweepComparison:
 
     @cached_property
     def throughput(self) -> pd.DataFrame:
-        """Throughput, a row a user count and group.
+        """Throughput, one row per user count and group.
 
         Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs),
-        ratio, low, high, p_regression, p_adjusted, verdict, words. Verdicts: lower; lower, within the margin; within
-        the margin; higher; open; not assessable.
+        ratio, low, high, p_regression, p_adjusted, verdict, words, evidence. Verdicts: lower; lower, within the margin;
+        within the margin; higher; open; not assessable.
         """
         return self._throughput.cells
 
     @cached_property
-    def total_throughput(self) -> pd.DataFrame:
-        """Throughput of all requests together, a row a user count: the columns of `throughput` without group.
+    def throughput_by_level(self) -> pd.DataFrame:
+        """Throughput of all requests together, one row per user count: the columns of `throughput` without group.
 
         These must be within the margin for the comparison to pass; groups need only not be found to be lower.
         """
-        return self._throughput.totals
+        return self._throughput.by_level
 
     @cached_property
-    def throughput_groups(self) -> pd.DataFrame:
-        """Throughput, a row a group over its user counts: group, and the columns of `throughput` from ratio on."""
-        return self._throughput.groups
+    def throughput_by_group(self) -> pd.DataFrame:
+        """Throughput, one row per group over its user counts: group, and the columns of `throughput` from ratio on."""
+        return self._throughput.by_group
 
     @cached_property
-    def errors(self) -> pd.DataFrame:
-        """Error rates, a row a user count and group.
+    def failures(self) -> pd.DataFrame:
+        """Failure rates, one row per user count and group.
 
         Columns: users, group, baseline_failed, baseline_requests, candidate_failed, candidate_requests, baseline_rate,
         candidate_rate, low and high (bounds of the difference of the rates), p_regression, p_adjusted, verdict (more;
-        fewer; no more found; not assessable), words.
+        fewer; no more found; not assessable), words, evidence.
         """
-        return self._errors.cells
+        return self._failures.cells
 
     @cached_property
-    def error_groups(self) -> pd.DataFrame:
-        """Error rates, a row a group over its user counts: the columns of `errors` without users."""
-        return self._errors.groups
+    def failures_by_group(self) -> pd.DataFrame:
+        """Failure rates, one row per group over its user counts: the columns of `failures` without users."""
+        return self._failures.by_group
 
     @cached_property
     def comparability(self) -> pd.DataFrame:
         """What differs: what, baseline, candidate (in words), kind (matters, waived, the change, listed)."""
-        rows = [asdict(one) for one in self._differences]
+        rows = [asdict(difference) for difference in self._differences]
         return pd.DataFrame(rows, columns=["what", "baseline", "candidate", "kind"], dtype="str")
 
     @cached_property
@@ -232,40 +239,52 @@ class SweepComparison:
         Columns: users, group, metric, runs, low and high (ms: 99 % of such runs lie within), candidate (ms), inside.
         """
         ends = {self.baseline.dir.path, self.candidate.dir.path}
-        history = [sweep for sweep in self._history if sweep.dir.path not in ends]
-        return spread(self.cells, self.baseline, history, self._clocks, self.candidate.manifest.objectives)
+        earlier = [sweep for sweep in self._history if sweep.dir.path not in ends]
+        objectives = self.candidate.manifest.objectives
+        return details.spread(self.latency, self.baseline, earlier, self._clocks, objectives)
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
+    def latency_curves(self) -> pd.DataFrame:
         """Percentile curves of all requests of the runs that count: side, users, group, q, latency_ms."""
-        return curves(*self._sides, self._clocks)
+        return details.latency_curves(*self._sides, self._clocks)
 
     @cached_property
-    def by_quantile(self) -> pd.DataFrame:
+    def latency_by_quantile(self) -> pd.DataFrame:
         """The change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high."""
-        return by_quantile(*self._sides, self._clocks, self._options)
+        return details.latency_by_quantile(*self._sides, self._clocks, self._rules)
 
     @cached_property
-    def over_time(self) -> pd.DataFrame:
+    def latency_by_round(self) -> pd.DataFrame:
+        """The change in each round that counts, of sides that were run in the same ones; else there are none.
+
+        Columns: users, group, metric, repeat, ratio.
+        """
+        return details.latency_by_round(self.latency_by_run.iloc[: None if self._rules.paired else 0])
+
+    @cached_property
+    def latency_over_time(self) -> pd.DataFrame:
         """When it began: users, group, second (middle of a block, since the planned window's start), ratio.
 
         The ratio is that of the median latencies of all requests begun in the block.
         """
-        return over_time(*self._sides, self._clocks)
+        return details.latency_over_time(*self._sides, self._clocks)
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
         """What each endpoint adds to its group's change of mean latency, largest first at each user count.
 
-        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests),
-        contribution_ms (share times the change of its mean).
+        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
+        both sides), contribution_ms (share times the change of its mean).
         """
-        return contributions(*self._sides, self._clocks)
+        return details.contributions(*self._sides, self._clocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON; what there is not is None."""
-        frames = ("endpoints", "cells", "total_throughput", "throughput_groups", "throughput", "error_groups", "errors")
-        further = ("comparability", "spread", "runs", "by_quantile", "over_time", "contributions")
+        frames = (
+            *("latency_by_group", "latency", "throughput_by_level", "throughput_by_group", "throughput"),
+            *("failures_by_group", "failures", "comparability", "spread", "latency_by_run", "latency_by_quantile"),
+            *("latency_over_time", "contributions"),
+        )
         return {
             "baseline": self.baseline.id,
             "candidate": self.candidate.id,
@@ -280,8 +299,8 @@ class SweepComparison:
             "notes": self.notes,
             "slower": self.slower,
             "improved": self.improved,
-            "further_runs": self.further_runs,
-            **{name: records(getattr(self, name)) for name in (*frames, *further)},
+            "additional_runs": self.additional_runs,
+            **{name: records(getattr(self, name)) for name in frames},
         }
 
     @cached_property
@@ -290,18 +309,16 @@ class SweepComparison:
 
     @cached_property
     def _sides(self) -> tuple[Side, Side]:
-        sweeps = {"baseline": self.baseline, "candidate": self.candidate}
         objectives, planned = self.candidate.manifest.objectives, self.design == "duet"
-        sides = [
-            Side.of(name, sweep, objectives, planned=planned, repeats=self._rounds) for name, sweep in sweeps.items()
-        ]
-        if self._options.paired:
-            used = [
-                {*zip(s.runs["users"][s.runs["used"]], s.runs["repeat"][s.runs["used"]], strict=True)} for s in sides
-            ]
-            alone = used[0] ^ used[1]
-            sides = [side.without(alone, "the other side has no such run that counts") for side in sides]
-        return sides[0], sides[1]
+        baseline, candidate = (
+            Side.of(name, sweep, objectives, planned=planned, repeats=self._rounds)
+            for name, sweep in zip(SIDES, (self.baseline, self.candidate), strict=True)
+        )
+        if self._rules.paired:
+            alone = baseline.used_runs ^ candidate.used_runs
+            why = "the other side has no such run that counts"
+            return baseline.without(alone, why), candidate.without(alone, why)
+        return baseline, candidate
 
     @cached_property
     def _clocks(self) -> dict[Cell, bool]:
@@ -309,29 +326,28 @@ class SweepComparison:
 
     @cached_property
     def _figures(self) -> pd.DataFrame:
-        return compared_figures(self._sides, self._clocks, paired=self._options.paired)
+        return latency_by_run(self._sides, self._clocks, paired=self._rules.paired)
 
     @cached_property
-    def _latency(self) -> Latency:
-        return compare_latency(*self._sides, self._figures, self._clocks, self._options)
+    def _latency(self) -> Part:
+        return compare_latency(*self._sides, self._figures, self._clocks, self._rules)
 
     @cached_property
-    def _throughput(self) -> Throughput:
-        return compare_throughput(*self._sides, self._options)
+    def _throughput(self) -> Part:
+        return compare_throughput(*self._sides, self._rules)
 
     @cached_property
-    def _errors(self) -> Errors:
-        return compare_errors(*self._sides, self._options)
+    def _failures(self) -> Part:
+        return compare_failures(*self._sides, self._rules)
 
     @cached_property
     def _conclusion(self) -> Conclusion:
-        rounds = max((self._options.look or 0, *(side.most_runs for side in self._sides)))
         return Conclusion(
             latency=self._latency,
             throughput=self._throughput,
-            errors=self._errors,
-            options=self._options,
-            rounds=rounds,
-            invalid=[*incomparable(*self._sides, self._differences), *too_many_left_out(self._sides)],
-            open=list(levels_gone(*self._sides)),
+            failures=self._failures,
+            rules=self._rules,
+            rounds=max(self._rules.look or 0, *(side.most_runs for side in self._sides)),
+            invalid=list(incomparable(*self._sides, self._differences)),
+            open=levels_gone(*self._sides),
         )

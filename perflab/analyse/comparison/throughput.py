@@ -7,41 +7,92 @@ is for the most part the users' chance, so a group may be found to have lost thr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.comparison import within_run
-from perflab.analyse.comparison.columns import FOUND, frame
+from perflab.analyse.bounds import throughput_of
 from perflab.analyse.comparison.compare_runs import Comparison
-from perflab.analyse.comparison.procedure import THROUGHPUT_PART, Options, compare_part
-from perflab.analyse.comparison.side import Cell, Side, common_cells
-from perflab.analyse.comparison.wording import scatter_sentence, throughput_sentence
-from perflab.analyse.summary import Floats, Ints
-from perflab.vocabulary.verdict import Change
+from perflab.analyse.comparison.decision import THROUGHPUT_SHARE, Rules
+from perflab.analyse.comparison.parts import (
+    FOUND,
+    Part,
+    Row,
+    Scatter,
+    Values,
+    compare_cells,
+    not_assessable,
+    regressed,
+    scatter_ratio,
+    single_run,
+)
+from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
+from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.store.layout import SIDES
+from perflab.vocabulary.number import Ratio, percent
+from perflab.vocabulary.verdict import Finding
 
-_FIGURES = ("baseline", "candidate", *FOUND)
-_VERDICTS = {"slower": "lower", "slower, within the margin": "lower, within the margin", "faster": "higher"}
-_TOTAL = ""
+_COLUMNS = (*SIDES, *FOUND)
+_ALL = ""
+"""The group of all requests together."""
+_FINDINGS = {
+    Finding.SLOWER: Finding.LOWER,
+    Finding.SLOWER_WITHIN_MARGIN: Finding.LOWER_WITHIN_MARGIN,
+    Finding.FASTER: Finding.HIGHER,
+}
+_WORDS = {
+    Finding.LOWER: "fewer requests/s",
+    Finding.LOWER_WITHIN_MARGIN: "fewer requests/s, but by less than the margin of {} %",
+    Finding.HIGHER: "more requests/s",
+    Finding.WITHIN_MARGIN: "no fewer requests/s than the margin of {} % allows",
+    Finding.OPEN: "may or may not be fewer requests/s by more than {} %",
+}
+
+
+def compare_throughput(baseline: Side, candidate: Side, rules: Rules) -> Part:
+    """Compare the groups that both sides have requests of, at the user counts that both have."""
+    cells, both = common_cells(baseline, candidate), (baseline, candidate)
+    served = [{cell: _Served.of(side.used_counts[cell]) for cell in cells} for side in both]
+    share = THROUGHPUT_SHARE / 2 if len({group for _, group in cells}) > 1 else THROUGHPUT_SHARE
+    in_all, by_level = _compare_served([_total(side) for side in served], both, rules, share)
+    of_groups, by_cell = _compare_served(served, both, rules, share)
+    by_group = [] if of_groups is None else of_groups.endpoints.rename(columns={"endpoint": "group"}).to_dict("records")
+    return Part(
+        cells=frame(by_cell, ("users", "group", *_COLUMNS)),
+        by_group=frame([{**row, **_inverted(row, rules.margin)} for row in by_group], ("group", *FOUND)),
+        by_level=frame(by_level, ("users", *_COLUMNS)),
+        deciding=in_all,
+        regressed=regressed(in_all) or regressed(of_groups),
+        open=[
+            f"{group} at {users} users: {idle} of {len(runs)} runs of the {side.name} have no successful request"
+            for users, group in cells
+            for side, of_side in zip(both, served, strict=True)
+            if (idle := int(((runs := of_side[users, group]).ok == 0).sum()))
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
+class _Served:
     """Successful requests and observed seconds of one side's runs that count, in one cell; ordered by repeat.
 
-    `run` is each run's place among those of its side.
+    `place` is each run's place among those of its side.
     """
 
-    run: Ints
+    place: Ints
     repeat: Ints
     ok: Ints
     seconds: Floats
 
-    def __getitem__(self, chosen: Any) -> _Runs:
-        return _Runs(self.run[chosen], self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
+    @classmethod
+    def of(cls, counts: pd.DataFrame) -> _Served:
+        return cls(*(counts[name].to_numpy() for name in cls.__slots__))
+
+    def __getitem__(self, chosen: Bools) -> _Served:
+        return _Served(self.place[chosen], self.repeat[chosen], self.ok[chosen], self.seconds[chosen])
 
     def __len__(self) -> int:
         return len(self.repeat)
@@ -53,130 +104,62 @@ class _Runs:
         return rates
 
 
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """What was found: `totals`, `cells` and `groups` as in `SweepComparison`; `open` is why it can't pass."""
-
-    totals: pd.DataFrame
-    cells: pd.DataFrame
-    groups: pd.DataFrame
-    comparison: Comparison | None
-    """Of all requests together."""
-    by_group: Comparison | None
-    open: list[str]
-
-    @property
-    def regressed(self) -> bool:
-        """Whether there are fewer requests per second in all, or in a group."""
-        return any(part is not None and part.verdict == Change.REGRESSION for part in (self.comparison, self.by_group))
-
-
-def compare_throughput(baseline: Side, candidate: Side, options: Options) -> Throughput:
-    """Compare the groups that both sides have requests of, at the user counts that both have."""
-    cells = list(common_cells(baseline, candidate))
-    sides = [_by_cell(side, cells) for side in (baseline, candidate)]
-    totals = list(dict.fromkeys((users, _TOTAL) for users, _ in cells))
-    in_all = [_total(runs) for runs in sides]
-    several = len({group for _, group in cells}) > 1
-    part = THROUGHPUT_PART / 2 if several else THROUGHPUT_PART
-    both = (baseline, candidate)
-    comparison, total_rows = _compare(totals, in_all, both, options, part)
-    by_group, rows = _compare(cells, sides, both, options, part)
-    names = (baseline.name, candidate.name)
-    groups = [] if by_group is None else by_group.endpoints.to_dict("records")
-    return Throughput(
-        frame(total_rows, ("users", *_FIGURES)),
-        frame(rows, ("users", "group", *_FIGURES)),
-        frame(
-            [{"group": row["endpoint"], **_inverted(row, options.margin)} for row in groups],
-            ("group", *FOUND),
-        ),
-        comparison,
-        by_group,
-        [line for cell in cells for name, of in zip(names, sides, strict=True) for line in _idle(cell, name, of[cell])],
-    )
-
-
-def _by_cell(side: Side, cells: Sequence[Cell]) -> dict[Cell, _Runs]:
-    used = side.counts[side.counts["used"]].sort_values("repeat", kind="stable")
-    every = _Runs(*(used[name].to_numpy() for name in ("place", "repeat", "ok", "seconds")))
-    at = used.groupby(["users", "group"]).indices
-    return {cell: every[at[cell]] for cell in cells}
-
-
-def _total(runs: Mapping[Cell, _Runs]) -> dict[Cell, _Runs]:
+def _total(served: Mapping[Cell, _Served]) -> dict[Cell, _Served]:
     """Return the same of all groups together; each has all runs of its user count."""
-    totals: dict[Cell, _Runs] = {}
-    for (users, _), of in runs.items():
-        so_far = totals.get((users, _TOTAL))
-        totals[users, _TOTAL] = of if so_far is None else replace(so_far, ok=so_far.ok + of.ok)
+    totals: dict[Cell, _Served] = {}
+    for (users, _), runs in served.items():
+        so_far = totals.get((users, _ALL))
+        totals[users, _ALL] = runs if so_far is None else replace(so_far, ok=so_far.ok + runs.ok)
     return totals
 
 
-def _compare(
-    cells: Sequence[Cell],
-    sides: Sequence[Mapping[Cell, _Runs]],
-    both: Sequence[Side],
-    options: Options,
-    part: float,
-) -> tuple[Comparison | None, list[dict[str, Any]]]:
+def _compare_served(
+    served: Sequence[Mapping[Cell, _Served]], sides: Sequence[Side], rules: Rules, share: float
+) -> tuple[Comparison | None, list[Row]]:
     """Return the comparison of the cells that have runs enough, and a row for each of all cells."""
-    runs = {cell: [of[cell][of[cell].ok > 0] for of in sides] for cell in cells}
-    if options.paired:
-        for cell, (one, other) in runs.items():
-            runs[cell] = [one[np.isin(one.repeat, other.repeat)], other[np.isin(other.repeat, one.repeat)]]
-    tested = [cell for cell in cells if min(map(len, runs[cell])) >= 2]
-    before, after = (_figures(tested, [runs[cell][side] for cell in tested]) for side in (0, 1))
-    comparison = compare_part(before, after, options, part)
-    decided: dict[Cell, dict[str, Any]] = {}
+    runs = {cell: [of_side[cell][of_side[cell].ok > 0] for of_side in served] for cell in served[0]}
+    if rules.paired:
+        for cell, (before, after) in runs.items():
+            runs[cell] = [before[np.isin(before.repeat, after.repeat)], after[np.isin(after.repeat, before.repeat)]]
+    tested = [cell for cell, both in runs.items() if min(map(len, both)) >= 2]
+    values = [[Values(runs[cell][at].repeat, 1 / runs[cell][at].rates) for cell in tested] for at in (0, 1)]
+    comparison = compare_cells([group for _, group in tested], values, rules, share)
+    known: dict[Cell, Row] = {}
     if comparison is not None:
-        for found in comparison.cells.to_dict("records"):
-            cell = tested[int(found["cell"])]
-            means = {"baseline": 1 / found["baseline"], "candidate": 1 / found["candidate"]}
-            decided[cell] = {"users": cell[0], "group": cell[1], **means, **_inverted(found, options.margin)}
-    return comparison, [decided.get(cell) or _scatter(cell, runs[cell], both) for cell in cells]
+        for cell, row in zip(tested, comparison.cells.to_dict("records"), strict=True):
+            known[cell] = {**{side: 1 / row[side] for side in SIDES}, **_inverted(row, rules.margin)}
+    rows = []
+    for (users, group), both in runs.items():
+        found = known.get((users, group)) or _unserved(group, both, sides)
+        rows.append({"users": users, "group": group, **found})
+    return comparison, rows
 
 
-def _figures(cells: Sequence[Cell], runs: Sequence[_Runs]) -> pd.DataFrame:
-    """Return seconds per request as `compare_runs` takes them."""
-    numbers = [len(of) for of in runs]
-    return pd.DataFrame(
-        {
-            "cell": np.repeat(np.arange(len(cells)), numbers),
-            "endpoint": np.repeat(np.array([group for _, group in cells], "object"), numbers),
-            "run": np.concatenate([np.zeros(0, "int64"), *(of.repeat for of in runs)]),
-            "value": np.concatenate([np.zeros(0), *(1 / of.rates for of in runs)]),
-        }
-    )
-
-
-def _inverted(found: Mapping[Any, Any], margin: float) -> dict[str, Any]:
+def _inverted(row: Mapping[Any, Any], margin: float) -> Row:
     """Return what was found of seconds per request as found of requests per second."""
-    verdict = _VERDICTS.get(found["verdict"], found["verdict"])
-    ratio, low, high = 1 / found["ratio"], 1 / found["high"], 1 / found["low"]
-    p_values = {name: found[name] for name in ("p_regression", "p_adjusted")}
-    words = throughput_sentence(verdict, ratio, low, high, margin)
-    return {"ratio": ratio, "low": low, "high": high, **p_values, "verdict": verdict, "words": words}
+    finding = Finding(row["verdict"])
+    finding = _FINDINGS.get(finding, finding)
+    ratio = Ratio(row["ratio"], row["low"], row["high"]).inverse
+    p_values = {name: row[name] for name in ("p_regression", "p_adjusted")}
+    words = _WORDS.get(finding, finding.value).format(percent(margin))
+    return {**ratio._asdict(), **p_values, "verdict": finding, "words": words, "evidence": ratio.text}
 
 
-def _scatter(cell: Cell, sides: Sequence[_Runs], both: Sequence[Side]) -> dict[str, Any]:
-    """Return what the scatter of requests alone says of a cell."""
-    row: dict[str, Any] = {"users": cell[0], "group": cell[1]}
-    for name, runs in zip(("baseline", "candidate"), sides, strict=True):
-        row[name] = float(np.exp(np.log(runs.rates).mean())) if len(runs) else 0.0
-    if not all(map(len, sides)):
-        return {**row, "verdict": "not assessable", "words": "not assessable: a side has no successful request"}
-    group = None if cell[1] == _TOTAL else cell[1]
-    rates = [
-        [within_run.of_rate(side.observations.of_group(run, group).ok) for run in runs.run.tolist()]
-        for side, runs in zip(both, sides, strict=True)
+def _unserved(group: str, both: Sequence[_Served], sides: Sequence[Side]) -> Row:
+    """Return what can be said of a cell with fewer than two runs on a side."""
+    means = {
+        name: float(np.exp(np.log(runs.rates).mean())) if len(runs) else 0.0
+        for name, runs in zip(SIDES, both, strict=True)
+    }
+    if not all(map(len, both)):
+        return {**means, **not_assessable("a side has no successful request")}
+    scatters = [
+        [_rate_scatter(side, place, group) for place in runs.place.tolist()]
+        for side, runs in zip(sides, both, strict=True)
     ]
-    ratio, low, high = within_run.ratio(*rates)
-    words = scatter_sentence(ratio, low, high)
-    return {**row, "ratio": ratio, "low": low, "high": high, "verdict": "open", "words": words}
+    return {**means, **single_run(scatter_ratio(*scatters))}
 
 
-def _idle(cell: Cell, side: str, runs: _Runs) -> Iterator[str]:
-    without = int((runs.ok == 0).sum())
-    if without:
-        yield f"{cell[1]} at {cell[0]} users: {without} of {len(runs)} runs of the {side} have no successful request"
+def _rate_scatter(side: Side, place: int, group: str) -> Scatter:
+    ok = side.observations.of_group(place, None if group == _ALL else group).ok
+    return Scatter.of(throughput_of(ok, [len(ok)]))

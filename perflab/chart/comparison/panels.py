@@ -1,55 +1,57 @@
-"""What the charts of a comparison share: groups and their colours, and a panel a group and user count."""
+"""What the charts of a comparison share: colours, a panel per group and user count, and axes of change in per cent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from pandas import DataFrame
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.style import MUTED, Chart, canvas, colours, number, short
-from perflab.vocabulary.metric import metric_of
+from perflab.chart.style import INK, MUTED, SHADE, Chart, canvas, colours, number, short
+from perflab.vocabulary.number import signed
 from perflab.vocabulary.verdict import Verdict
 
+BASELINE_COLOUR = "#8a8a8a"
+MINUS = "\N{MINUS SIGN}"
 _INVALID = "the comparison is INVALID: these figures must not be used"
 _LINE = 0.15
-_TELLING = ("p95_ms", "p50_ms")
-BASELINE_COLOUR = "#8a8a8a"
 # More would be too small to read.
-_MOST_LEVELS, _MOST_GROUPS, _MOST_COLUMNS = 4, 6, 3
+_MAX_LEVELS, _MAX_GROUPS, _MAX_COLUMNS = 4, 6, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel of one group at one user count; `first` ones stand at the left edge, `last` ones at the bottom."""
+    """A panel of one group at one user count; `first` ones are at the left edge, `last` ones at the bottom."""
 
     axes: Axes
     group: str
     users: int
+    colour: str
     first: bool
     last: bool
 
+    def rows(self, frame: DataFrame) -> DataFrame:
+        """Return the rows of the panel's group and user count."""
+        return frame[(frame["group"] == self.group) & (frame["users"] == self.users)]
 
-def compared_groups(comparison: SweepComparison) -> list[str]:
-    """Return all groups in the order, and so in the colours, that the sweeps' own reports use."""
-    sweeps = (comparison.candidate, comparison.baseline)
-    measured = set(comparison.runs["group"])
-    stated = [group.name for sweep in sweeps for group in sweep.manifest.objectives.groups if group.name in measured]
-    return list(dict.fromkeys([*stated, *sorted(measured)]))
+    def name(self, text: str) -> None:
+        """Say above it what it shows of its group."""
+        self.axes.set_title(text, loc="left", size=8.5, color=MUTED, pad=6)
 
 
 def compared_colours(comparison: SweepComparison) -> dict[str, str]:
-    """Return each group's colour."""
-    return colours(compared_groups(comparison))
+    """Return each group's colour: the one that it has in the sweeps' own reports."""
+    return colours(comparison.groups)
 
 
 def caption(comparison: SweepComparison, *lines: str) -> tuple[str, float]:
     """Return a subtitle of these lines, and how many inches it takes below its first; an INVALID one says so."""
-    said = [line for line in (*lines, _INVALID if comparison.verdict == Verdict.INVALID else "") if line]
-    return "\n".join(said), _LINE * (len(said) - 1)
+    shown = [line for line in (*lines, _INVALID if comparison.verdict == Verdict.INVALID else "") if line]
+    return "\n".join(shown), _LINE * (len(shown) - 1)
 
 
 def small_multiples(
@@ -57,44 +59,43 @@ def small_multiples(
 ) -> tuple[Chart, list[Panel]]:
     """Return a chart with a panel for each group and user count that `frame` has, at most 6 by 4 of them.
 
-    A row is a group and a column a user count; with one user count, groups stand side by side. `subtitle` are lines.
+    A row is a group and a column a user count; with one user count, groups are side by side. `subtitle` are lines.
     """
-    shown = set(frame["group"])
-    groups = [group for group in compared_groups(comparison) if group in shown]
-    most = sorted(groups, key=lambda group: group not in comparison.slower)[:_MOST_GROUPS]
-    kept = [group for group in groups if group in most]
+    groups = [group for group in comparison.groups if group in set(frame["group"])]
+    foremost = sorted(groups, key=lambda group: group not in comparison.slower)[:_MAX_GROUPS]
+    kept = [group for group in groups if group in foremost]
     all_levels = sorted(int(users) for users in frame["users"].unique())
-    levels = all_levels[-_MOST_LEVELS:]
+    levels = all_levels[-_MAX_LEVELS:]
     left_out = [f"the {len(levels)} highest of {len(all_levels)} user counts"] if len(levels) < len(all_levels) else []
     left_out += [f"{len(kept)} of {len(groups)} groups"] if len(kept) < len(groups) else []
     side_by_side = len(levels) == 1
-    columns = min(_MOST_COLUMNS, len(kept)) if side_by_side else len(levels)
-    rows = -(-len(kept) // columns) if side_by_side else len(kept)
-    told, lines = caption(comparison, *subtitle, f"shown: {' and '.join(left_out)}" if left_out else "")
+    columns = min(_MAX_COLUMNS, len(kept)) if side_by_side else len(levels)
+    text, inches = caption(comparison, *subtitle, f"shown: {' and '.join(left_out)}" if left_out else "")
     chart, grid = canvas(
         title,
-        told,
+        text,
         panel_height=1.9 if side_by_side else 1.35,
-        rows=rows,
+        rows=-(-len(kept) // columns) if side_by_side else len(kept),
         columns=columns,
         left=0.8,
         right=0.3,
         gap_x=0.55,
         gap_y=0.7,
-        head=0.5 + lines,
+        head=0.5 + inches,
     )
     palette = compared_colours(comparison)
     cells = [(group, users) for group in kept for users in levels]
     measured = set(zip(frame["group"], frame["users"], strict=True))
     panels = []
-    for at, ((group, users), axes) in enumerate(zip(cells, (axes for row in grid for axes in row), strict=False)):
+    every = [axes for row in grid for axes in row]
+    for at, ((group, users), axes) in enumerate(zip(cells, every, strict=False)):
         if (group, users) not in measured:
             # Not every group is asked at every user count.
             axes.set_visible(False)
             continue
-        first = at % columns == 0
-        name_panel(axes, f"{number(users)} users")
-        if side_by_side or first:
+        panel = Panel(axes, group, users, palette[group], at % columns == 0, at + columns >= len(cells))
+        panel.name(f"{number(users)} users")
+        if side_by_side or panel.first:
             axes.annotate(
                 short(group, 30),
                 (0, 1),
@@ -103,51 +104,68 @@ def small_multiples(
                 textcoords="offset points",
                 size=9.5,
                 weight="bold",
-                color=palette[group],
+                color=panel.colour,
             )
-        if first:
+        if panel.first:
             axes.set_ylabel(unit)
-        panels.append(Panel(axes, group, users, first, at + columns >= len(cells)))
-    for axes in [axes for row in grid for axes in row][len(cells) :]:
+        panels.append(panel)
+    for axes in every[len(cells) :]:
         axes.set_visible(False)
     return chart, panels
 
 
-def name_panel(axes: Axes, text: str) -> None:
-    """Say above a panel what it shows of its group."""
-    axes.set_title(text, loc="left", size=8.5, color=MUTED, pad=6)
-
-
-def of_panel(frame: DataFrame, panel: Panel) -> DataFrame:
-    """Return the rows of a panel's group and user count."""
-    return frame[(frame["group"] == panel.group) & (frame["users"] == panel.users)]
-
-
-def row_text(axes: Axes, edge: float, at: float, points: float, text: str, **style: Any) -> None:
-    """Write beside row `at`: `points` from the left (0) or right (1) `edge` of the panel."""
-    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (points, 0), "textcoords": "offset points"}
-    axes.annotate(text, (edge, at), va="center", **place, **({"size": 8.5} | style))
-
-
-def telling(cells: DataFrame, panel: Panel) -> dict[Any, Any]:
-    """Return a panel's cell of p95, or of p50 where that alone is assessable, and name the panel by it."""
-    by_metric = {row["metric"]: row for row in of_panel(cells, panel).to_dict("records")}
-    assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != "not assessable")
-    cell = by_metric[next(assessable, _TELLING[-1])]
-    name_panel(panel.axes, f"{number(panel.users)} users, {metric_of(cell['metric']).words}")
-    return dict(cell)
-
-
-def nothing(title: str, told: str) -> Chart:
-    """Return a chart that has nothing to show, and says why."""
-    chart, [[axes]] = canvas(title, "", panel_height=0.3, left=0.02, head=-0.25)
-    axes.set_axis_off()
-    axes.text(0, 0.5, told, transform=axes.transAxes, va="center", size=9.5, color=MUTED)
-    chart.alt = f"{title}: {told}"
-    return chart
-
-
 def shown_rows(frame: DataFrame, panels: Sequence[Panel]) -> Iterator[tuple[Panel, DataFrame]]:
     """Yield each panel with its rows."""
+    yield from ((panel, panel.rows(frame)) for panel in panels)
+
+
+def change(ratio: float) -> float:
+    """Return a ratio as a change in per cent."""
+    return 100 * (ratio - 1)
+
+
+def changes(ratios: Iterable[float]) -> list[float]:
+    """Return ratios as changes in per cent, those that are not finite as gaps in a line."""
+    return [change(ratio) if np.isfinite(ratio) else np.nan for ratio in ratios]
+
+
+def percent(value: float) -> str:
+    """Return a change in per cent as people read it, with its sign."""
+    return f"{signed(value, 1)} %".replace("-", MINUS) if np.isfinite(value) else "\N{EN DASH}"
+
+
+def change_limits(
+    changes: Iterable[float], bounds: Iterable[float], margin_percent: float, *, room: float = 3.0
+) -> tuple[float, float]:
+    """Return the limits of an axis of change in per cent.
+
+    All `changes` are within, and `bounds` up to `room` times as far out, so that they leave the changes readable.
+    """
+    points = [value for value in changes if np.isfinite(value)]
+    reach = room * max([2 * margin_percent, 1.0, *map(abs, points)])
+    ends = [float(np.clip(value, -reach, reach)) for value in bounds if not np.isnan(value)]
+    low = min([-margin_percent, *points, *ends])
+    high = max([2 * margin_percent, *points, *ends])
+    edge = 0.05 * (high - low)
+    return low - edge, high + edge
+
+
+def change_band(axes: Axes, margin_percent: float, *, upright: bool) -> None:
+    """Draw no change as a line and the margin as a band beside it; `upright` is for changes along the x axis."""
+    span, line = (axes.axvspan, axes.axvline) if upright else (axes.axhspan, axes.axhline)
+    span(0, margin_percent, color=SHADE, linewidth=0, zorder=0)
+    line(0, color=INK, linewidth=0.8, zorder=2.5)
+
+
+def change_y_axis(panels: Sequence[Panel], limits: tuple[float, float], margin_percent: float) -> None:
+    """Give all panels the same y axis of change in per cent, with the margin."""
     for panel in panels:
-        yield panel, of_panel(frame, panel)
+        change_band(panel.axes, margin_percent, upright=False)
+        panel.axes.set_ylim(*limits)
+        panel.axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        panel.axes.yaxis.set_major_formatter(FuncFormatter(change_tick))
+
+
+def change_tick(value: float, _: object = None) -> str:
+    """Return the label of a tick of change."""
+    return f"{value:+g}".replace("-", MINUS) if round(value, 9) else "0"

@@ -12,6 +12,8 @@ from rich.markup import escape
 
 from perflab.cli.output.console import between, make_table, open_console, styled
 from perflab.vocabulary.metric import metric_of
+from perflab.vocabulary.number import change, signed
+from perflab.vocabulary.verdict import Finding
 
 if TYPE_CHECKING:
     from perflab.analyse.comparison.sweeps import SweepComparison
@@ -19,17 +21,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
 _NUMBERS = {"users", "baseline", "candidate", "change", "bounds"}
-_ROW_STYLES = {
-    "slower": "bold red",
-    "lower": "bold red",
-    "more": "bold red",
-    "faster": "green",
-    "higher": "green",
-    "fewer": "green",
-    "open": "yellow",
-}
 
-_WORDS = {"open": "open: may be worse than the margin", "no more found": "no more failures found"}
+_WORDS = {Finding.OPEN: "open: may be worse than the margin", Finding.NO_MORE: "no more failures found"}
 
 
 def print_comparison(comparison: SweepComparison, *, as_json: bool) -> None:
@@ -82,11 +75,11 @@ def print_check(check: Check, *, as_json: bool) -> None:
 
 def _rows(comparison: SweepComparison) -> Iterator[Sequence[str]]:
     """Yield the table's rows: each group over all user counts, then level by level latency, throughput and failures."""
-    yield from (_ratio_row("all", row, "latency") for row in comparison.endpoints.itertuples())
-    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_groups.itertuples())
-    yield from (_difference_row("all", row) for row in comparison.error_groups.itertuples())
-    cells, totals = comparison.cells, comparison.total_throughput
-    throughput, errors = comparison.throughput, comparison.errors
+    yield from (_ratio_row("all", row, "latency") for row in comparison.latency_by_group.itertuples())
+    yield from (_ratio_row("all", row, "throughput") for row in comparison.throughput_by_group.itertuples())
+    yield from (_difference_row("all", row) for row in comparison.failures_by_group.itertuples())
+    cells, totals = comparison.latency, comparison.throughput_by_level
+    throughput, errors = comparison.throughput, comparison.failures
     for users in sorted({*cells["users"], *totals["users"], *throughput["users"], *errors["users"]}):
         latency, total, rates, failed = (
             frame[frame["users"] == users] for frame in (cells, totals, throughput, errors)
@@ -119,25 +112,23 @@ def _group(row: Any) -> str:
 
 def _result(row: Any) -> str:
     """Return a row's verdict; where there is none, why."""
-    verdict = str(row.verdict)
-    text = str(row.words).removeprefix("not assessable: ") if verdict == "not assessable" else verdict
-    # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
-    several = getattr(row, "p_regression", 0.0)
-    text = "open: it takes several runs" if verdict == "open" and math.isnan(several) else _WORDS.get(verdict, text)
-    style = _ROW_STYLES.get(str(row.verdict), "default")
+    finding = Finding(row.verdict)
+    style = finding.verdict.style if finding.marked else "default"
+    text = _WORDS.get(finding, finding.value)
+    if finding is Finding.NOT_ASSESSABLE:
+        text = str(row.evidence)
+    elif finding is Finding.OPEN and math.isnan(row.p_regression):
+        # Of a single run on a side the bounds may be far from zero, but they are not those of runs.
+        text = "open: it takes several runs"
     return f"[{style}]{escape(text)}[/]"
 
 
 def _percent(ratio: float) -> str:
-    from perflab.analyse.comparison.wording import change
-
     return change(ratio) if math.isfinite(ratio) and ratio > 0 else "-"
 
 
 def _points(difference: float) -> str:
     """Return a difference of two shares in percentage points."""
-    from perflab.analyse.comparison.wording import signed
-
     return f"{signed(100 * difference, 2)} pp" if math.isfinite(difference) else "-"
 
 

@@ -40,7 +40,7 @@ def collect_comparison(comparison: SweepComparison) -> doc.ComparisonDocument:
         notes=list(comparison.notes),
         slower=list(comparison.slower),
         improved=list(comparison.improved),
-        further_runs=comparison.further_runs,
+        additional_runs=comparison.additional_runs,
         comparability=[doc.Difference.model_validate(row) for row in _rows(comparison.comparability)],
         groups=_groups(comparison),
         levels=_levels(comparison),
@@ -60,10 +60,10 @@ def _side(sweep: Sweep) -> doc.Side:
 
 
 def _groups(comparison: SweepComparison) -> dict[str, doc.Group]:
-    latency = {row["group"]: _change(row) for row in _rows(comparison.endpoints)}
-    throughput = {row["group"]: _change(row) for row in _rows(comparison.throughput_groups)}
-    errors = {row["group"]: _errors(row) for row in _rows(comparison.error_groups)}
-    names = dict.fromkeys([*comparison.cells["group"], *throughput, *errors])
+    latency = {row["group"]: _change(row) for row in _rows(comparison.latency_by_group)}
+    throughput = {row["group"]: _change(row) for row in _rows(comparison.throughput_by_group)}
+    errors = {row["group"]: _errors(row) for row in _rows(comparison.failures_by_group)}
+    names = dict.fromkeys([*comparison.latency["group"], *throughput, *errors])
     return {
         name: doc.Group(latency=latency.get(name), throughput=throughput.get(name), errors=errors.get(name))
         for name in names
@@ -71,9 +71,9 @@ def _groups(comparison: SweepComparison) -> dict[str, doc.Group]:
 
 
 def _levels(comparison: SweepComparison) -> dict[str, doc.Level]:
-    totals = {row["users"]: _throughput(row) for row in _rows(comparison.total_throughput)}
+    totals = {row["users"]: _throughput(row) for row in _rows(comparison.throughput_by_level)}
     throughput = {(row["users"], row["group"]): _throughput(row) for row in _rows(comparison.throughput)}
-    errors = {(row["users"], row["group"]): _errors(row) for row in _rows(comparison.errors)}
+    errors = {(row["users"], row["group"]): _errors(row) for row in _rows(comparison.failures)}
     latency = _latency(comparison)
     cells = dict.fromkeys([*latency, *throughput, *errors])
     return {
@@ -96,11 +96,11 @@ def _levels(comparison: SweepComparison) -> dict[str, doc.Level]:
 
 def _latency(comparison: SweepComparison) -> dict[tuple[int, str], dict[str, doc.Latency]]:
     runs: dict[tuple[Any, ...], list[Record]] = {}
-    for row in _rows(comparison.runs):
+    for row in _rows(comparison.latency_by_run):
         runs.setdefault((row["side"], row["users"], row["group"], row["metric"]), []).append(row)
     spread = {(row["users"], row["group"], row["metric"]): _spread(row) for row in _rows(comparison.spread)}
     found: dict[tuple[int, str], dict[str, doc.Latency]] = {}
-    for row in _rows(comparison.cells):
+    for row in _rows(comparison.latency):
         key = (row["users"], row["group"], row["metric"])
         found.setdefault(key[:2], {})[metric_of(row["metric"]).words] = doc.Latency(
             **_change(row).model_dump(),
@@ -137,6 +137,7 @@ def _change(row: Record) -> doc.Ratio:
         p_adjusted=_p_value(row["p_adjusted"]),
         verdict=row["verdict"],
         words=row["words"],
+        evidence=row["evidence"],
     )
 
 
@@ -166,6 +167,7 @@ def _errors(row: Record) -> doc.ErrorRates:
         p_adjusted=_p_value(row["p_adjusted"]),
         verdict=row["verdict"],
         words=row["words"],
+        evidence=row["evidence"],
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from perflab.report.metrics import Clock, Part, Target, UserCount, schema_of, to_json
-from perflab.vocabulary.verdict import Change, Verdict
+from perflab.vocabulary.verdict import Change, Finding, Verdict
 
 Kind = Literal["matters", "waived", "the change", "listed"]
 
@@ -53,7 +53,23 @@ class Difference(Part):
     )
 
 
-class Ratio(Part):
+class Found(Part):
+    """What is known of a figure."""
+
+    verdict: Finding = Field(
+        description="slower (of throughput: lower), the same with `, within the margin`, within the margin, faster "
+        "(higher), open, or not assessable; of failures: more, fewer, no more found, or not assessable."
+    )
+    words: str = Field(description="The same in words.")
+    evidence: str = Field(description="The figures behind it; of what is not assessable, why.")
+
+    @property
+    def sentence(self) -> str:
+        """What is known, with its figures."""
+        return f"{self.words}: {self.evidence}"
+
+
+class Ratio(Found):
     """A ratio, candidate to baseline, with what is known of it."""
 
     ratio: float | None = Field(description="Candidate to baseline, of geometric means over runs; null if unknown.")
@@ -61,11 +77,6 @@ class Ratio(Part):
     high: float | None = Field(description="Its upper bound, as `low`.")
     p_regression: float | None = Field(description="One-sided p-value of a change for the worse, by itself.")
     p_adjusted: float | None = Field(description="The same for everything that is compared: compare it with alpha.")
-    verdict: str = Field(
-        description="slower (of throughput: lower), the same with `, within the margin`, within the margin, faster "
-        "(higher), open, or not assessable."
-    )
-    words: str = Field(description="The same in words, with its figures.")
 
 
 class Throughput(Ratio):
@@ -112,7 +123,7 @@ class Failed(Part):
     rate: float | None = Field(description="Failed share, 0 to 1; null without requests.")
 
 
-class ErrorRates(Part):
+class ErrorRates(Found):
     """Failed requests of both sides."""
 
     baseline: Failed = Field(description="Those of the baseline.")
@@ -121,8 +132,6 @@ class ErrorRates(Part):
     high: float | None = Field(description="Upper bound of the difference of the rates; null if unknown.")
     p_regression: float | None = Field(description="One-sided p-value of more failures, by itself.")
     p_adjusted: float | None = Field(description="The same for everything that is compared: compare it with alpha.")
-    verdict: str = Field(description="more, fewer, no more found, or not assessable.")
-    words: str = Field(description="The same in words, with its figures.")
 
 
 class Group(Part):
@@ -164,7 +173,7 @@ class ComparisonDocument(Part):
     notes: list[str] = Field(description="What is worth knowing but changes no verdict, a line each.")
     slower: list[str] = Field(description="Groups that are slower, as a whole or in a figure, not within the margin.")
     improved: list[str] = Field(description="Groups that are faster.")
-    further_runs: int | None = Field(
+    additional_runs: int | None = Field(
         description="Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; null: not known."
     )
     comparability: list[Difference] = Field(description="In what the two sweeps differ, what matters first.")

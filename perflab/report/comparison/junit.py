@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from perflab.report.comparison.document import ComparisonDocument, ErrorRates, Level, Ratio
-from perflab.report.comparison.phrases import WORSE
 from perflab.report.junit import to_bytes, xml_text
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Finding, Verdict
 
 
 def comparison_junit(document: ComparisonDocument) -> bytes:
@@ -76,15 +75,15 @@ def _case(document: ComparisonDocument, name: str, found: Ratio | ErrorRates, *,
     """Return a figure's case; `decides` tells whether the comparison can't pass while it is open."""
     case = TestCase(xml_text(name), time=0.0)
     if document.verdict == Verdict.INVALID:
-        case.result = _result(Error, Verdict.INVALID, ["the two can't be compared", found.words])
-    elif found.verdict in WORSE:
-        case.result = _result(Failure, "REGRESSION", [found.words])
-    elif found.verdict == "open" and decides:
-        case.result = _result(Failure, Verdict.INCONCLUSIVE, [found.words])
-    elif found.verdict == "not assessable":
-        case.result = Skipped(xml_text(found.words))
+        case.result = _result(Error, Verdict.INVALID, ["the two can't be compared", found.sentence])
+    elif found.verdict.worse:
+        case.result = _result(Failure, "REGRESSION", [found.sentence])
+    elif found.verdict == Finding.OPEN and decides:
+        case.result = _result(Failure, Verdict.INCONCLUSIVE, [found.sentence])
+    elif found.verdict == Finding.NOT_ASSESSABLE:
+        case.result = Skipped(xml_text(found.sentence))
     else:
-        case.system_out = xml_text(found.words)
+        case.system_out = xml_text(found.sentence)
     return case
 
 

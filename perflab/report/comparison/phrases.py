@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from perflab.analyse.comparison.wording import signed
+from perflab.vocabulary.number import signed
+from perflab.vocabulary.verdict import Finding
 
 NOTHING = "\N{EN DASH}"
 DESIGNS = {
@@ -20,19 +21,11 @@ KINDS = {
     "the change": "what the comparison is about",
     "listed": "not expected to matter",
 }
-WORSE = frozenset({"slower", "lower", "more"})
-BETTER = frozenset({"faster", "higher", "fewer"})
 
 
 def result(row: Mapping[Any, Any]) -> str:
     """Return what is known of a row without its figures, or why nothing is."""
-    words = str(row["words"])
-    if row["verdict"] == "not assessable":
-        # Of failures, the figures follow.
-        return words.partition("; ")[0]
-    if row["verdict"] == "open" and not _known(row["p_regression"]):
-        return "open: bounds of the scatter of requests alone, not of runs"
-    return words.partition(": ")[0]
+    return str(row["words"]) + (f": {row['evidence']}" if row["verdict"] == Finding.NOT_ASSESSABLE else "")
 
 
 def change(ratio: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from perflab.report.comparison import phrases
 from perflab.report.comparison.document import ComparisonDocument, ErrorRates, Latency, Ratio, Throughput
 from perflab.report.markdown import code, items, table, text
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Finding
 
 _MOST_ROWS = 12
 
@@ -44,7 +44,7 @@ def _groups(document: ComparisonDocument) -> str:
 
 def _not_fine(document: ComparisonDocument) -> str:
     """Return what is not fine, what is worse first."""
-    found = sorted(_figures(document), key=lambda row: row[2].verdict not in phrases.WORSE)
+    found = sorted(_figures(document), key=lambda row: not row[2].verdict.worse)
     rows = [
         [users, text(figure), text(_sides(one)), text(phrases.result(one.model_dump()))]
         for users, figure, one in found[:_MOST_ROWS]
@@ -59,31 +59,27 @@ def _not_fine(document: ComparisonDocument) -> str:
 def _figures(document: ComparisonDocument) -> Iterator[tuple[str, str, Figure]]:
     """Yield the figures that are worse, and those that are open and so keep the comparison from passing."""
     for level in document.levels.values():
-        deciding: list[tuple[str, Figure | None]] = [("all requests: throughput", level.throughput)]
-        further: list[tuple[str, Figure | None]] = []
+        figures: list[tuple[str, Figure | None, bool]] = [("all requests: throughput", level.throughput, True)]
         for name, group in level.groups.items():
-            deciding += [(f"{name}: {percentile}", one) for percentile, one in group.latency.items()]
-            further += [(f"{name}: throughput", group.throughput), (f"{name}: failed requests", group.errors)]
-        for found, shown in ((deciding, {*phrases.WORSE, "open"}), (further, phrases.WORSE)):
-            for figure, one in found:
-                if one is not None and one.verdict in shown:
-                    yield f"{level.users}", figure, one
+            figures += [(f"{name}: {percentile}", latency, True) for percentile, latency in group.latency.items()]
+        for name, group in level.groups.items():
+            figures += [
+                (f"{name}: throughput", group.throughput, False),
+                (f"{name}: failed requests", group.errors, False),
+            ]
+        for figure, found, decides in figures:
+            if found is not None and (found.verdict.worse or (decides and found.verdict is Finding.OPEN)):
+                yield f"{level.users}", figure, found
 
 
 def _marked(found: Ratio | None) -> str:
     if found is None:
         return ""
-    return f"{_symbol(found.verdict)} **{phrases.change(found.ratio)}** ({phrases.bounds(found.low, found.high)})"
+    return f"{found.verdict.verdict.emoji} **{phrases.change(found.ratio)}** ({phrases.bounds(found.low, found.high)})"
 
 
 def _rates(found: ErrorRates | None) -> str:
-    return "" if found is None else f"{_symbol(found.verdict)} {_sides(found)}"
-
-
-def _symbol(verdict: str) -> str:
-    if verdict in phrases.WORSE:
-        return Verdict.FAIL.emoji
-    return (Verdict.INCONCLUSIVE if verdict in ("open", "not assessable") else Verdict.PASS).emoji
+    return "" if found is None else f"{found.verdict.verdict.emoji} {_sides(found)}"
 
 
 def _sides(found: Figure) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from markupsafe import Markup
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import compared_colours, compared_groups
+from perflab.chart.comparison.panels import compared_colours
 from perflab.chart.style import number
 from perflab.report.comparison import phrases
 from perflab.report.html import Html, join, row, section_row, table
 from perflab.vocabulary.metric import metric_of
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Finding, Verdict
 
 _HEAD = ("group", "figure", "baseline", "candidate", "change", "bounds", "in words")
 _NUMERIC = (2, 3, 4, 5)
@@ -57,8 +57,8 @@ def comparison_changes(comparison: SweepComparison) -> Html:
     if comparison.notes:
         notes = join(Markup("<li>{}</li>").format(note) for note in comparison.notes)
         body += Markup('<p class="note">Notes:</p><ul class="notes">{}</ul>').format(notes)
-    frames = (comparison.endpoints, comparison.cells, comparison.throughput, comparison.errors)
-    return Html(body, "\n\n".join(frame.drop(columns="words").to_string(index=False) for frame in frames))
+    frames = (comparison.latency_by_group, comparison.latency, comparison.throughput, comparison.failures)
+    return Html(body, "\n\n".join(frame.drop(columns=["words", "evidence"]).to_string(index=False) for frame in frames))
 
 
 def comparison_spread(comparison: SweepComparison) -> Html | None:
@@ -111,17 +111,17 @@ def comparison_reading(comparison: SweepComparison) -> Html:
 
 
 def _rows(comparison: SweepComparison) -> Iterator[Markup]:
-    palette, groups = compared_colours(comparison), compared_groups(comparison)
+    palette, groups = compared_colours(comparison), comparison.groups
     whole = {
-        "latency": comparison.endpoints,
-        "throughput": comparison.throughput_groups,
-        "failed": comparison.error_groups,
+        "latency": comparison.latency_by_group,
+        "throughput": comparison.throughput_by_group,
+        "failed": comparison.failures_by_group,
     }
-    by_level = {"latency": comparison.cells, "throughput": comparison.throughput, "failed": comparison.errors}
+    by_level = {"latency": comparison.latency, "throughput": comparison.throughput, "failed": comparison.failures}
     parts = {kind: frame.assign(users=0).to_dict("records") for kind, frame in whole.items()}
     for kind, frame in by_level.items():
         parts[kind] += frame.to_dict("records")
-    totals = {found["users"]: found for found in comparison.total_throughput.to_dict("records")}
+    totals = {found["users"]: found for found in comparison.throughput_by_level.to_dict("records")}
     for users in sorted({found["users"] for rows in parts.values() for found in rows}):
         yield section_row(f"{number(int(users))} users" if users else "All user counts together", len(_HEAD))
         if users in totals:
@@ -138,6 +138,7 @@ def _rows(comparison: SweepComparison) -> Iterator[Markup]:
 
 
 def _row(name: str, kind: str, found: Row, colour: str, *, first: bool = False) -> Markup:
+    finding = Finding(found["verdict"])
     dot = Markup('<span class="dot" style="background:{}"></span>{}').format(colour, name) if name else ""
     if kind == "failed":
         rates = found["baseline_rate"], found["candidate_rate"]
@@ -147,11 +148,10 @@ def _row(name: str, kind: str, found: Row, colour: str, *, first: bool = False) 
         known = "baseline" in found
         figures = [f"{number(found[side])} {unit}" if known else "" for side in ("baseline", "candidate")]
         figures += [phrases.change(found["ratio"]), phrases.bounds(found["low"], found["high"])]
-    if found["verdict"] == "not assessable":
+    if finding is Finding.NOT_ASSESSABLE:
         figures[2:] = ["", ""]
     figure = metric_of(found["metric"]).words if "metric" in found else kind
-    worse, better = (found["verdict"] in kinds for kinds in (phrases.WORSE, phrases.BETTER))
-    mark = Verdict.FAIL if worse else Verdict.PASS if better else "NONE"
+    mark = finding.verdict if finding.marked else "NONE"
     cells = join(Markup('<td class="n">{}</td>').format(text) for text in figures)
     return Markup('<tr class="{}"><th scope="row">{}</th><td>{}</td>{}<td class="result {}">{}</td></tr>').format(
         "first" if first else "", dot, figure, cells, mark, phrases.result(found)
@@ -160,7 +160,7 @@ def _row(name: str, kind: str, found: Row, colour: str, *, first: bool = False) 
 
 def _clock(comparison: SweepComparison) -> str:
     """Return whose time latencies are."""
-    cells = comparison.cells
+    cells = comparison.latency
     other = cells[cells["clock"] == "client"]
     if len(other) == len(cells[cells["clock"] != ""]):
         return "the client's clock"

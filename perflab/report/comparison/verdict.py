@@ -39,7 +39,7 @@ def comparison_verdict(comparison: SweepComparison) -> Html:
 
 
 def _facts(comparison: SweepComparison) -> Iterator[tuple[str, str]]:
-    changes = dict(zip(comparison.endpoints["group"], comparison.endpoints["ratio"], strict=True))
+    changes = dict(zip(comparison.latency_by_group["group"], comparison.latency_by_group["ratio"], strict=True))
     for title, groups in (("slower", comparison.slower), ("improved", comparison.improved)):
         if groups:
             told = [f"{group} {phrases.change(changes[group])}" if group in changes else group for group in groups]
@@ -64,7 +64,7 @@ def _short(commit: str) -> str:
 
 def _runs(comparison: SweepComparison) -> str:
     """Return how many runs count at each user count."""
-    used = comparison.runs[comparison.runs["used"]]
+    used = comparison.latency_by_run[comparison.latency_by_run["used"]]
     repeats = used.groupby(["side", "users"])["repeat"].nunique()
     if comparison.design != "separate":
         return f"{_range(repeats.tolist())} rounds"

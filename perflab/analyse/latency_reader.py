@@ -1,0 +1,381 @@
+"""``latency.csv`` into codes: what millions of rows have in common is looked up, parsed and checked once.
+
+A whole line has eight fields without a quote. Of a block of lines the commas and line ends are found in one go; fields
+are told apart by their bytes, taken eight at a time as whole numbers, and only a field that was not seen before is
+looked at as text. That costs a third of what a parser takes that makes a value of each field. It takes lines as the
+recorder writes them; for whatever else is in a file it gives up, and `perflab.analyse.reading` reads it, or says which
+line is damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from perflab.analyse.reading import LATENCY, MAX_BYTES, is_within, read_run_table, torn_line
+from perflab.analyse.samples import Labels, Recorded, Series
+from perflab.analyse.summary import Ints, Samples, numbered
+from perflab.files import open_regular
+from perflab.plan.objectives import Objectives
+from perflab.store.layout import RunDir
+from perflab.store.manifest import RunManifest
+from perflab.store.tables import LATENCY_COLUMNS
+from perflab.vocabulary.measure import CLIENT, FORMER_NAMES
+
+Words = np.ndarray[Any, np.dtype[np.uint64]]
+ValueT = TypeVar("ValueT", bound=Hashable)
+_Field = tuple[Words, Callable[[int], bytes]]
+"""One field of all lines: as words, and what returns the bytes of one of them."""
+
+# What is done with a block stays in the processor's cache.
+_BLOCK_BYTES = 1 << 20
+# Longer fields than any that are written; so far a field's last eight bytes may be read beyond the block's end.
+_MAX_FIELD = 8192
+_HEADER = (",".join(LATENCY_COLUMNS) + "\n").encode()
+_WHOLE = re.compile(rb"\d{1,15}")
+_DECIMAL = re.compile(rb"\d+(\.\d+)?(e[+-]?\d+)?")
+# Of the bytes of a word that belong to the field, by how many do.
+_MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], "u8")
+_SLOT_BITS = 14
+_FACTOR, _SHIFT, _ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(29), np.uint64(1)
+_COMMAS, _LOW_BITS = (np.uint64(byte * 0x0101010101010101) for byte in (ord(","), 0x7F))
+
+
+class _NotPlainError(Exception):
+    """The file is damaged, or written in a way that is not the recorder's."""
+
+
+class _Interned(Generic[ValueT]):
+    """Values by code, each once; a value comes as a word, a number of 64 bits, and is made of a field's bytes."""
+
+    def __init__(self, parse: Callable[[bytes], ValueT]) -> None:
+        self._parse = parse
+        self._by_value: dict[ValueT, int] = {}
+        self._by_word: dict[int, int] = {}
+        # The word that was last seen in each slot, and its code.
+        self._words = np.full(1 << _SLOT_BITS, 2**64 - 1, "u8")
+        self._codes = np.zeros(1 << _SLOT_BITS, "int32")
+
+    @property
+    def values(self) -> list[ValueT]:
+        """The values, by code."""
+        return list(self._by_value)
+
+    def code(self, value: ValueT) -> int:
+        """Return the code of a value."""
+        return self._by_value.setdefault(value, len(self._by_value))
+
+    def find(self, value: ValueT) -> int:
+        """Return the code of a value, -1 if there is none."""
+        return self._by_value.get(value, -1)
+
+    def codes(self, words: Words, bytes_at: Callable[[int], bytes]) -> Ints:
+        """Return the code of each word; `bytes_at` is asked for the bytes at the place of one that is new."""
+        slots = ((words * _FACTOR) >> np.uint64(64 - _SLOT_BITS)).view("int64")
+        codes: Ints = self._codes[slots]
+        unknown = np.flatnonzero(self._words[slots] != words)
+        if len(unknown):
+            local, first = np.unique(words[unknown], return_index=True)
+            for word, at in zip(local.tolist(), unknown[first].tolist(), strict=True):
+                if word not in self._by_word:
+                    self._by_word[word] = self.code(self._parse(bytes_at(at)))
+            known = np.array([self._by_word[word] for word in local.tolist()], "int32")
+            codes[unknown] = known[np.searchsorted(local, words[unknown])]
+            self._words[slots[unknown]], self._codes[slots[unknown]] = words[unknown], codes[unknown]
+        return codes
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A block of rows, all columns as codes: of each kind its second and series, and of each row its kind, latency and
+    count. A second may lie in two blocks, and its kinds are then in both.
+    """
+
+    second: Ints
+    series: Ints
+    timed: Ints
+    kind: Ints
+    latency: Ints
+    count: Ints
+
+
+def read_samples(
+    runs: Sequence[RunDir], manifests: Sequence[RunManifest], objectives: Objectives
+) -> tuple[Recorded, list[str]]:
+    """Read the ``latency.csv`` of all runs; returns what is to be noted about the files too, one line each.
+
+    Raises StoreError with the file, and the line where there is one, when it is missing or damaged.
+    """
+    reader, notes = _Reader(), []
+    for run, manifest in zip(runs, manifests, strict=True):
+        torn = reader.read(run.latency)
+        if torn is None:
+            reading, remarks = read_run_table(run, manifest, run.latency.name, LATENCY)
+            reader.take(reading.frame)
+            notes += remarks
+        elif torn:
+            notes.append(torn_line(run, run.latency.name))
+    return reader.recorded(objectives), notes
+
+
+class _Reader:
+    """Reads the ``latency.csv`` of several runs; codes of fields mean the same in all of them."""
+
+    def __init__(self) -> None:
+        self._seconds = _Interned(_parse_second)
+        self._series = _Interned(_parse_series)
+        self._latencies = _Interned(_parse_latency)
+        """In ms; None of a request that has none."""
+        self._counts = _Interned(_parse_count)
+        self._runs: list[list[_Rows]] = []
+
+    def read(self, path: Path) -> bool | None:
+        """Add the rows of a run's file of plain lines; None where it can't be read, is damaged, or has other lines.
+
+        Returns whether a last line without its end was dropped.
+        """
+        try:
+            blocks, torn = self._read(path)
+        except (OSError, _NotPlainError):
+            return None
+        self._runs.append(blocks)
+        return torn
+
+    def _read(self, path: Path) -> tuple[list[_Rows], bool]:
+        blocks: list[_Rows] = []
+        with open_regular(path, MAX_BYTES) as file:
+            if file.read(len(_HEADER)) != _HEADER:
+                raise _NotPlainError
+            lines = _Lines()
+            while lines.fill(file):
+                blocks.append(self._rows(lines))
+        return blocks, lines.torn
+
+    def _rows(self, lines: _Lines) -> _Rows:
+        second, series, latency, count = lines.fields()
+        rows = self._by_kind(
+            self._seconds.codes(*second),
+            self._series.codes(*series),
+            self._latencies.codes(*latency),
+            self._counts.codes(*count),
+        )
+        if not rows.timed.all():
+            names = self._series.values
+            if any(names[code].measure != CLIENT for code in rows.series[rows.timed == 0].tolist()):
+                raise _NotPlainError
+        return rows
+
+    def _by_kind(self, second: Ints, series: Ints, latency: Ints, count: Ints) -> _Rows:
+        first, labels = int(second.min(initial=0)), len(self._series.values)
+        key = ((second.astype("int64") - first) * labels + series) * 2 + (latency != self._latencies.find(None))
+        kind, keys = numbered(key, int(key.max(initial=-1)) + 1)
+        of_second, of_series = np.divmod(keys // 2, max(labels, 1))
+        return _Rows(of_second + first, of_series, keys % 2, kind.astype("int32"), latency, count)
+
+    def take(self, frame: pd.DataFrame) -> None:
+        """Add the rows of a run's table that was read otherwise."""
+        texts = [frame[name].cat for name in Series._fields]
+        number, combinations = pd.factorize(pd.MultiIndex.from_arrays([column.codes for column in texts]))
+        categories = [column.categories.tolist() for column in texts]
+        series = [
+            self._series.code(Series(*(of[code] for of, code in zip(categories, codes, strict=True))))
+            for codes in combinations
+        ]
+        latency = frame["latency_ms"].astype("object").where(frame["latency_ms"].notna(), None)
+        rows = self._by_kind(
+            _codes_of(self._seconds, frame["second"]),
+            np.array(series, "int32")[number],
+            _codes_of(self._latencies, latency),
+            _codes_of(self._counts, frame["count"]),
+        )
+        self._runs.append([rows])
+
+    def recorded(self, objectives: Objectives) -> Recorded:
+        """Return the samples of all runs; the reader has none of them any more."""
+        latencies = np.array([np.nan if value is None else value for value in self._latencies.values], "float64")
+        order = np.argsort(latencies)
+        place, counts = np.argsort(order).astype("int32"), np.array(self._counts.values, "int32")
+        labels = Labels(self._series.values, objectives)
+
+        blocks = [rows for run in self._runs for rows in run]
+        second, series, timed = (
+            _joined(getattr(rows, name) for rows in blocks) for name in ("second", "series", "timed")
+        )
+        kind, latency, count = (np.empty(sum(len(rows.kind) for rows in blocks), "int32") for _ in range(3))
+        samples = np.zeros(len(second), "int64")
+        kinds, row_ends, begin, at = [], [], 0, 0
+        for run in self._runs:
+            kinds.append(sum(len(rows.second) for rows in run))
+            for rows in run:
+                of_kinds = slice(begin, begin + len(rows.second))
+                of_rows = slice(at, at + len(rows.kind))
+                kind[of_rows], latency[of_rows], count[of_rows] = (
+                    rows.kind + begin,
+                    place[rows.latency],
+                    counts[rows.count],
+                )
+                samples[of_kinds] = np.bincount(rows.kind, count[of_rows], len(rows.second))
+                begin, at = of_kinds.stop, of_rows.stop
+            row_ends.append(at)
+            run.clear()
+        # What is said of a kind's latency at all.
+        latency_ms = np.where(timed, 0.0, np.nan)
+        latency_ms[labels.unanswered[series]] = np.inf
+        return Recorded(
+            labels=labels,
+            latencies=latencies[order],
+            run=np.repeat(np.arange(len(kinds)), kinds),
+            second=np.array(self._seconds.values, "int64")[second],
+            series=series,
+            kinds=Samples(labels.ok[series], labels.clock[series], latency_ms, samples),
+            kind=kind,
+            latency=latency,
+            count=count,
+            row_ends=row_ends,
+        )
+
+
+class _Lines:
+    """The lines of a file, block by block: the same memory is used again and again."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(_BLOCK_BYTES + _MAX_FIELD)
+        self._bytes = np.frombuffer(self._buffer, "u1", _BLOCK_BYTES)
+        # At each byte the eight from there on.
+        self._words: Words = np.ndarray((len(self._buffer) - 7,), "<u8", self._buffer, strides=(1,))
+        self._newline = np.empty(_BLOCK_BYTES, "bool")
+        self._filled = self._end = 0
+
+    def fill(self, file: BufferedReader) -> bool:
+        """Read on; returns whether there are lines, or else the end of the file was reached."""
+        kept = self._filled - self._end
+        self._buffer[:kept] = self._buffer[self._end : self._filled]
+        self._filled = kept + file.readinto(memoryview(self._buffer)[kept:_BLOCK_BYTES])
+        self._end = self._buffer.rfind(b"\n", 0, self._filled) + 1
+        if self._filled == _BLOCK_BYTES and not self._end:
+            raise _NotPlainError
+        return self._end > 0
+
+    @property
+    def torn(self) -> bool:
+        """Whether a line without its end is left."""
+        return self._filled > self._end
+
+    def fields(self) -> tuple[_Field, _Field, _Field, _Field]:
+        """Return second, series, latency and count of all lines.
+
+        They end at the first comma of a line, at the last but one, at the last, and at its end. That no comma is where
+        none may be shows when the fields are parsed.
+        """
+        if any(self._buffer.find(unusual, 0, self._end) >= 0 for unusual in (b'"', b"\r", b"\0")):
+            raise _NotPlainError
+        newline = np.equal(self._bytes[: self._end], ord("\n"), out=self._newline[: self._end])
+        end: Ints = np.flatnonzero(newline)
+        start = np.concatenate(([0], end[:-1] + 1))
+        if end[0] < 16:
+            raise _NotPlainError
+        second, length = _before_comma(self._words[start])
+        second_end = start + length
+        count, length = _before_comma(self._words[end - 8].byteswap())
+        latency_end = end - length - 1
+        if max(int((second_end - start).max()), int(length.max())) > 7:
+            raise _NotPlainError
+        latency, length = _before_comma(self._words[latency_end - 8].byteswap())
+        if len(longer := np.flatnonzero(length > 7)):
+            rest, more = _before_comma(self._words[latency_end[longer] - 16].byteswap())
+            latency[longer] = _mixed(latency[longer], rest)
+            length[longer] += more
+        series_end = latency_end - length - 1
+        return (
+            self._field(second, start, second_end),
+            self._field(self._hashed(second_end + 1, series_end), second_end + 1, series_end),
+            self._field(latency, series_end + 1, latency_end),
+            self._field(count, latency_end + 1, end),
+        )
+
+    def _field(self, words: Words, start: Ints, end: Ints) -> _Field:
+        return words, lambda at: bytes(self._buffer[start[at] : end[at]])
+
+    def _hashed(self, start: Ints, end: Ints) -> Words:
+        """Return a hash of the bytes of each field."""
+        length = end - start
+        longest, shortest = int(length.max()), int(length.min())
+        if shortest < 0 or longest > _MAX_FIELD:
+            raise _NotPlainError
+        words: Words = self._words[start]
+        if shortest < 8:
+            words &= _MASKS[np.minimum(length, 8)]
+        for at in range(8, longest, 8):
+            if at + 8 <= shortest:
+                words = _mixed(words, self._words[start + at])
+            else:
+                longer = np.flatnonzero(length > at)
+                following = self._words[start[longer] + at] & _MASKS[np.minimum(length[longer] - at, 8)]
+                words[longer] = _mixed(words[longer], following)
+        return words
+
+
+def _before_comma(words: Words) -> tuple[Words, Ints]:
+    """Return words with the bytes below their lowest comma only, and how many these are; all 8 without a comma."""
+    differing = words ^ _COMMAS
+    # The highest bit of each byte that is a comma.
+    commas = ~(((differing & _LOW_BITS) + _LOW_BITS) | differing | _LOW_BITS)
+    lowest = commas & (~commas + _ONE)
+    return words & ((lowest >> np.uint64(7)) - _ONE), np.bitwise_count(lowest - _ONE).astype("int64") >> 3
+
+
+def _mixed(words: Words, following: Words) -> Words:
+    """Return a hash of the words so far and the next ones: one-to-one in either."""
+    words = words * _FACTOR
+    words ^= words >> _SHIFT
+    words ^= following
+    return words
+
+
+def _codes_of(interned: _Interned[Any], values: pd.Series[Any]) -> Ints:
+    number, distinct = pd.factorize(values, use_na_sentinel=False)
+    codes: Ints = np.array([interned.code(value) for value in distinct.tolist()], "int32")[number]
+    return codes
+
+
+def _joined(parts: Iterable[Ints]) -> Ints:
+    joined: Ints = np.concatenate([np.zeros(0, "int64"), *parts])
+    return joined
+
+
+def _parse_second(field: bytes) -> int:
+    return _whole(field, "second")
+
+
+def _parse_count(field: bytes) -> int:
+    return _whole(field, "count")
+
+
+def _whole(field: bytes, column: str) -> int:
+    if not _WHOLE.fullmatch(field) or not is_within(value := int(field), LATENCY.columns[column]):
+        raise _NotPlainError
+    return value
+
+
+def _parse_latency(field: bytes) -> float | None:
+    if not field:
+        return None
+    if not _DECIMAL.fullmatch(field) or not is_within(value := float(field), "latency"):
+        raise _NotPlainError
+    return value
+
+
+def _parse_series(field: bytes) -> Series:
+    try:
+        source, method, name, outcome, measure = field.decode().split(",")
+    except ValueError:
+        # Other fields than these, or no text at all.
+        raise _NotPlainError from None
+    return Series(source, method, name, outcome, FORMER_NAMES.get(measure, measure))

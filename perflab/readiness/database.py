@@ -1,0 +1,87 @@
+"""The database that test data is seeded into."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+
+from perflab.plan.hosts import is_for_tests
+from perflab.readiness.finding import Finding
+from perflab.vocabulary.redact import redact
+
+VARIABLE = "LOAD_TEST_DATABASE_URL"
+TIMEOUT_S = 5.0
+# From here on a seeder, or one more worker of the API, may find none.
+MAX_USED_SHARE = 0.8
+
+_STATE = """
+SELECT current_database() AS name,
+       current_setting('server_version') AS version,
+       (SELECT sum(numbackends) FROM pg_stat_database)::int AS used,
+       current_setting('max_connections')::int AS most
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Database:
+    """What a PostgreSQL says about itself; `used` and `most` are connections."""
+
+    name: str
+    version: str
+    used: int
+    most: int
+
+
+def check_database(url: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
+    """Say whether the database can be seeded. No part of `url` is shown: anything in it may belong to a password."""
+    check = "database"
+    if url is None:
+        return Finding(check, "ok", f"{VARIABLE} is not set: no seeding", "set it to seed test data, which is optional")
+    import asyncpg
+
+    try:
+        database = asyncio.run(_look_at(url, timeout_s))
+    except (asyncpg.InterfaceError, ValueError):
+        return Finding(
+            check,
+            "problem",
+            f"{VARIABLE} is not a connection string",
+            "write postgresql://USER:PASSWORD@HOST:5432/NAME, special characters in it percent-encoded",
+        )
+    except asyncpg.PostgresError as error:
+        return Finding(check, "problem", f"it refuses: {redact(str(error))}", f"correct {VARIABLE}")
+    except OSError as error:
+        return Finding(
+            check,
+            "problem",
+            f"it can't be reached: {_reason(error, timeout_s)}",
+            f"start PostgreSQL, see why it doesn't run (docker compose logs postgres), or correct {VARIABLE}",
+        )
+    found = f"PostgreSQL {database.version}, {database.name!r}, {database.used} of {database.most} connections in use"
+    if not is_for_tests(database.name):
+        advice = "seed a database whose name says that it is for tests; seeding refuses this one"
+        return Finding(check, "warning", f"{found}; its name has no word 'test' in it", advice)
+    if database.used >= MAX_USED_SHARE * database.most:
+        return Finding(check, "warning", found, "raise max_connections, or make the API's connection pool smaller")
+    return Finding(check, "ok", found)
+
+
+async def _look_at(url: str, timeout_s: float) -> _Database:
+    import asyncpg
+
+    connection = await asyncpg.connect(url, timeout=timeout_s, command_timeout=timeout_s)
+    try:
+        return _Database(**await connection.fetchrow(_STATE))
+    finally:
+        await connection.close(timeout=timeout_s)
+
+
+def _reason(error: OSError, timeout_s: float) -> str:
+    # Not the error's own text, which holds the address that was tried.
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    if isinstance(error, socket.gaierror):
+        return "no host of that name"
+    return os.strerror(error.errno) if error.errno else type(error).__name__

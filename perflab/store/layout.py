@@ -212,10 +212,12 @@ def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> Swe
             path.mkdir(parents=True)
         except FileExistsError:
             if not runs_dir.is_dir():
-                raise StoreError(f"{str(runs_dir)!r} is not a folder: choose another --runs-dir") from None
+                raise StoreError(f"{str(runs_dir)!r} is not a folder: choose another --runs-dir", runs_dir) from None
             number += 1
         except OSError as error:
-            raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
+            raise StoreError(
+                f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir", runs_dir
+            ) from None
         else:
             return SweepDir(path)
 
@@ -265,7 +267,7 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
         )
     sweeps = list_sweeps(runs_dir)
     if not sweeps:
-        raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir")
+        raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir", runs_dir)
     return _find(sweeps, runs_dir, sweep_id, "sweep")
 
 
@@ -281,7 +283,9 @@ def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
     """Return the A/B comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
     comparisons = list_abs(runs_dir)
     if not comparisons:
-        raise StoreError(f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir")
+        raise StoreError(
+            f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir", runs_dir
+        )
     return _find(comparisons, runs_dir, ab_id, "A/B comparison")
 
 
@@ -301,6 +305,8 @@ def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) ->
         return matches[0]
     shown = ", ".join(folder.name for folder in (matches or folders)[-3:])
     if matches:
-        raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
+        raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}", runs_dir)
     there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
-    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)")
+    raise StoreError(
+        f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)", runs_dir
+    )

@@ -196,6 +196,10 @@ class Sweep:
         """Why the sweep does not pass, one line each, the worst first; none for PASS."""
         return self._verdicts.reasons
 
+    def reasons_of(self, users: int) -> list[str]:
+        """Return why a level does not pass, one line each; none for PASS."""
+        return self._verdicts.reasons_of(users)
+
     @cached_property
     def headline(self) -> str:
         """What the verdict means, and what a PASS must not hide."""
@@ -252,6 +256,11 @@ class Sweep:
     def windows(self) -> list[Window | None]:
         """The window of each run that is judged, in seconds since its start."""
         return self._runs.windows
+
+    @property
+    def judged_seconds(self) -> Sequence[range]:
+        """The whole seconds of each run that are judged, since its start; none of a run that doesn't count."""
+        return self._runs.judged_seconds
 
     @property
     def unsteady(self) -> list[str]:

@@ -15,7 +15,6 @@ from perflab.analyse.assemble import with_groups
 from perflab.analyse.health import health
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.verdicts import Judged
-from perflab.analyse.window import whole_seconds
 from perflab.results.document import Latency, Target
 from perflab.results.sweep import document as doc
 from perflab.vocabulary.metric import PERCENTILES
@@ -111,11 +110,10 @@ class _Levels:
     @classmethod
     def of(cls, sweep: Sweep) -> _Levels:
         """Return the rows of a sweep."""
-        judged, seconds = set(), Counter[int]()
-        for row, run, window in zip(rows_of(sweep.runs), sweep.run_manifests, sweep.windows, strict=True):
-            if run.status == "complete" and (length := len(whole_seconds(window))):
-                judged.add(row["run"])
-                seconds[run.users] += length
+        seconds = Counter[int]()
+        for run, judged_seconds in zip(sweep.run_manifests, sweep.judged_seconds, strict=True):
+            seconds[run.users] += len(judged_seconds)
+        judged = [name for name, second in zip(sweep.runs["run"], sweep.judged_seconds, strict=True) if second]
         listed = sweep.listed.fold(sweep.failures)
         failures = listed.assign(whole_runs=listed["count"], count=listed["count"] * _is_judged(listed, judged))
         frames = {
@@ -140,7 +138,7 @@ class _Levels:
         return doc.Level(
             users=users,
             verdict=judged["verdict"],
-            reasons=[line for line in judged["reasons"].split("\n") if line],
+            reasons=self.sweep.reasons_of(users),
             steady_s=self.seconds.get(users, 0),
             runs={f"r{row['repeat']}": self._run(row) for row in self._of("runs", users)},
             totals=doc.Figures(**self._figures(totals, users)),

@@ -35,8 +35,8 @@ ValueT = TypeVar("ValueT", bound=Hashable)
 _Field = tuple[Words, Callable[[int], bytes]]
 """One field of all lines: as words, and what returns the bytes of one of them."""
 
-# What is done with a block stays in the processor's cache.
-_BLOCK_BYTES = 1 << 20
+# What is done with a block stays in the processor's cache, and in memory that was used for the last one.
+_BLOCK_BYTES = 1 << 19
 # Longer fields than any that are written; so far a field's last eight bytes may be read beyond the block's end.
 _MAX_FIELD = 8192
 _HEADER = (",".join(LATENCY_COLUMNS) + "\n").encode()

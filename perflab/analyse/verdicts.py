@@ -46,7 +46,9 @@ class Judged:
 
     @property
     def reason(self) -> str:
-        """Why it is not passed, on one line."""
+        """Why it is not passed, on one line; empty for PASS."""
+        if self.verdict in {Verdict.PASS, Verdict.INVALID}:
+            return "" if self.verdict == Verdict.PASS else self.judgement.advice
         return reason(self.objective, self.users, self.judgement)
 
 
@@ -101,7 +103,7 @@ class Verdicts:
 
     @property
     def reasons(self) -> list[str]:
-        """Why the sweep does not pass, one line each, the gravest first."""
+        """Why the sweep does not pass, one line each, the worst first."""
         return [
             *(line for lines in self.distrust.values() for line in lines),
             *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),

@@ -116,7 +116,7 @@ def _begin(lane: Lane) -> None:
 
 def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: RedactedLog, watch: Watcher) -> int:
     run, manifest, plan = lanes[0].run, lanes[0].manifest, lanes[0].plan
-    recorders = [_TargetRecorder(lane.run, lane.target) for lane in lanes]
+    recorders = [_TargetRecorder(lane.run, child) for lane in lanes if (child := lane.target.child) is not None]
     # Locust ends by itself after --run-time and --stop-timeout; after that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
     latest_end = (
@@ -130,8 +130,9 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Reda
             log.take()
             tail.read()
             state = read_state(run.path)
-            for lane, recorder in zip(lanes, recorders, strict=True):
+            for lane in lanes:
                 lane.target.forget_output()
+            for recorder in recorders:
                 recorder.take(state)
             watch(tail, state)
             if code is not None:
@@ -144,16 +145,14 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Reda
 
 
 class _TargetRecorder:
-    """Writes ``target.csv`` once a second from the run's start on."""
+    """Writes ``target.csv`` of a managed target, once a second from the run's start on."""
 
-    def __init__(self, run: RunDir, target: Target) -> None:
-        self._tree = ProcessTree(target.child.pid) if target.child is not None else None
-        self._table = TableWriter(run.target) if target.child is not None else None
+    def __init__(self, run: RunDir, target: Child) -> None:
+        self._tree = ProcessTree(target.pid)
+        self._table = TableWriter(run.target)
         self._last = -1
 
     def take(self, state: RunState | None) -> None:
-        if self._tree is None or self._table is None:
-            return
         use = self._tree.take()
         if state is not None and state.start is not None:
             second = int(time.time() - state.start) - 1
@@ -162,8 +161,7 @@ class _TargetRecorder:
                 self._table.append([(second, f"{use.cpu_percent:.1f}", f"{use.rss_mb:.1f}")])
 
     def close(self) -> None:
-        if self._table is not None:
-            self._table.close()
+        self._table.close()
 
 
 def _close(lane: Lane, logged: RunDir, status: Status, code: int, seen: Seen) -> RunManifest:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perflab.workbench.ab_comparison import ab
-    from perflab.workbench.comparing import common_ab, compare, compare_ab, comparison_place
+    from perflab.workbench.comparing import compare, compare_ab
     from perflab.workbench.gating import Check, check, open_baseline, set_baseline
     from perflab.workbench.listing import list_ab_comparisons, list_sweeps, runs_folder
+    from perflab.workbench.saving import save
     from perflab.workbench.starting import Written, calibrate, demo, init
     from perflab.workbench.sweeps import open_sweep, sweep
 
@@ -17,10 +18,8 @@ __all__ = [
     "ab",
     "calibrate",
     "check",
-    "common_ab",
     "compare",
     "compare_ab",
-    "comparison_place",
     "demo",
     "init",
     "list_ab_comparisons",
@@ -28,14 +27,16 @@ __all__ = [
     "open_baseline",
     "open_sweep",
     "runs_folder",
+    "save",
     "set_baseline",
     "sweep",
 ]
 
 _HOMES = {
-    "comparing": ("common_ab", "compare", "compare_ab", "comparison_place"),
+    "comparing": ("compare", "compare_ab"),
     "gating": ("Check", "check", "open_baseline", "set_baseline"),
     "listing": ("list_ab_comparisons", "list_sweeps", "runs_folder"),
+    "saving": ("save",),
     "starting": ("Written", "calibrate", "demo", "init"),
     "sweeps": ("open_sweep", "sweep"),
 }

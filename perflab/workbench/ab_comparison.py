@@ -22,6 +22,7 @@ from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
+from perflab.workbench import saving
 from perflab.workbench.comparing import compare_ab, compare_rounds
 from perflab.workbench.listing import runs_folder
 from perflab.workbench.sweeps import warn_of_environment
@@ -41,6 +42,8 @@ def ab(
     runs_dir: str | Path | None = None,
     allow_hosts: str | Iterable[str] = (),
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
     **options: Unpack[AbOptions],
 ) -> SweepComparison:
     """Load two targets against each other, round by round, until it is known whether the candidate is slower.
@@ -49,8 +52,8 @@ def ab(
     with `launch`, the command, they are git refs. A *duet* loads both at the same moment, half of the users each;
     *interleaved* loads one after the other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more
     rounds are made once there is a verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison,
-    to go on with; `objectives`, `runs_dir`, `allow_hosts` and `progress` are as in `sweep`. Raises UsageError,
-    TargetError and LocustfileError before anything is written.
+    to go on with. `objectives`, `runs_dir`, `allow_hosts`, `progress`, `save` and `report` are as in `sweep`. Raises
+    UsageError, TargetError and LocustfileError before anything is written.
 
         perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
         perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)
@@ -88,7 +91,10 @@ def ab(
             begun=judge.begun,
             go_on=judge.go_on,
         )
-    return compare_ab(place)
+    comparison = compare_ab(place)
+    if save:
+        saving.save(comparison, report=report)
+    return comparison
 
 
 class _Judge:

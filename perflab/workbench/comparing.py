@@ -12,7 +12,7 @@ from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
-from perflab.store.layout import AbDir, ComparisonDir, SweepDir, find_ab
+from perflab.store.layout import AbDir, SweepDir, common_ab, find_ab
 from perflab.store.manifest import AbManifest, read_manifest
 from perflab.workbench.listing import runs_folder
 from perflab.workbench.sweeps import open_sweep
@@ -56,7 +56,7 @@ def compare(
         raise UsageError(
             f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)", value=sides[0].id
         )
-    if (ab := common_ab(*sides)) is not None:
+    if (ab := common_ab(sides[0].dir, sides[1].dir)) is not None:
         return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
         *sides,
@@ -65,25 +65,6 @@ def compare(
         allow_different=waived,
         history=_history(*sides),
     )
-
-
-def comparison_place(comparison: SweepComparison) -> ComparisonDir:
-    """Return where a comparison's files belong: in its A/B comparison's folder, or in the candidate's."""
-    sides = comparison.baseline, comparison.candidate
-    if (ab := common_ab(*sides)) is not None:
-        return ab.comparison
-    return sides[1].dir.against(sides[0].id)
-
-
-def common_ab(baseline: Sweep, candidate: Sweep) -> AbDir | None:
-    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
-    above = {sweep.dir.ab for sweep in (baseline, candidate)}
-    path = above.pop()
-    if above or path is None:
-        return None
-    if (baseline.dir.path.name, candidate.dir.path.name) != layout.SIDES:
-        raise UsageError(f"{baseline.id} is not this comparison's baseline: perflab compare {path.name} compares them")
-    return AbDir(path)
 
 
 def _means_ab(folder: Path, result_id: str) -> bool:

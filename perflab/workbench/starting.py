@@ -51,11 +51,13 @@ def demo(
     duration: float | str = "15s",
     runs_dir: str | Path | None = None,
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
 ) -> Sweep:
     """Run a short sweep of a small server of known latency that comes with perflab, and return its result.
 
     The server's p50 is 40 ms and its p95 113.8 ms, whatever the load: the report should say the same. `users`,
-    `duration`, `runs_dir` and `progress` are as in `sweep`. Raises UsageError.
+    `duration`, `runs_dir`, `progress`, `save` and `report` are as in `sweep`. Raises UsageError.
 
         perflab.demo().groups
     """
@@ -74,6 +76,8 @@ def demo(
         label="demo",
         runs_dir=runs_dir,
         progress=progress,
+        save=save,
+        report=report,
     )
 
 

@@ -23,6 +23,7 @@ from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import say
+from perflab.workbench import saving
 from perflab.workbench.listing import runs_folder
 
 
@@ -34,17 +35,22 @@ def sweep(
     runs_dir: str | Path | None = None,
     allow_hosts: str | Iterable[str] = (),
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
     **options: Unpack[PlanOptions],
 ) -> Sweep:
-    """Run a sweep and return its result.
+    """Run a sweep, save its results as ``perflab sweep`` does, and return them.
 
     `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch` say
     the same one by one. `duration` is in seconds, or a text such as "5m"; `spawn_rate` is in users per second.
     `objectives` is a file of limits, by default ``objectives.toml`` beside the locustfile; `runs_dir` is where the
     sweep is recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``; `allow_hosts` names hosts other
     than this machine that may be loaded. `progress` chooses how it is shown, "none" for not at all. What is not given,
-    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults. Raises UsageError, TargetError and
-    LocustfileError before anything is written.
+    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
+
+    ``metrics.json``, ``junit.xml``, ``summary.md`` and, with `report`, ``report.html`` are written into ``sweep.dir``.
+    Without `save` they are not: `perflab.save` does it later. Raises UsageError, TargetError and LocustfileError before
+    anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
     """
@@ -84,6 +90,8 @@ def sweep(
         for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
             write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
         log.judged(result.verdict, result.reasons, result.notes)
+    if save:
+        saving.save(result, report=report)
     return result
 
 

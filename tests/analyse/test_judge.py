@@ -189,7 +189,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
         "100 requests, 100 effective"
     )
     assert said("p95_ms", 300, 58) == (
-        "shop p95 at 1000 users: 100 ms (at least 100) can't be told from the allowed 300 ms with 58 requests, "
+        "shop p95 at 1000 users: 100 ms (at least 100 ms) can't be told from the allowed 300 ms with 58 requests, "
         "58 effective; about 5 s more would probably settle it"
     )
     assert said("p95_ms", 300, 0).startswith("shop p95 at 1000 users: no request of the steady window matches /cart")

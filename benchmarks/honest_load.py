@@ -29,7 +29,7 @@ import perflab
 from benchmarks.figures import machine, write_csv
 from benchmarks.measurement_truth import GOAL_MS, GOAL_SHARE, percentile
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.validity import MOST_SHORTFALL
+from perflab.analyse.validity import MAX_SHORTFALL
 from perflab.calibration.ramp import CYCLE_S
 from perflab.plan.parse import parse_users
 
@@ -84,7 +84,7 @@ class Step:
         """Whether load and percentiles are what perflab says."""
         figures = ((self.p50_ms, self.p50_off), (self.p95_ms, self.p95_off), (self.p99_ms, self.p99_off))
         near = all(abs(off) <= max(GOAL_SHARE * truth, GOAL_MS) for truth, off in figures)
-        return near and self.made >= 1 - MOST_SHORTFALL
+        return near and self.made >= 1 - MAX_SHORTFALL
 
 
 def measure(client: str, users: Sequence[int], seconds: float, cores: tuple[int, int]) -> list[Step]:

@@ -28,9 +28,9 @@ from perflab.analyse.summary import Floats
 
 # Cosines of a run: by the rate at which their error is smallest, and at least so many, since each degree of freedom
 # less makes the bounds of short windows wider than what a few cosines more may hide.
-_COSINES, _COSINES_RATE, _FEWEST_COSINES = 0.5, 2 / 3, 10
+_COSINES, _COSINES_RATE, _MIN_COSINES = 0.5, 2 / 3, 10
 # Parts of a run whose sums tell how skewed the count is; of fewer than the second it can't be told.
-_PARTS, _FEWEST_PARTS = 15, 5
+_PARTS, _MIN_PARTS = 15, 5
 # Runs differ if their totals vary by more than chance would make them in one of four times.
 _RUNS_ALIKE = 0.75
 
@@ -112,7 +112,7 @@ def _within_runs(runs: Sequence[Floats]) -> tuple[float, float]:
 def _within(run: Floats) -> tuple[float, int]:
     """Return the variance of a run's sum, and its degrees of freedom: 0 of a run of one second."""
     seconds = len(run)
-    cosines = min(max(round(_COSINES * seconds**_COSINES_RATE), _FEWEST_COSINES), seconds - 1)
+    cosines = min(max(round(_COSINES * seconds**_COSINES_RATE), _MIN_COSINES), seconds - 1)
     if cosines < 1:
         return 0.0, 0
     # By a Fourier transform (Makhoul, IEEE Trans. ASSP 28, 1980): to import scipy's takes as long as a whole verdict.
@@ -132,7 +132,7 @@ def _skewness(runs: Sequence[Floats]) -> float:
     sums = np.concatenate([_part_sums(run) for run in runs])
     parts = len(sums)
     square = float(np.mean(sums**2))
-    if parts < _FEWEST_PARTS or square <= 0:
+    if parts < _MIN_PARTS or square <= 0:
         return 0.0
     unbiased = (parts * (parts - 1)) ** 0.5 / (parts - 2)
     return float(unbiased * np.mean(sums**3) / square**1.5 / parts**0.5)

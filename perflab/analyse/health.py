@@ -16,7 +16,7 @@ _LARGEST = ("lag_ms", "client_overhead_p99_ms")
 
 
 def health(generator: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a run and source over the steady seconds of ``Sweep.generator``.
+    """Return one row per run and source over the steady seconds of ``Sweep.generator``.
 
     Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, client_overhead_p50_ms (medians of the
     seconds' figures), lag_ms, client_overhead_p99_ms (the worst second's), lost_s (user-seconds that the generator kept
@@ -79,7 +79,7 @@ def client_waits_by_run(generator: pd.DataFrame) -> Mapping[str, tuple[float, fl
 
 
 def achieved_load_by_second(generator: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a run and second with users: run, second, steady, achieved_load, the share of the intended load."""
+    """Return one row per run and second with users: run, second, steady, achieved_load (share of the intended)."""
     counted = _counted(generator)
     by_second = counted.groupby(["run", "second", "steady"], observed=True)[["lost_s", "user_seconds"]].sum()
     frame = by_second[by_second["user_seconds"] > 0].reset_index()

@@ -1,6 +1,6 @@
 """Which endpoints are listed one by one where a locustfile lets requests have names without end.
 
-A page of 60 000 rows is read by nobody and costs a gigabyte. Beyond `MOST_NAMES` the rarest are one row; what they look
+A page of 60 000 rows is read by nobody and costs a gigabyte. Beyond `MAX_NAMES` the rarest are one row; what they look
 like is said, because there is a way out: requests that are alike can be given one name.
 """
 
@@ -22,11 +22,11 @@ from perflab.analyse.summary import Bools
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import one_line
 
-MOST_NAMES = 500
+MAX_NAMES = 500
 PLACEHOLDER = "[id]"
 # A part of a name with more values than these varies from request to request.
-MOST_VALUES = 50
-LONGEST_SHOWN = 80
+MAX_VALUES = 50
+MAX_LENGTH = 80
 _PART = re.compile(r"([/?&=\s]+)")
 
 
@@ -42,11 +42,11 @@ class Listed:
     def of(cls, recorded: Recorded, steady: Bools) -> Listed:
         """Return what is to be listed of the endpoints, whose names may be any number; `steady` kinds are judged."""
         endpoints = recorded.labels.endpoints
-        if len(endpoints) <= MOST_NAMES:
+        if len(endpoints) <= MAX_NAMES:
             return cls(frozenset(endpoints))
         counted = steady & recorded.kinds.by_client
         totals = np.bincount(recorded.endpoint[counted], recorded.kinds.count[counted], len(endpoints))
-        own = frozenset(endpoints[at] for at in np.argsort(-totals, kind="stable")[:MOST_NAMES].tolist())
+        own = frozenset(endpoints[at] for at in np.argsort(-totals, kind="stable")[:MAX_NAMES].tolist())
         more = thousands(len(endpoints) - len(own))
         note = (
             f"requests have {thousands(len(endpoints))} different names, so the {more} rarest are shown as one; "
@@ -73,11 +73,11 @@ class Listed:
 
 def _advice(endpoints: Sequence[Endpoint]) -> str:
     alike, count, example = _most_alike(endpoints)
-    shown = one_line(alike, LONGEST_SHOWN)
+    shown = one_line(alike, MAX_LENGTH)
     if PLACEHOLDER not in alike or alike == PLACEHOLDER:
         return 'give those that are alike one name, as in self.client.get(url, name="/orders/[id]")'
     return (
-        f"{thousands(count)} look like {shown} (such as {one_line(example, LONGEST_SHOWN)}): give them one name, as in "
+        f"{thousands(count)} look like {shown} (such as {one_line(example, MAX_LENGTH)}): give them one name, as in "
         f'name="{shown}"'
     )
 
@@ -92,7 +92,7 @@ def _most_alike(endpoints: Sequence[Endpoint]) -> tuple[str, int, str]:
     examples: dict[str, str] = {}
     for shape in shapes.values():
         columns = [set(values) for values in zip(*shape, strict=True)]
-        marks = [_mark(values) if len(values) > MOST_VALUES else None for values in columns]
+        marks = [_mark(values) if len(values) > MAX_VALUES else None for values in columns]
         for parts in shape:
             alike = "".join(part if mark is None else mark for part, mark in zip(parts, marks, strict=True))
             found[alike] += 1

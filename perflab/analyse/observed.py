@@ -16,8 +16,8 @@ from perflab.plan.objectives import Objective, any_matches
 from perflab.vocabulary.text import one_line
 
 # As many and as long as a message bears.
-MOST_NAMES_SHOWN = 8
-LONGEST_NAME_SHOWN = 60
+MAX_NAMES_SHOWN = 8
+MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class Observations:
         )
         ordered = [at for at in np.argsort(-totals, kind="stable").tolist() if totals[at]]
         names = [
-            f"{one_line(' '.join(labels.endpoints[at]), LONGEST_NAME_SHOWN)} [{self._groups[labels.group_of[at]]}]"
-            for at in ordered[:MOST_NAMES_SHOWN]
+            f"{one_line(' '.join(labels.endpoints[at]), MAX_NAME_LENGTH)} [{self._groups[labels.group_of[at]]}]"
+            for at in ordered[:MAX_NAMES_SHOWN]
         ]
         more = len(ordered) - len(names)
         return f"seen were {', '.join(names)}{f' and {more} more' if more else ''}" if names else ""

@@ -92,7 +92,7 @@ class Steady:
         return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
 
     def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
-        """Return the figures by level and part, with users and `front` (a value a part) before them."""
+        """Return the figures by level and part, with users and `front` (a value per part) before them."""
         cell = self.level * parts + part
         figures = summarise(self.samples, cell, np.repeat(self.seconds, parts))
         of_cell = np.tile(np.arange(parts), len(self.levels))

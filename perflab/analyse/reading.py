@@ -24,7 +24,7 @@ from perflab.store.tables import (
     GENERATOR_COLUMNS,
     GENERATOR_RENAMED,
     LATENCY_COLUMNS,
-    MOST_LATENCY_MS,
+    MAX_LATENCY_MS,
     RESPONSE_COLUMNS,
     TARGET_COLUMNS,
 )
@@ -97,7 +97,7 @@ _BOUNDS: dict[Kind, tuple[float, float]] = {
     "second": (0, MOST_OF_RUN_S),
     "int": (0, MOST),
     "count": (1, MOST),
-    "latency": (0, MOST_LATENCY_MS),
+    "latency": (0, MAX_LATENCY_MS),
     "number": (-MOST_AMOUNT, MOST_AMOUNT),
 }
 

@@ -25,9 +25,9 @@ import numpy as np
 
 from perflab.analyse.summary import Floats, Ints, SortedSamples
 
-LEAST_SECONDS = 8  # below it, noise can't be told from change
+MIN_SECONDS = 8  # below it, noise can't be told from change
 # A longer window is looked at in steps of several seconds: the work grows with the square of their number.
-MOST_STEPS = 7200
+MAX_STEPS = 7200
 
 # A change of more standard errors is none of chance: 4.9, and 9 / n less in n seconds, where there are fewer ways to
 # change. It is the largest of very many correlated t-values, in one of three series, with an estimated variance; found
@@ -42,16 +42,16 @@ PROOF = 1.645  # one-sided 95 %
 # A short stall is part of what is measured, no new level: seconds are drawn in to some standard deviations, and a level
 # lasts for a share of the window; only at its front are a few seconds enough.
 _OUTLIER = 4.0
-_LEAST_LEVEL = 1 / 5
-_LEAST_FRONT = 3  # seconds
-_BATCH, _FEWEST_BATCHES = 5, 6  # seconds; fewer in a short window
+_MIN_LEVEL = 1 / 5
+_MIN_FRONT = 3  # seconds
+_BATCH, _MIN_BATCHES = 5, 6  # seconds; fewer in a short window
 _NEARLY = 1.5  # as certain: see truncation
 _MARGIN = 0.25  # of the tolerance
 _SLOW_SHARE = 0.10  # of an endpoint's requests are its slow ones
 
 # Seconds of evidence that the usual noise of a quantity is worth, and how lasting it usually is.
 _NOISE_WEIGHT, _RHO_WEIGHT = 10, 60
-_MOST_RHO = 0.7  # from there on, lasting noise and drift are the same thing in a window
+_MAX_RHO = 0.7  # from there on, lasting noise and drift are the same thing in a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,15 @@ def slow_limits(latencies: SortedSamples) -> Floats:
 
 
 def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -> SteadyPart:
-    """Return the steady part of a planned window from series of equal length, a value a second.
+    """Return the steady part of a planned window from series of equal length, a value per second.
 
     `requests` were begun in each second; `latency` is a mean log, and NaN in a second without a successful request;
     `slow` is the share of slow requests, NaN likewise, and may be left out.
     """
     n = len(requests)
-    if n < LEAST_SECONDS:
+    if n < MIN_SECONDS:
         return SteadyPart(0, True, False, f"{n} s is too short to be checked for a steady state")
-    step = -(-n // MOST_STEPS)
+    step = -(-n // MAX_STEPS)
     series = _to_check(step, requests, latency, slow)
     moved = [(one, change) for one in series if (change := one.change()) and change.counts(one.quantity)]
     if not moved:
@@ -129,7 +129,7 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
     # What changed most is spoken of: the others mostly follow it.
     moved.sort(key=lambda pair: -pair[1].t)
     batch = step * _batch_of(n // step)
-    most = min(n // 2, n - LEAST_SECONDS)
+    most = min(n // 2, n - MIN_SECONDS)
     first = max(batch, *(one.truncation(batch, most) for one, _ in moved))
     # The share of slow requests soon falls to nothing, and then looks level while latency goes on falling.
     telling = [one for one, _ in moved if one.quantity is not _SLOW] or [one for one, _ in moved]
@@ -225,7 +225,7 @@ class _Series:
         chosen = self.seconds >= start
         values = self.values[chosen]
         n = len(values)
-        if n < LEAST_SECONDS:
+        if n < MIN_SECONDS:
             return None
         # Significance is that of the many seconds; how large a change is, all say.
         x = _without_outliers(values)
@@ -374,7 +374,7 @@ def _without_outliers(x: Floats) -> Floats:
 
 def _batch_of(seconds: int) -> int:
     """Return how many seconds of such a window are told apart: what is shorter is a stall, no level."""
-    return min(_BATCH, max(seconds // _FEWEST_BATCHES, 1))
+    return min(_BATCH, max(seconds // _MIN_BATCHES, 1))
 
 
 def _other_level(x: Floats) -> tuple[int, int]:
@@ -383,11 +383,11 @@ def _other_level(x: Floats) -> tuple[int, int]:
     If it lasts to the end it is a step. It never begins at the front: the step at its end says the same.
     """
     n = len(x)
-    least = max(_LEAST_FRONT, int(n * _LEAST_LEVEL))
+    least = max(_MIN_FRONT, int(n * _MIN_LEVEL))
     sums = np.concatenate(([0.0], np.cumsum(x)))
-    steps = np.arange(_LEAST_FRONT, n - least + 1)
+    steps = np.arange(_MIN_FRONT, n - least + 1)
     # A sixtieth of the window is near enough for a part in the middle.
-    grid = np.arange(_LEAST_FRONT, n, max(n // 60, 1))
+    grid = np.arange(_MIN_FRONT, n, max(n // 60, 1))
     start, stop = (ends.ravel() for ends in np.meshgrid(grid, grid))
     long = stop - start >= least
     start, stop = np.concatenate((steps, start[long])), np.concatenate((np.full(len(steps), n), stop[long]))
@@ -406,6 +406,6 @@ def _long_run_variance(residual: Floats, usual: _Noise) -> float:
     # The lag-1 and lag-2 differences see less of what is left of a slow change than autocovariances do.
     near, far = np.mean(np.diff(residual) ** 2), np.mean((residual[2:] - residual[:-2]) ** 2)
     rho = far / near - 1 if near > 0 else 0.0
-    rho = float(np.clip((n * rho + _RHO_WEIGHT * usual.rho) / (n + _RHO_WEIGHT), 0, _MOST_RHO))
+    rho = float(np.clip((n * rho + _RHO_WEIGHT * usual.rho) / (n + _RHO_WEIGHT), 0, _MAX_RHO))
     estimated = residual @ residual / freedom * (1 + rho) / (1 - rho)
     return float((freedom * estimated + _NOISE_WEIGHT * usual.long_run) / (freedom + _NOISE_WEIGHT))

@@ -197,7 +197,7 @@ def clocks(samples: Samples, cell: Ints, wire: Bools) -> pd.Categorical[str]:
 
 
 def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None = None) -> dict[str, Any]:
-    """Return the figures as columns, a row a cell; `seconds` is the time that each cell was observed for."""
+    """Return the figures as columns, one row per cell; `seconds` is the time that each cell was observed for."""
     cells = len(seconds)
     if wire is None:
         wire = wire_cells(samples, cell, cells)

@@ -72,7 +72,16 @@ class Sweep:
 
     @cached_property
     def latency(self) -> pd.DataFrame:
-        """Weighted samples: run, users, repeat, the columns of latency.csv with group after name, steady."""
+        """Weighted samples of all runs, ramp-up included, one row per row of ``latency.csv``.
+
+        Columns: run, users, repeat; second (since the run's start, in which the requests began), source, method, name,
+        group, outcome, measure (client, wire, fallback, or a phase), latency_ms (NaN where a request has none), count
+        (requests with that latency); steady (whether they began in the judged window). Each request is counted by one
+        sample of measure client. Millions of rows: the figures below don't need them.
+
+            steady = sweep.latency.query("steady and measure == 'client'")
+            steady.groupby("name", observed=True)["count"].sum()
+        """
         return self._tables.latency(self.windows)
 
     @property
@@ -82,33 +91,44 @@ class Sweep:
 
     @cached_property
     def generator(self) -> pd.DataFrame:
-        """The load generator's health: run, users, repeat, the columns of generator.csv, steady.
+        """The load generator's health, one row per run, second and source.
 
-        The file's `users` is called `running_users` here: spawned in that second, in that source.
+        Columns: run, users, repeat, those of ``generator.csv``, steady. The file's `users` is called `running_users`
+        here: spawned in that second, in that source.
         """
         return self._runs.generator
 
     @cached_property
     def responses(self) -> pd.DataFrame:
-        """Requests by user class and HTTP status: run, users, repeat, the columns of responses.csv, steady.
+        """Requests by user class and HTTP status, one row per run, second, endpoint, user class and status.
 
-        `status` is empty where no answer of HTTP came. Empty for a sweep of a perflab that did not record it.
+        Columns: run, users, repeat, those of ``responses.csv``, steady. `status` is empty where no answer of HTTP came.
+        Empty for a sweep of a perflab that did not record it.
         """
         return self._tables.frame("responses.csv", self.windows)
 
     @cached_property
     def health(self) -> pd.DataFrame:
-        """How the generator did in the steady window, a row a run and source: see `perflab.analyse.health.health`."""
+        """How the generator did in the judged window, one row per run and source.
+
+        Its columns are those of `perflab.analyse.health.health`.
+        """
         return health(self.generator)
 
     @cached_property
     def target(self) -> pd.DataFrame:
-        """A managed target's CPU and memory: run, users, repeat, the columns of target.csv, steady."""
+        """A managed target's resources, one row per run and second.
+
+        Columns: run, users, repeat, second, cpu_percent (100 is a core), rss_mb, steady.
+        """
         return self._tables.frame("target.csv", self.windows)
 
     @cached_property
     def failures(self) -> pd.DataFrame:
-        """Failed requests: run, users, repeat, the columns of failures.csv, steady."""
+        """Failed requests, one row per run, second, endpoint and message.
+
+        Columns: run, users, repeat, second, method, name, outcome, status, message, count, steady.
+        """
         return self._tables.frame("failures.csv", self.windows)
 
     @property
@@ -118,30 +138,33 @@ class Sweep:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row a run.
+        """One row per run.
 
-        Columns: run, users, repeat, status, start, end, window_start, window_end, requests, rps, validity ("valid"
-        or "invalid"), reasons. `requests` began in the steady window, given in seconds since the run's start: the
-        planned one, less what was not steady at its front.
+        Columns: run, users, repeat, status, start, end, window_start, window_end (of the judged window, in seconds since
+        the run's start: the planned one, less what was not steady at its front), requests (that began in it), rps (per
+        second), validity ("valid" or "invalid"), reasons ("; " between them).
         """
         return self._runs.frame()
 
     @cached_property
     def totals(self) -> pd.DataFrame:
-        """A row a level: users, requests, ok, failed, unanswered, rps, two rates, min_ms to max_ms, clock.
+        """One row per level: its judged requests, repeats pooled.
 
-        `failed` holds the unanswered; `clock` says whose time the latencies are: wire, client, or wire and client.
+        Columns: users, requests, ok, failed (unanswered ones too), unanswered, rps (per second), success_rate and
+        error_rate (shares of 1), min_ms, mean_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms, clock. Latencies are those of
+        successful requests, unanswered ones being slower than all; `clock` says whose time they are: wire, client, or
+        wire and client.
         """
         return self._steady.by_level()
 
     @cached_property
     def groups(self) -> pd.DataFrame:
-        """A row a level and group: the columns of `totals` with group after users."""
+        """One row per level and group: the columns of `totals` with group after users."""
         return self._steady.by_group()
 
     @cached_property
     def endpoints(self) -> pd.DataFrame:
-        """A row a level and endpoint: the columns of `groups` with method and name after group."""
+        """One row per level and endpoint: the columns of `groups` with method and name after group."""
         return self._steady.by_endpoint()
 
     @cached_property
@@ -156,7 +179,7 @@ class Sweep:
 
     @cached_property
     def timeline(self) -> pd.DataFrame:
-        """A row a run, second and group, ramp-up included.
+        """One row per run, second and group, ramp-up included.
 
         Columns: run, second, group, users, repeat, requests, failed, p50_ms, p95_ms, steady.
         """
@@ -167,12 +190,13 @@ class Sweep:
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
-        """A row a level and objective.
+        """One row per level and objective.
 
-        Columns: users, group, objective, endpoints, measured, low, high, bound, limit, samples, effective_samples,
-        clock, verdict, advice. `endpoints` are the patterns of those that count, empty for all of the group; `low` and
-        `high` are one-sided 95 % bounds, NaN where the samples are too few for one; `effective_samples` independent
-        requests would tell as much, NaN where nothing shows how these depend on each other; `clock` is a percentile's.
+        Columns: users, group, objective, endpoints (patterns of those that count, empty for all of the group), measured,
+        low and high (one-sided 95 % bounds, NaN where the samples are too few for one), bound, limit, samples,
+        effective_samples (so many independent requests would tell as much; NaN where nothing shows how these depend on
+        each other), clock (of what is made of latencies), verdict, advice. Figures are in the objective's unit: shares
+        of 1, ms, requests/s.
         """
         return self._verdicts.frame()
 
@@ -183,7 +207,7 @@ class Sweep:
 
     @cached_property
     def levels(self) -> pd.DataFrame:
-        """A row a level: users, verdict, reasons (a line each)."""
+        """One row per level: users, verdict, reasons (one line each)."""
         return self._verdicts.levels()
 
     @cached_property

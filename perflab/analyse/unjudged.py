@@ -10,7 +10,7 @@ import pandas as pd
 from perflab.plan.objectives import Objectives
 from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE
 
-MOST_OUTCOMES = 3
+MAX_OUTCOMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Unjudged:
 
 
 def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudged]:
-    """Return a row a level and group of failures that no objective judges.
+    """Return one item per level and group of failures that no objective judges.
 
     `requests` has users, group, outcome and count, of the steady windows that are judged.
     """
@@ -52,5 +52,5 @@ def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudg
 
 
 def _listed(outcomes: Sequence[str]) -> str:
-    more = ["…"] if len(outcomes) > MOST_OUTCOMES else []
-    return ", ".join([*outcomes[:MOST_OUTCOMES], *more])
+    more = ["…"] if len(outcomes) > MAX_OUTCOMES else []
+    return ", ".join([*outcomes[:MAX_OUTCOMES], *more])

@@ -12,7 +12,7 @@ from perflab.store.silence import Silence
 
 # A load that falls short by less than this changes neither the service's latency nor a comparison noticeably: run to
 # run, throughput and latency differ by about as much.
-MOST_SHORTFALL = 0.05
+MAX_SHORTFALL = 0.05
 # Locust runs Python in one core: from about four fifths of it on, requests begin to queue for it.
 BUSY_CPU_PERCENT = 80.0
 # The other sign of it, where something else takes the core: half of the time, whoever wakes up waits this long.
@@ -21,7 +21,7 @@ BUSY_LAG_MS = 5.0
 # median, so that one busy second condemns no run.
 SATURATED_CPU_PERCENT = 90.0
 # The clocks are read to the microsecond, and slewing moves both alike: a difference of a millisecond is a step.
-MOST_CLOCK_STEP_MS = 1.0
+MAX_CLOCK_STEP_MS = 1.0
 
 # Users keep their connections, as a rule. One of its own for each request is another load than most have in mind.
 MANY_CONNECTIONS = 0.2
@@ -29,11 +29,11 @@ MANY_CONNECTIONS = 0.2
 BLOCKED_MS = 200.0
 # A client that waits so long in a request by its own will, and for more than this share of its users' time, makes
 # another load than the service's latency tells of.
-MOST_CLIENT_WAIT_MS, MOST_CLIENT_WAIT = 1.0, 0.05
+MAX_CLIENT_WAIT_MS, MAX_CLIENT_WAIT = 1.0, 0.05
 
 # Locust's exit code after an exception that nothing has handled, and where those begin that stand for a signal.
 UNHANDLED, SIGNALLED = 2, 128
-MOST_EXCEPTIONS = 3
+MAX_EXCEPTIONS = 3
 
 REMEDY = "use --processes, fewer users, or another machine"
 
@@ -107,7 +107,7 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
     elif not measured.steady:
         reasons.append("no request began in its steady window")
     reasons += _saturation(measured)
-    if evidence.clock_step_ms > MOST_CLOCK_STEP_MS:
+    if evidence.clock_step_ms > MAX_CLOCK_STEP_MS:
         reasons.append(
             f"the machine's clock was set by {evidence.clock_step_ms:.0f} ms during the run, so its latencies can't be "
             f"told from the step: repeat the run"
@@ -127,8 +127,8 @@ def _outside(evidence: Evidence) -> list[str]:
 
 def _listed(exceptions: Mapping[str, int]) -> str:
     seen = [f"{text}{f' ({count} times)' if count > 1 else ''}" for text, count in exceptions.items()]
-    more = f", and {len(seen) - MOST_EXCEPTIONS} more" if len(seen) > MOST_EXCEPTIONS else ""
-    return "; ".join(seen[:MOST_EXCEPTIONS]) + more
+    more = f", and {len(seen) - MAX_EXCEPTIONS} more" if len(seen) > MAX_EXCEPTIONS else ""
+    return "; ".join(seen[:MAX_EXCEPTIONS]) + more
 
 
 def own_failures(manifest: RunManifest) -> list[str]:
@@ -170,13 +170,13 @@ def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
 def _saturation(measured: Measured) -> list[str]:
     # Only what users waited for the generator is in it, so it is the generator's in whatever second it was lost.
     shortfall = 1 - measured.achieved_load
-    if measured.sources and shortfall > MOST_SHORTFALL:
+    if measured.sources and shortfall > MAX_SHORTFALL:
         worst = min(measured.sources, key=lambda source: source.achieved_load)
         stopped = "look for what stopped the whole process (code of the locustfile, a paused machine), or "
         advice = stopped * (worst.lag_ms > BLOCKED_MS) + REMEDY
         return [
             f"the load generator was saturated: it achieved {100 * shortfall:.0f} % less load than its users intended, "
-            f"allowed is {100 * MOST_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
+            f"allowed is {100 * MAX_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
             f"event loop up to {worst.lag_ms:.1f} ms late); {advice}"
         ]
     if not measured.by_client:
@@ -209,7 +209,7 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
     """Return what is worth knowing about a run but does not make it invalid, one phrase each."""
     evidence = manifest.evidence
     found = many_connections(habits)
-    if habits.waits_ms > MOST_CLIENT_WAIT_MS and habits.waits_share > MOST_CLIENT_WAIT:
+    if habits.waits_ms > MAX_CLIENT_WAIT_MS and habits.waits_share > MAX_CLIENT_WAIT:
         found.append(
             f"the client itself waits (retries, back-off, hooks) {habits.waits_ms:.3g} ms a request: that is not in "
             f"the latency, and users make fewer requests for it"

@@ -132,7 +132,7 @@ class Verdicts:
         ]
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a level and objective."""
+        """Return one row per level and objective: see ``Sweep.verdicts``."""
         rows = [
             {
                 "users": one.users,
@@ -155,7 +155,7 @@ class Verdicts:
         return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
     def levels(self) -> pd.DataFrame:
-        """Return a row a level."""
+        """Return one row per level: see ``Sweep.levels``."""
         rows = [(users, self.of_level(users), "\n".join(self.reasons_of(users))) for users in self.distrust]
         dtypes = {"users": "int64", "verdict": _DTYPES["verdict"], "reasons": "str"}
         return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)

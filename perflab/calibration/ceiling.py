@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.validity import MOST_SHORTFALL
+from perflab.analyse.validity import MAX_SHORTFALL
 from perflab.calibration.steps import PERCENTILES, tolerance_ms
 
 # One step beyond a limit may be a hiccup of the machine.
@@ -55,7 +55,7 @@ def find_ceiling(steps: pd.DataFrame) -> Limit:
 
 def _broken(step: pd.Series[float]) -> str | None:
     """Return which limit a step breaks, the load's first."""
-    if step["achieved_load"] < 1 - MOST_SHORTFALL:
+    if step["achieved_load"] < 1 - MAX_SHORTFALL:
         return LOAD
     for name in PERCENTILES:
         drawn, wire = step[f"drawn_{name}_ms"], step[f"wire_{name}_ms"]

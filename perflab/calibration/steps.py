@@ -16,8 +16,8 @@ from perflab.vocabulary.measure import CLIENT, WIRE
 STEP_S = 2
 PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What the wire clock is to keep to: 1 % of the drawn percentile, or half a millisecond where that is more.
-MOST_ERROR = 0.01
-MOST_ERROR_MS = 0.5
+MAX_ERROR = 0.01
+MAX_ERROR_MS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _with_percentiles(frame: pd.DataFrame, tables: Tables, steps: int) -> pd.Dat
 
 def tolerance_ms(drawn_ms: Floats) -> Floats:
     """Return by how much the wire clock may be off a drawn percentile; both in ms."""
-    return np.maximum(MOST_ERROR * drawn_ms, MOST_ERROR_MS)
+    return np.maximum(MAX_ERROR * drawn_ms, MAX_ERROR_MS)
 
 
 def _around(samples: SortedSamples, q: float, shift: Ints) -> Floats:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from perflab.analyse.validity import MOST_SHORTFALL
+from perflab.analyse.validity import MAX_SHORTFALL
 from perflab.chart.style import INK, LIMIT_DASHES, OKABE_ITO, Chart, canvas, limit_line, number, styled, tint
 from perflab.store.calibration import Calibration, Ceiling, Step
 
@@ -36,7 +36,7 @@ def calibration(found: Calibration) -> Chart:
         head=0.5,
     )
     most = max((step.requests_per_s for ceiling in ceilings for step, _ in _shown(ceiling)), default=1.0)
-    least = 100 * (1 - MOST_SHORTFALL)
+    least = 100 * (1 - MAX_SHORTFALL)
     for ceiling, load, error in zip(ceilings, *panels, strict=True):
         load.set_title(_title(ceiling), loc="left", size=9, color=_COLOURS[ceiling.client], pad=8)
         _ramp(load, ceiling, lambda step: max(_MIN_ACHIEVED, 100 * step.achieved_load))

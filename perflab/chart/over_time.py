@@ -14,7 +14,7 @@ from pandas import DataFrame
 
 from perflab.analyse.health import achieved_load_by_second, worst_by_second
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.validity import BUSY_CPU_PERCENT, MOST_SHORTFALL
+from perflab.analyse.validity import BUSY_CPU_PERCENT, MAX_SHORTFALL
 from perflab.chart.levels import group_names, latency_limits
 from perflab.chart.style import (
     EDGE,
@@ -154,7 +154,7 @@ def generator(sweep: Sweep) -> Chart:
 
     x, y = strip.line(achieved.assign(achieved_load=100 * achieved.achieved_load), "achieved_load")
     top.plot(x, y, color=INK, linewidth=1.2)
-    least = 100 * (1 - MOST_SHORTFALL)
+    least = 100 * (1 - MAX_SHORTFALL)
     top.axhline(least, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
     plain_number_axis(top, unit="achieved load, %", ticks=4)
     lowest = float(np.nanmin(y, initial=least))

@@ -44,22 +44,22 @@ ALPHA = 0.005
 _GAMMA = (1 + ALPHA) / (1 - ALPHA)
 LOG_GAMMA = math.log(_GAMMA)
 _MIDDLE = 2 / (1 + _GAMMA)
-SMALLEST_MS = 0.001
-MOST_LATENCY_MS = 1e10
+MIN_LATENCY_MS = 0.001
+MAX_LATENCY_MS = 1e10
 """No run is as long: in ms."""
 
 
 def bucket_of(latency_ms: float) -> int:
     """Return the number of the bucket that holds a latency; everything below 1 µs counts as 1 µs."""
-    return math.ceil(math.log(max(latency_ms, SMALLEST_MS)) / LOG_GAMMA)
+    return math.ceil(math.log(max(latency_ms, MIN_LATENCY_MS)) / LOG_GAMMA)
 
 
 def count_buckets(latencies_ms: Sequence[float]) -> dict[int, int]:
     """Return how many of the latencies each bucket holds."""
     if not latencies_ms:
         return {}
-    if min(latencies_ms) < SMALLEST_MS:
-        latencies_ms = [max(latency, SMALLEST_MS) for latency in latencies_ms]
+    if min(latencies_ms) < MIN_LATENCY_MS:
+        latencies_ms = [max(latency, MIN_LATENCY_MS) for latency in latencies_ms]
     # bucket_of, without a step of Python: this is done for every request, in the process that must keep the load up.
     return Counter(map(math.ceil, map(truediv, map(math.log, latencies_ms), repeat(LOG_GAMMA))))
 
@@ -112,7 +112,7 @@ def _as_fields(row: Sequence[object]) -> list[object]:
 
 
 # What can't be written must not fill the memory of a generator. It is never reached without an error that was raised.
-MOST_UNWRITTEN = 16 << 20
+MAX_UNWRITTEN = 16 << 20
 
 
 class TableWriter:
@@ -137,7 +137,7 @@ class TableWriter:
 
     def append_text(self, text: str) -> None:
         """Write lines that are such rows already."""
-        if len(self._unwritten) < MOST_UNWRITTEN:
+        if len(self._unwritten) < MAX_UNWRITTEN:
             self._unwritten += text.encode("utf-8")
         with naming(self._path):
             while self._unwritten:

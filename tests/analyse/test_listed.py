@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perflab.analyse.listed import MOST_NAMES, Listed
+from perflab.analyse.listed import MAX_NAMES, Listed
 from perflab.analyse.partition import SEVERAL
 
 
@@ -13,16 +13,16 @@ def named(names: list[str], seconds: int = 1) -> list[tuple[Any, ...]]:
 
 
 def test_as_many_names_as_are_listed_stay_as_they_are(written: Any) -> None:
-    written.run(named([f"/{number}" for number in range(MOST_NAMES)]))
+    written.run(named([f"/{number}" for number in range(MAX_NAMES)]))
     sweep = written.open()
-    assert len(sweep.listed_endpoints) == MOST_NAMES
+    assert len(sweep.listed_endpoints) == MAX_NAMES
     assert sweep.listed.fold(sweep.latency) is sweep.latency
     assert sweep.notes == []
 
 
 def test_the_rarest_names_are_one_row_in_which_no_request_is_lost(written: Any) -> None:
     written.limit("p95_ms", 100, group="odd", patterns=("/*1", "/*3"))
-    often = [f"/often/{number}" for number in range(MOST_NAMES)]
+    often = [f"/often/{number}" for number in range(MAX_NAMES)]
     rare = [(number % 10, f"/rare/{number}", "ok", 10.0, 1) for number in range(1000)]
     written.run([*named(often, seconds=10), *rare])
     written.run([*named(often[:5], seconds=10), (1, "/rare/0", "x", 900.0, 7)], users=20)
@@ -46,8 +46,8 @@ def test_others_of_one_group_stay_in_it(written: Any) -> None:
     written.limit("p95_ms", 100, group="rare", patterns=("/rare/*",))
     written.run(named(["/a"] * 2 + [f"/rare/{number}" for number in range(1000)]))
     frame = written.open().listed_endpoints
-    assert frame["group"].tolist() == ["rare"] * MOST_NAMES + ["other"]
-    assert frame["name"].tolist()[MOST_NAMES - 1] == "501 more names"
+    assert frame["group"].tolist() == ["rare"] * MAX_NAMES + ["other"]
+    assert frame["name"].tolist()[MAX_NAMES - 1] == "501 more names"
     assert frame["group"].cat.categories.tolist() == ["rare", "other"]
 
 

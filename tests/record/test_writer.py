@@ -53,7 +53,7 @@ def test_a_disk_that_stays_full_costs_rows_that_are_missed_and_no_memory(
     writer = RunWriter(tmp_path, faults)
     writer.state.start = 0
     writer.take(full_parcel(1))
-    monkeypatch.setattr("perflab.store.tables.MOST_UNWRITTEN", 1000)
+    monkeypatch.setattr("perflab.store.tables.MAX_UNWRITTEN", 1000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (run.latency.stat().st_size + 1234, hard))

@@ -11,7 +11,7 @@ import pytest
 from perflab.store.tables import (
     ALPHA,
     LATENCY_COLUMNS,
-    SMALLEST_MS,
+    MIN_LATENCY_MS,
     TableWriter,
     bucket_middle,
     bucket_of,
@@ -27,13 +27,13 @@ def test_a_bucket_stands_for_its_values_within_half_a_per_cent() -> None:
 
 
 def test_buckets_are_ordered() -> None:
-    middles = [bucket_middle(bucket) for bucket in range(bucket_of(SMALLEST_MS), bucket_of(1e7))]
+    middles = [bucket_middle(bucket) for bucket in range(bucket_of(MIN_LATENCY_MS), bucket_of(1e7))]
     assert middles == sorted(set(middles))
 
 
 @pytest.mark.parametrize("latency", [0.0, -1.0, 1e-9])
 def test_no_latency_is_too_small(latency: float) -> None:
-    assert bucket_middle(bucket_of(latency)) == pytest.approx(SMALLEST_MS, rel=0.01)
+    assert bucket_middle(bucket_of(latency)) == pytest.approx(MIN_LATENCY_MS, rel=0.01)
 
 
 def test_processes_can_append_to_the_same_table(tmp_path: Path) -> None:

@@ -192,10 +192,10 @@ class Sweep:
     def verdicts(self) -> pd.DataFrame:
         """One row per level and objective.
 
-        Columns: users, group, objective, endpoints (patterns of those that count, empty for all of the group),
-        measured, low and high (one-sided 95 % bounds, NaN where the samples are too few for one), bound, limit, samples,
-        effective_samples (so many independent requests would tell as much; NaN where nothing shows how these depend
-        on each other), clock (of what is made of latencies), verdict, advice. Figures are in the objective's unit: shares
+        Columns: users, group, objective, endpoints (patterns of those that count, empty for all of the group), measured,
+        low and high (one-sided 95 % bounds, NaN where the samples are too few for one), bound, limit, samples,
+        effective_samples (so many independent requests would tell as much; NaN where nothing shows how they depend on
+        each other), clock (of what is made of latencies), verdict, advice. Figures are in the objective's unit: shares
         of 1, ms, requests/s.
         """
         return self._verdicts.frame()

@@ -43,8 +43,6 @@ FolderT = TypeVar("FolderT", bound=_Folder)
 class RunsDir(_Folder):
     """The folder of all results, ``runs/``."""
 
-    __slots__ = ()
-
     baseline = _File("baseline.json")
     """Which sweep the others are compared with."""
     calibration = _File("calibration.json")
@@ -54,8 +52,6 @@ class RunsDir(_Folder):
 
 class RunDir(_Folder):
     """One run's folder, ``users-0100-r1``."""
-
-    __slots__ = ()
 
     manifest = _File("run.json")
     latency = _File("latency.csv")
@@ -83,8 +79,6 @@ class RunDir(_Folder):
 class _ReportedDir(_Folder):
     """A folder with results and a report."""
 
-    __slots__ = ()
-
     report_html = _File("report.html")
     report_notebook = _File("report.ipynb")
     """The executed notebook from which the report was made."""
@@ -97,16 +91,12 @@ class _ReportedDir(_Folder):
 class ComparisonDir(_ReportedDir):
     """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
 
-    __slots__ = ()
-
     comparison_json = _File("comparison.json")
     """The figures and the verdict for programs."""
 
 
 class SweepDir(_ReportedDir):
     """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
-
-    __slots__ = ()
 
     manifest = _File("sweep.json")
     metrics_json = _File("metrics.json")
@@ -147,8 +137,6 @@ class SweepDir(_ReportedDir):
 
 class AbDir(_Folder):
     """An A/B comparison's folder: its manifest, and an ordinary sweep of each side, in which each round is a repeat."""
-
-    __slots__ = ()
 
     manifest = _File("ab.json")
 

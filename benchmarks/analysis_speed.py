@@ -26,14 +26,15 @@ from benchmarks.figures import machine, write_csv
 ROOT = Path(__file__).resolve().parent.parent
 
 ANALYSE = """
-import json, pathlib, sys
+import pathlib, sys
 from perflab.analyse.sweep import Sweep
+from perflab.results.sweep import build
 from perflab.store.layout import find_sweep
-result = Sweep.open(find_sweep(pathlib.Path(sys.argv[1]), "latest")).to_dict()
-json.dumps(result)
-assert result["verdict"] == "PASS", result["reasons"]
+document = build(Sweep.open(find_sweep(pathlib.Path(sys.argv[1]), "latest")))
+document.to_json()
+assert document.verdict == "PASS", document.reasons
 """
-IMPORT_ONLY = "import perflab.analyse.sweep"
+IMPORT_ONLY = "import perflab.results.sweep"
 REPORT = """
 import json, sys
 import nbconvert, papermill

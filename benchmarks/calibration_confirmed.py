@@ -64,7 +64,7 @@ def confirm(ceiling: Ceiling, seconds: float) -> list[Confirmation]:
                 factor=levels[run["users"]],
                 users=run["users"],
                 requests_per_s=round(run["rps"], 1),
-                offered=round(float(health.loc[run["run"], "offered"]), 4),
+                offered=round(float(health.loc[run["run"], "achieved_load"]), 4),
                 generator_cores=round(float(health.loc[run["run"], "cpu_percent"]) / 100, 2),
                 errors=" ".join(f"{figure.off(figure.wire_ms):+.2f}" for figure in of_run),
                 within=all(figure.within_goal for figure in of_run),

@@ -60,6 +60,7 @@ def measure(runs: Path, users: int, seconds: int, by: int) -> pd.DataFrame:
             runs_dir=runs,
             label=f"by-{by or 1}",
             progress="none",
+            report=False,
         )
     assert set(sweep.runs["validity"]) == {"valid"}, sweep.reasons
     sources = sweep.latency["source"].nunique()

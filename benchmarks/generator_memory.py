@@ -86,6 +86,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> list[float]:
             duration=seconds,
             label="memory",
             runs_dir=folder / "runs",
+            report=False,
         )
         steady = sweep.generator[sweep.generator["steady"]]
         return [float(steady[steady["users"] == level]["rss_mb"].max()) for level in users]

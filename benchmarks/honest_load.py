@@ -105,6 +105,7 @@ def measure(client: str, users: Sequence[int], seconds: float, cores: tuple[int,
                 label=client,
                 runs_dir=Path(folder, "runs"),
                 progress="none",
+                report=False,
             )
             return list(_steps(client, sweep, pd.read_csv(log)))
     finally:
@@ -134,7 +135,7 @@ def _steps(client: str, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Step]:
             users=run["users"],
             requests_per_s=run["requests"] / (until - since),
             made=run["requests"] / intended,
-            offered=float(health.loc[name, "offered"]),
+            offered=float(health.loc[name, "achieved_load"]),
             connections=float(opened / run["requests"]),
             generator_cpu=float(generator[name]),
             server_cpu=float(server.get(name, math.nan)),

@@ -59,6 +59,7 @@ def one_run(number: int, folder: Path) -> Outcome:
         label=f"loss-{number}",
         runs_dir=folder / "runs",
         progress="none",
+        report=False,
     )
     evidence = sweep.run_manifests[0].evidence
     with log.open(encoding="utf-8", newline="") as file:

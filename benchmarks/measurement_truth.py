@@ -166,6 +166,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> tuple[Sweep, li
             processes=1,
             label=case.name,
             runs_dir=Path(folder, "runs"),
+            report=False,
         )
         # While the folder is there.
         return sweep, list(_figures(case, sweep, pd.read_csv(log)))

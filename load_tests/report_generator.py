@@ -101,14 +101,15 @@ def _main(
 ) -> None:
     """Put a recorded load test's results into one folder."""
     from load_tests.config import load_settings
-    from perflab.report import render_report, write_results
+    from perflab.report import render
+    from perflab.results import save
     from perflab.workbench import open_sweep
 
     sweep = open_sweep(sweep_id, runs_dir)
     folder = Path(output) if output else load_settings().report_dir
     check_output(folder)
-    write_results(sweep, report=True)
-    render_report(sweep.dir)
+    save(sweep, report=True)
+    render(sweep)
     for path in generate_reports(sweep.dir.path, folder):
         typer.echo(path)
 

@@ -45,7 +45,7 @@ def run(*, output: Output = None, **given: Any) -> int:
     or no API, 3 INVALID, 4 INCONCLUSIVE.
     """
     from perflab import workbench
-    from perflab.cli.ending import end_sweep
+    from perflab.cli.output import conclude
 
     # An output is named from where the caller is; settings and runs are the project's.
     folder = Path(output).absolute() if output is not None else None
@@ -61,8 +61,10 @@ def run(*, output: Output = None, **given: Any) -> int:
     if given["host"] is None and PLAN["host"].read({}, environment) is None and database_url is not None:
         # The accounts that were seeded there are those that the suite logs in with.
         os.environ.setdefault("DATABASE_URL", database_url.get_secret_value())
-    result = workbench.sweep(locustfile=Path(__file__).with_name("locustfile.py"), label="load-test", **given)
-    code = end_sweep(result, report=True, as_json=False)
+    result = workbench.sweep(
+        locustfile=Path(__file__).with_name("locustfile.py"), label="load-test", save=False, **given
+    )
+    code = conclude(result, report=True, as_json=False)
     for path in generate_reports(result.dir.path, folder):
         typer.echo(f"  {path}")
     return code

@@ -9,8 +9,8 @@
     perflab.compare("20261122T103000Z-before", "latest").headline
 
 Make load: `sweep`, `ab`, `demo`. Look at what was made: `list_sweeps`, `list_ab_comparisons`, `open_sweep`, `compare`,
-`check`, `set_baseline`, `open_baseline`, and `chart` and `report` for notebooks. Set up: `init`, `doctor`, `calibrate`.
-Statistics of anybody's samples: `compare_runs`, `percentile_bounds`, `rate_bounds`.
+`check`, `save`, `set_baseline`, `open_baseline`, and `chart` and `report` for notebooks. Set up: `init`, `doctor`,
+`calibrate`. Statistics of anybody's samples: `compare_runs`, `percentile_bounds`, `rate_bounds`.
 
 Names are imported when they are first used: the code that runs inside Locust must never load pandas.
 """
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         list_sweeps,
         open_baseline,
         open_sweep,
+        save,
         set_baseline,
         sweep,
     )
@@ -82,6 +83,7 @@ __all__ = [
     "percentile_bounds",
     "rate_bounds",
     "report",
+    "save",
     "set_baseline",
     "sweep",
 ]

@@ -63,7 +63,7 @@ def test_by_hand_a_running_sweep_shows_a_line_and_a_chart_in_place(
     code = (
         "import perflab\n"
         f"sweep = perflab.sweep({small_target!r}, locustfile={str(small_locustfile)!r}, users=5, spawn_rate=5,\n"
-        f"                      duration=4, runs_dir={str(tmp_path / 'runs')!r})\n"
+        f"                      duration=4, runs_dir={str(tmp_path / 'runs')!r}, report=False)\n"
         "print(sweep.runs.status.tolist())"
     )
     reply = kernel.execute_interactive(code, allow_stdin=True, output_hook=messages.append, timeout=90)

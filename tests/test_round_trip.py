@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import tempfile
@@ -27,9 +26,7 @@ from perflab.record.delivery import Batch, Parcel
 from perflab.record.outcome import classify, message_of, name_of
 from perflab.record.role import Faults
 from perflab.record.writer import RunWriter
-from perflab.report.collect import collect
-from perflab.report.junit import junit_xml
-from perflab.report.summary import summary_md
+from perflab.results.sweep import build, to_junit, to_summary
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.recorder_protocol import Totals
@@ -226,9 +223,8 @@ def check(sweep: Sweep, closed: RunManifest, requests: list[Request]) -> None:
     counted = latency.groupby("name", observed=True)["count"].sum()
     assert all(counted[name] >= count for name, count in as_they_are.items() if "?" not in name)
     assert sweep.verdict in {"PASS", "FAIL", "INVALID", "INCONCLUSIVE"}
-    json.dumps(sweep.to_dict(), allow_nan=False)
-    metrics = collect(sweep)
-    assert type(metrics).model_validate_json(metrics.to_json()) == metrics
-    assert junit_xml(metrics)
-    assert summary_md(metrics, None)
+    metrics = build(sweep)
+    assert type(metrics).model_validate_json(metrics.to_json()).to_json() == metrics.to_json()
+    assert to_junit(metrics)
+    assert to_summary(metrics, None)
     assert math.isfinite(sweep.totals["requests"].sum())

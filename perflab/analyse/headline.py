@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from perflab.analyse.unjudged import Unjudged
+from perflab.analyse.verdicts import Verdicts
+from perflab.plan.objectives import Objectives
 from perflab.vocabulary.verdict import Verdict
-
-if TYPE_CHECKING:
-    from perflab.analyse.sweep import Sweep
 
 _MET = "Every objective is met, and every measurement can be trusted."
 _DEFAULT_MET = (
@@ -26,31 +25,40 @@ _UNSTEADY = "The measurements can be trusted, but not all became steady: a littl
 _TOO_FEW = "The measurements can be trusted, but they are too few to decide every objective."
 
 
-def headline(sweep: Sweep) -> str:
-    """Return the meaning of a sweep's verdict, with what went wrong besides and no objective judges."""
-    if sweep.verdict == Verdict.INVALID:
+def headline(
+    verdicts: Verdicts,
+    objectives: Objectives,
+    unjudged: Sequence[Unjudged],
+    exceptions: int,
+    many_connections: Sequence[str],
+) -> str:
+    """Return the meaning of a sweep's verdicts, with what went wrong besides and no objective judges.
+
+    `exceptions` are those of the locustfile's tasks.
+    """
+    if verdicts.overall == Verdict.INVALID:
         return _INVALID
-    aside = _first([one.line for one in sweep.unjudged])
-    if exceptions := sum(run.evidence.task_exceptions for run in sweep.run_manifests):
-        aside.append(f"{exceptions} exceptions were raised in the locustfile's tasks")
-    aside += _first(sweep.many_connections)
-    return f"{_sentence(sweep)} {'; '.join(aside)}." if aside else _sentence(sweep)
+    aside = _first([group.line for group in unjudged])
+    aside += [f"{exceptions} exceptions were raised in the locustfile's tasks"] if exceptions else []
+    aside += _first(many_connections)
+    sentence = _sentence(verdicts, objectives, unjudged)
+    return f"{sentence} {'; '.join(aside)}." if aside else sentence
 
 
-def _sentence(sweep: Sweep) -> str:
-    verdicts, default = sweep.verdicts["verdict"], sweep.manifest.objectives.default
-    if sweep.verdict == Verdict.FAIL:
-        missed = _DEFAULT_MISSED if default else _MISSED
-        return missed if (verdicts == Verdict.FAIL).any() else _SAYS_FAILED
-    if sweep.verdict == Verdict.INCONCLUSIVE:
+def _sentence(verdicts: Verdicts, objectives: Objectives, unjudged: Sequence[Unjudged]) -> str:
+    judged = verdicts.judged
+    if verdicts.overall == Verdict.FAIL:
+        missed = _DEFAULT_MISSED if objectives.default else _MISSED
+        return missed if any(one.verdict == Verdict.FAIL for one in judged) else _SAYS_FAILED
+    if verdicts.overall == Verdict.INCONCLUSIVE:
         # More requests would change neither.
-        if sweep.unsettled:
+        if any(verdicts.unsteady.values()):
             return _UNSTEADY
-        why = set(sweep.verdicts.loc[verdicts == Verdict.INCONCLUSIVE, "advice"])
-        return _UNJUDGED if why <= {one.words for one in sweep.unjudged} else _TOO_FEW
-    if verdicts.empty:
-        return _NONE_APPLIES if sweep.manifest.objectives.limits else _NOTHING_SET
-    return _DEFAULT_MET if default else _MET
+        why = {one.judgement.advice for one in judged if one.verdict == Verdict.INCONCLUSIVE}
+        return _UNJUDGED if why <= {group.words for group in unjudged} else _TOO_FEW
+    if not judged:
+        return _NONE_APPLIES if objectives.limits else _NOTHING_SET
+    return _DEFAULT_MET if objectives.default else _MET
 
 
 def _first(lines: Sequence[str]) -> list[str]:

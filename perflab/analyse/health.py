@@ -20,12 +20,12 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
 
     Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, client_overhead_p50_ms (medians of the
     seconds' figures), lag_ms, client_overhead_p99_ms (the worst second's), lost_s (user-seconds that the generator kept
-    its users waiting), client_waits_s (user-seconds that their own clients waited), offered (the share of
-    the intended load that was offered).
+    its users waiting), client_waits_s (user-seconds that their own clients waited), achieved_load (the share of
+    the intended load that was achieved).
 
     A user's cycle is its think time, the service's answer, and what its client makes of it. The time that it waits for
-    the generator, in seconds of all users together, is load that was intended and not offered:
-    offered = 1 - lost_s / (users x seconds).
+    the generator, in seconds of all users together, is load that was intended and not achieved:
+    achieved_load = 1 - lost_s / (users x seconds).
     """
     steady = _steady(generator)
     by_source = steady.groupby(["run", "source"], observed=True, sort=True)
@@ -38,15 +38,15 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
         client_waits_s=("client_waits_s", "sum"),
         user_seconds=("user_seconds", "sum"),
     ).reset_index()
-    frame["offered"] = _offered(frame["lost_s"], frame["user_seconds"])
+    frame["achieved_load"] = _achieved_load(frame["lost_s"], frame["user_seconds"])
     return frame.drop(columns="user_seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorHealth:
-    """The share of the intended load that a run offered in its steady window, all sources together, and each source."""
+    """The share of the intended load that a run achieved in its steady window: all sources together, and each one."""
 
-    offered: float
+    achieved_load: float
     sources: Sequence[SourceHealth]
 
 
@@ -59,10 +59,10 @@ def health_by_run(generator: pd.DataFrame) -> Mapping[str, GeneratorHealth]:
     sums = _steady(generator).groupby("run", observed=True)[["lost_s", "user_seconds"]].sum()
     sources: dict[str, list[SourceHealth]] = {}
     for row in health(generator).to_dict("records"):
-        figures = (row[name] for name in ("cpu_percent", "lag_ms", "offered"))
+        figures = (row[name] for name in ("cpu_percent", "lag_ms", "achieved_load"))
         sources.setdefault(str(row["run"]), []).append(SourceHealth(str(row["source"]), *figures))
-    offered = _offered(sums["lost_s"], sums["user_seconds"])
-    return {str(run): GeneratorHealth(float(share), sources[str(run)]) for run, share in offered.items()}
+    achieved_load = _achieved_load(sums["lost_s"], sums["user_seconds"])
+    return {str(run): GeneratorHealth(float(share), sources[str(run)]) for run, share in achieved_load.items()}
 
 
 def client_waits_by_run(generator: pd.DataFrame) -> Mapping[str, tuple[float, float]]:
@@ -78,14 +78,14 @@ def client_waits_by_run(generator: pd.DataFrame) -> Mapping[str, tuple[float, fl
     }
 
 
-def offered_by_second(generator: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a run and second with users: run, second, steady, offered, the share of the intended load."""
+def achieved_load_by_second(generator: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a run and second with users: run, second, steady, achieved_load, the share of the intended load."""
     counted = _counted(generator)
     by_second = counted.groupby(["run", "second", "steady"], observed=True)[["lost_s", "user_seconds"]].sum()
     frame = by_second[by_second["user_seconds"] > 0].reset_index()
     # Time is counted when a request ends: one second can hold what several have lost.
-    frame["offered"] = _offered(frame["lost_s"], frame["user_seconds"])
-    return frame[["run", "second", "steady", "offered"]]
+    frame["achieved_load"] = _achieved_load(frame["lost_s"], frame["user_seconds"])
+    return frame[["run", "second", "steady", "achieved_load"]]
 
 
 def worst_by_second(generator: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _counted(generator: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _offered(lost_s: pd.Series[float], user_seconds: pd.Series[Any]) -> pd.Series[float]:
+def _achieved_load(lost_s: pd.Series[float], user_seconds: pd.Series[Any]) -> pd.Series[float]:
     share = 1 - lost_s / user_seconds.replace(0, np.nan)
     # Time lost in requests that began before the window may count in it.
     return share.clip(lower=0.0).fillna(1.0)

@@ -105,7 +105,7 @@ class Runs:
                     int(requests[at]),
                     int(self.steady_requests[at]),
                     bool(self._by_client[at]),
-                    self._generators[at].offered,
+                    self._generators[at].achieved_load,
                     self._generators[at].sources,
                     self._silence(at),
                 ),
@@ -162,7 +162,7 @@ class Runs:
         planned = self._tables.frame("generator.csv", [run.window for run in self.manifests])
         windows = [health_by_run(self.generator), health_by_run(planned)]
         return [
-            min((window.get(name, UNKNOWN) for window in windows), key=lambda health: health.offered)
+            min((window.get(name, UNKNOWN) for window in windows), key=lambda health: health.achieved_load)
             for name in self.names
         ]
 

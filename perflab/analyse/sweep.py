@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import RunTables
-from perflab.analyse.document import document
 from perflab.analyse.headline import headline
 from perflab.analyse.health import health
 from perflab.analyse.listed import Listed
@@ -21,7 +19,7 @@ from perflab.analyse.samples import Recorded
 from perflab.analyse.summary import Bools, Ints
 from perflab.analyse.unjudged import Unjudged, find_unjudged
 from perflab.analyse.validity import many_connections, missing_runs, own_failures, remarks
-from perflab.analyse.verdicts import Verdicts
+from perflab.analyse.verdicts import Judged, Verdicts
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Window, read_manifest
@@ -178,6 +176,11 @@ class Sweep:
         """
         return self._verdicts.frame()
 
+    @property
+    def judged(self) -> Sequence[Judged]:
+        """The same as `verdicts`, each with its objective, its judgement and, where it is not passed, its reason."""
+        return self._verdicts.judged
+
     @cached_property
     def levels(self) -> pd.DataFrame:
         """A row a level: users, verdict, reasons (a line each)."""
@@ -190,18 +193,18 @@ class Sweep:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """Why the sweep does not pass, one line each, the gravest first; none for PASS."""
+        """Why the sweep does not pass, one line each, the worst first; none for PASS."""
         return self._verdicts.reasons
+
+    def reasons_of(self, users: int) -> list[str]:
+        """Return why a level does not pass, one line each; none for PASS."""
+        return self._verdicts.reasons_of(users)
 
     @cached_property
     def headline(self) -> str:
         """What the verdict means, and what a PASS must not hide."""
-        return headline(self)
-
-    @property
-    def unsettled(self) -> list[str]:
-        """The runs that never became steady and are judged by it, one line each."""
-        return [line for lines in self._verdicts.unsteady.values() for line in lines]
+        exceptions = sum(run.evidence.task_exceptions for run in self.run_manifests)
+        return headline(self._verdicts, self.manifest.objectives, self.unjudged, exceptions, self.many_connections)
 
     @cached_property
     def many_connections(self) -> list[str]:
@@ -249,14 +252,15 @@ class Sweep:
         counts = kept.groupby("message", observed=True)["count"].sum()
         return [f"{count} requests were not made: {message}" for message, count in counts.items()]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON: sweep, status, verdict, headline, reasons, notes, levels."""
-        return document(self)
-
     @property
     def windows(self) -> list[Window | None]:
         """The window of each run that is judged, in seconds since its start."""
         return self._runs.windows
+
+    @property
+    def judged_seconds(self) -> Sequence[range]:
+        """The whole seconds of each run that are judged, since its start; none of a run that doesn't count."""
+        return self._runs.judged_seconds
 
     @property
     def unsteady(self) -> list[str]:

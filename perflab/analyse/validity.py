@@ -41,24 +41,24 @@ REMEDY = "use --processes, fewer users, or another machine"
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
     """One source over the steady window: the median of its CPU (100 is a core), its event loop's worst lag in ms, and
-    the share of its users' intended load that it offered."""
+    the share of its users' intended load that it achieved."""
 
     source: str
     cpu_percent: float
     lag_ms: float
-    offered: float
+    achieved_load: float
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a run's tables say: `recorded` requests in latency.csv, `steady` of them in the window, `by_client` whether
-    the latency of some endpoint goes by the client clock; the share of the intended load that was `offered`, its
+    the latency of some endpoint goes by the client clock; the share of the intended load that was `achieved`, its
     sources, and the silence that it ended in, if it did."""
 
     recorded: int
     steady: int
     by_client: bool
-    offered: float
+    achieved_load: float
     sources: Sequence[SourceHealth]
     silence: Silence | None = None
 
@@ -169,13 +169,13 @@ def _lost_samples(evidence: Evidence, in_file: int) -> list[str]:
 
 def _saturation(measured: Measured) -> list[str]:
     # Only what users waited for the generator is in it, so it is the generator's in whatever second it was lost.
-    shortfall = 1 - measured.offered
+    shortfall = 1 - measured.achieved_load
     if measured.sources and shortfall > MOST_SHORTFALL:
-        worst = min(measured.sources, key=lambda source: source.offered)
+        worst = min(measured.sources, key=lambda source: source.achieved_load)
         stopped = "look for what stopped the whole process (code of the locustfile, a paused machine), or "
         advice = stopped * (worst.lag_ms > BLOCKED_MS) + REMEDY
         return [
-            f"the load generator was saturated: it offered {100 * shortfall:.0f} % less load than its users intended, "
+            f"the load generator was saturated: it achieved {100 * shortfall:.0f} % less load than its users intended, "
             f"allowed is {100 * MOST_SHORTFALL:.0f} % (source {worst.source}: {worst.cpu_percent:.0f} % of one core, "
             f"event loop up to {worst.lag_ms:.1f} ms late); {advice}"
         ]

@@ -38,8 +38,6 @@ class Judged:
     users: int
     objective: Objective
     judgement: Judgement
-    clock: str
-    """Whose time a judged percentile is: wire, client, or wire and client; empty where none is judged."""
 
     @property
     def verdict(self) -> Verdict:
@@ -48,7 +46,9 @@ class Judged:
 
     @property
     def reason(self) -> str:
-        """Why it is not passed, on one line."""
+        """Why it is not passed, on one line; empty for PASS."""
+        if self.verdict in {Verdict.PASS, Verdict.INVALID}:
+            return "" if self.verdict == Verdict.PASS else self.judgement.advice
         return reason(self.objective, self.users, self.judgement)
 
 
@@ -87,14 +87,13 @@ class Verdicts:
                     continue
                 seen = observed(users, objective)
                 judgement = judge(objective, groups[objective.group], seen)
-                clock = seen.clock if objective.percentile is not None and judgement.samples else ""
                 if doubts:
                     judgement = judgement.distrusted(doubts[0])
                 elif unsteady[users] and judgement.samples and judgement.verdict != Verdict.FAIL:
                     judgement = judgement.unsettled(unsteady[users][0])
                 elif (users, objective.group) in unjudged and fails_too_often(objective, seen):
                     judgement = judgement.beside(unjudged[users, objective.group])
-                judged.append(Judged(users, objective, judgement, clock))
+                judged.append(Judged(users, objective, judgement))
         return cls(judged, distrust, failed, unsteady)
 
     @property
@@ -104,7 +103,7 @@ class Verdicts:
 
     @property
     def reasons(self) -> list[str]:
-        """Why the sweep does not pass, one line each, the gravest first."""
+        """Why the sweep does not pass, one line each, the worst first."""
         return [
             *(line for lines in self.distrust.values() for line in lines),
             *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),
@@ -147,7 +146,7 @@ class Verdicts:
                 "limit": one.objective.limit,
                 "samples": one.judgement.samples,
                 "effective_samples": one.judgement.effective,
-                "clock": one.clock,
+                "clock": one.judgement.clock,
                 "verdict": one.verdict,
                 "advice": one.judgement.advice,
             }

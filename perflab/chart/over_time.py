@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from perflab.analyse.health import offered_by_second, worst_by_second
+from perflab.analyse.health import achieved_load_by_second, worst_by_second
 from perflab.analyse.sweep import Sweep
 from perflab.analyse.validity import BUSY_CPU_PERCENT, MOST_SHORTFALL
 from perflab.chart.levels import group_names, latency_limits
@@ -137,12 +137,12 @@ def cpu(sweep: Sweep) -> Chart:
 
 @styled
 def generator(sweep: Sweep) -> Chart:
-    """By second: the offered share of the intended load, client minus wire in ms, and the event loop's lag in ms."""
-    frame, offered = sweep.generator, offered_by_second(sweep.generator)
+    """By second: the achieved share of the intended load, client minus wire in ms, and the event loop's lag in ms."""
+    frame, achieved = sweep.generator, achieved_load_by_second(sweep.generator)
     strip = _lay_out(sweep.runs, frame)
     chart, panels = canvas(
         "Was the generator the bottleneck?",
-        "load offered: of what its users intended; client less wire: how long answers lay unread; "
+        "achieved load: of what its users intended; client less wire: how long answers lay unread; "
         f"loop lag: how late its event loop ran\n{_SHADED}; the highest values there are cut off",
         panel_height=1.25,
         rows=3,
@@ -152,11 +152,11 @@ def generator(sweep: Sweep) -> Chart:
     )
     top, overhead, loop = (row[0] for row in panels)
 
-    x, y = strip.line(offered.assign(offered=100 * offered.offered), "offered")
+    x, y = strip.line(achieved.assign(achieved_load=100 * achieved.achieved_load), "achieved_load")
     top.plot(x, y, color=INK, linewidth=1.2)
     least = 100 * (1 - MOST_SHORTFALL)
     top.axhline(least, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
-    plain_number_axis(top, unit="load offered, %", ticks=4)
+    plain_number_axis(top, unit="achieved load, %", ticks=4)
     lowest = float(np.nanmin(y, initial=least))
     top.set_ylim(min(90.0, lowest - 3), 101)
     end_labels(top, [(least, f"{least:g} %: INVALID below", LIMIT)])
@@ -176,8 +176,8 @@ def generator(sweep: Sweep) -> Chart:
         end_labels(axes, labels if len(worst) else [], gap=0.2)
     for place, axes in enumerate((top, overhead, loop)):
         strip.draw(axes, titles=place == 0, ticks=place == 2)
-    steady = offered[offered.steady]
-    mean = f"{100 * float(steady.offered.mean()):.1f} %" if len(steady) else "not recorded"
+    steady = achieved[achieved.steady]
+    mean = f"{100 * float(steady.achieved_load.mean()):.1f} %" if len(steady) else "not recorded"
     chart.alt = f"Line charts of the load generator by second. Offered of the intended load, on average: {mean}."
     return chart
 

@@ -35,7 +35,7 @@ def ab(
     What follows -- goes to Locust, as for perflab sweep.
     """
     from perflab import workbench
-    from perflab.cli.ending import end_comparison
+    from perflab.cli.output import conclude
 
     comparison = workbench.ab(
         baseline,
@@ -45,6 +45,7 @@ def ab(
         resume=resume,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
+        save=False,
         **given,
     )
-    return end_comparison(comparison, report=not no_report, as_json=json)
+    return conclude(comparison, report=not no_report, as_json=json)

@@ -29,7 +29,6 @@ def check(
     """Judge a recorded sweep by its objectives, and with --baseline by whether it is slower than that; no report."""
     from perflab import workbench
     from perflab.cli import output
-    from perflab.cli.ending import write_comparison
 
     checked = workbench.check(
         sweep_id,
@@ -41,5 +40,5 @@ def check(
     )
     output.print_check(checked, as_json=json)
     if checked.comparison is not None:
-        write_comparison(checked.comparison, report=False, as_json=json)
+        workbench.save(checked.comparison, report=False)
     return checked.verdict.exit_code

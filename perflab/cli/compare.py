@@ -30,8 +30,8 @@ def compare(
 ) -> int:
     """Tell whether a recorded sweep is slower than another, or whether it is just noise."""
     from perflab import workbench
-    from perflab.cli.ending import end_comparison
+    from perflab.cli.output import conclude
 
     waived = allow_different or ()
     comparison = workbench.compare(baseline, candidate, runs_dir=runs_dir, allow_different=waived, **given)
-    return end_comparison(comparison, report=not no_report, as_json=json, waived=waived)
+    return conclude(comparison, report=not no_report, as_json=json)

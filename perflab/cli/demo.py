@@ -21,7 +21,7 @@ def demo(
     The server's p50 is 40 ms and its p95 113.8 ms: the report should say the same.
     """
     from perflab import workbench
-    from perflab.cli.ending import end_sweep
+    from perflab.cli.output import conclude
 
-    result = workbench.demo(runs_dir=runs_dir, **options.or_defaults(given, DEFAULTS))
-    return end_sweep(result, report=not no_report, as_json=json)
+    result = workbench.demo(runs_dir=runs_dir, save=False, **options.or_defaults(given, DEFAULTS))
+    return conclude(result, report=not no_report, as_json=json)

@@ -29,13 +29,14 @@ def sweep(
     What follows -- goes to Locust: --tags, --exclude-tags, user classes, the locustfile's own options.
     """
     from perflab import workbench
-    from perflab.cli.ending import end_sweep
+    from perflab.cli.output import conclude
 
     result = workbench.sweep(
         locust_options=context.obj,
         objectives=objectives,
         runs_dir=runs_dir,
         allow_hosts=allow_host or (),
+        save=False,
         **given,
     )
-    return end_sweep(result, report=not no_report, as_json=json)
+    return conclude(result, report=not no_report, as_json=json)

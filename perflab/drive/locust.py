@@ -105,11 +105,15 @@ def check_locustfile(
             code = check.wait(CHECK_TIMEOUT_S)
             preflight = _read_check(locustfile, code, end_of(output.fileno(), MAX_CHECK_BYTES))
             if preflight.error:
-                raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {shown(preflight.error)}")
+                raise LocustfileError(
+                    f"locustfile {str(locustfile)!r} can't be used: {shown(preflight.error)}", locustfile
+                )
             if preflight.wrong_option:
-                raise UsageError(f"-- {redact(options)}: {shown(preflight.wrong_option)}")
+                raise UsageError(f"-- {redact(options)}: {shown(preflight.wrong_option)}", "--", redact(options))
             if not preflight.users:
-                raise LocustfileError(f"locustfile {str(locustfile)!r} defines no user class that makes requests")
+                raise LocustfileError(
+                    f"locustfile {str(locustfile)!r} defines no user class that makes requests", locustfile
+                )
             _check_reachable(locustfile, preflight.users, users)
 
         try:
@@ -125,13 +129,15 @@ def _program(task: str, locustfile: Path) -> list[str]:
 
 def _read_check(locustfile: Path, code: int | None, output: str) -> Preflight:
     if code is None:
-        raise LocustfileError(f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import")
+        raise LocustfileError(
+            f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import", locustfile
+        )
     results = [line for line in output.splitlines() if line.startswith(PREFLIGHT_MARK)]
     if not results:
         # The locustfile has ended Locust, by sys.exit for instance; its output says why.
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         last = shown(lines[-1]) if lines else f"it ended Locust with exit code {code}"
-        raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}")
+        raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}", locustfile)
     return Preflight(**json.loads(results[-1].removeprefix(PREFLIGHT_MARK)))
 
 
@@ -144,7 +150,9 @@ def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]],
     if any(each["weight"] > 0 for name, each in classes.items() if name not in fixed):
         return
     if not fixed:
-        raise LocustfileError(f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0")
+        raise LocustfileError(
+            f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0", locustfile
+        )
     max_users = sum(fixed.values())
     for level in users:
         if level > max_users:
@@ -152,7 +160,8 @@ def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]],
             raise LocustfileError(
                 f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {max_users}, because "
                 f"all of its classes have a fixed_count ({counts}); give --users {max_users} or fewer, "
-                f"or leave one without"
+                f"or leave one without",
+                locustfile,
             )
 
 

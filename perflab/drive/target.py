@@ -92,7 +92,8 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
         if plan.host is not None and _ask(host, plan.health) is not None:
             raise TargetError(
                 f"something else answers at {host} already, so --launch can't be measured there: "
-                f"stop it, or leave --launch out"
+                f"stop it, or leave --launch out",
+                host,
             )
         # Append mode, so that the target keeps writing at the end after its output was truncated.
         fcntl.fcntl(output, fcntl.F_SETFL, fcntl.fcntl(output, fcntl.F_GETFL) | os.O_APPEND)
@@ -110,20 +111,23 @@ def start_target(plan: Plan, environment: Mapping[str, str], cwd: Path) -> Itera
                     raise TargetError(
                         f"the target ended with exit code {code} before it was ready: "
                         f"{last_line(output.fileno()) or 'it printed nothing'} "
-                        f"(--launch {redact(shlex.join(command))!r})"
+                        f"(--launch {redact(shlex.join(command))!r})",
+                        host,
                     )
                 if status is not None and _is_for_good(status) and now - since > NOT_YET_S:
                     raise TargetError(
                         f"the target is up, but {plan.health} answers {status}: "
                         f"give --health PATH with one that answers 2xx once the target is ready"
                         if status != NOT_HTTP
-                        else f"the target answers at {host}, but not in HTTP: check --launch"
+                        else f"the target answers at {host}, but not in HTTP: check --launch",
+                        host,
                     )
                 if now - began > START_TIMEOUT_S:
                     answered = "did not answer" if status is None else f"answered {status}, not 2xx, at"
                     raise TargetError(
                         f"the target {answered} {host}{plan.health} within {START_TIMEOUT_S:.0f} s: "
-                        f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})"
+                        f"check --launch and --health (last output: {last_line(output.fileno()) or 'none'})",
+                        host,
                     )
                 time.sleep(POLL_S)
             return Target(host, child, output.fileno())
@@ -157,7 +161,7 @@ def free_port() -> int:
 
 def _reach(host: str) -> Target:
     if why := _unreachable(host):
-        raise TargetError(f"{host} can't be reached ({why}): start the service, or check --host")
+        raise TargetError(f"{host} can't be reached ({why}): start the service, or check --host", host)
     return Target(host)
 
 

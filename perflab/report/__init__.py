@@ -1,7 +1,10 @@
-"""Reports: what notebooks show as tables; ``report.html`` for people; ``metrics.json`` and its kin for machines.
+"""Reports: the pieces of a result's page for notebooks, and ``report.html``.
 
-Names are imported when they are first used: a notebook's own kernel never needs to run notebooks, and results for
-machines need no charts.
+    report.sweep.verdict(sweep)               a piece of a sweep's page; report.sweep.<TAB> shows all of them
+    report.comparison.verdict(comparison)     the same of a comparison's
+    report.render(sweep)                      runs the notebook and writes report.html into the sweep's folder
+
+Names are imported when they are first used: a notebook's own kernel never needs to run notebooks.
 """
 
 from __future__ import annotations
@@ -9,69 +12,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from perflab.report.banner import verdicts
-    from perflab.report.comparison.results import write_comparison
-    from perflab.report.comparison.tables import (
-        comparison_changes,
-        comparison_comparability,
-        comparison_reading,
-        comparison_spread,
-    )
-    from perflab.report.comparison.verdict import comparison_verdict
-    from perflab.report.export import export_html
-    from perflab.report.parameters import check_parameters
-    from perflab.report.render import find_notebook, render_comparison, render_report
-    from perflab.report.results import write_results
-    from perflab.report.runner import run_notebook
-    from perflab.report.tables import endpoints, failures, generator, how_measured, runs
+from perflab.results import KINDS
 
-__all__ = [
-    "check_parameters",
-    "comparison_changes",
-    "comparison_comparability",
-    "comparison_reading",
-    "comparison_spread",
-    "comparison_verdict",
-    "endpoints",
-    "export_html",
-    "failures",
-    "find_notebook",
-    "generator",
-    "how_measured",
-    "render_comparison",
-    "render_report",
-    "run_notebook",
-    "runs",
-    "verdicts",
-    "write_comparison",
-    "write_results",
-]
+if TYPE_CHECKING:
+    from perflab.report.notebook import export_html, run_notebook
+    from perflab.report.page import find_notebook, render
+    from perflab.report.parameters import check_parameters
 
 _HOMES = {
     "check_parameters": "perflab.report.parameters",
-    "comparison_changes": "perflab.report.comparison.tables",
-    "comparison_comparability": "perflab.report.comparison.tables",
-    "comparison_reading": "perflab.report.comparison.tables",
-    "comparison_spread": "perflab.report.comparison.tables",
-    "comparison_verdict": "perflab.report.comparison.verdict",
-    "endpoints": "perflab.report.tables",
-    "export_html": "perflab.report.export",
-    "failures": "perflab.report.tables",
-    "find_notebook": "perflab.report.render",
-    "generator": "perflab.report.tables",
-    "how_measured": "perflab.report.tables",
-    "render_comparison": "perflab.report.render",
-    "render_report": "perflab.report.render",
-    "run_notebook": "perflab.report.runner",
-    "runs": "perflab.report.tables",
-    "verdicts": "perflab.report.banner",
-    "write_comparison": "perflab.report.comparison.results",
-    "write_results": "perflab.report.results",
+    "export_html": "perflab.report.notebook",
+    "find_notebook": "perflab.report.page",
+    "render": "perflab.report.page",
+    "run_notebook": "perflab.report.notebook",
 }
+
+__all__ = ["check_parameters", "export_html", "find_notebook", "render", "run_notebook"]
+
+_PIECES = [kind.name for kind in KINDS]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'perflab.report' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _PIECES:
+        return import_module(f"perflab.report.{name}")
+    raise AttributeError(f"module 'perflab.report' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PIECES])

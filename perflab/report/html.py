@@ -1,15 +1,21 @@
-"""Pieces of HTML for notebooks. Every text goes through `Markup.format`, which escapes it."""
+"""Pieces of HTML for notebooks, from the templates beside this file. Whatever text reaches a template is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
+import jinja2
 from markupsafe import Markup
 
-from perflab.vocabulary.verdict import Verdict
+from perflab.chart.style import number
+from perflab.vocabulary.number import share
+
+MAX_REASONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +32,40 @@ class Html:
         return self.text
 
 
+def html(template: str, text: str, values: Mapping[str, Any]) -> Html:
+    """Return a piece made by a template of a kind of result, such as ``sweep/runs``."""
+    page = _templates().get_template(f"{template}.html.j2").render(values)
+    return Html(Markup(page), text)  # noqa: S704 - the template has escaped it
+
+
+def definitions(values: Mapping[str, object]) -> str:
+    """Return names with what they stand for, a line each."""
+    return "\n".join(f"{name}: {value}" for name, value in values.items())
+
+
+def first_reasons(reasons: Sequence[str]) -> list[str]:
+    """Return the first of a verdict's reasons for its banner, and how many more there are."""
+    hidden = len(reasons) - MAX_REASONS
+    return [*reasons[:MAX_REASONS], *([f"and {hidden} more, see the table"] if hidden > 0 else [])]
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("perflab.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    templates.filters |= {"number": _number, "share": share}
+    return templates
+
+
+def _number(value: float | None) -> str:
+    return number(math.nan if value is None else value)
+
+
 @cache
 def _css() -> Markup:
-    return Markup(files("perflab.report").joinpath("perflab.css").read_text(encoding="utf-8"))  # noqa: S704 (our own file)
-
-
-def join(pieces: Iterable[Markup]) -> Markup:
-    """Return the pieces one after the other."""
-    return Markup().join(pieces)
-
-
-def tag(verdict: Verdict) -> Markup:
-    """Return a verdict as a coloured word with its symbol."""
-    return Markup('<span class="tag {}">{} {}</span>').format(verdict.name, verdict.symbol, verdict)
-
-
-def table(
-    head: Sequence[object], rows: Iterable[Markup], *, caption: str, numeric: Iterable[int] = (), note: str = ""
-) -> Markup:
-    """Return a table with a caption; columns whose index is in `numeric` have their head at the right."""
-    right = set(numeric)
-    cells = join(
-        Markup('<th scope="col"{}>{}</th>').format(Markup(' class="n"') if index in right else "", title)
-        for index, title in enumerate(head)
-    )
-    below = Markup('<p class="note">{}</p>').format(note) if note else ""
-    return Markup(
-        '<div class="scroll"><table><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}'
-    ).format(caption, cells, join(rows), below)
-
-
-def row(cells: Iterable[object], *, numeric: Iterable[int] = ()) -> Markup:
-    """Return a table row; columns whose index is in `numeric` are set at the right."""
-    right = set(numeric)
-    return Markup("<tr>{}</tr>").format(
-        join(
-            Markup("<td{}>{}</td>").format(Markup(' class="n"') if index in right else "", cell)
-            for index, cell in enumerate(cells)
-        )
-    )
-
-
-def section_row(title: object, columns: int) -> Markup:
-    """Return a row that heads the rows below it."""
-    return Markup('<tr class="section"><th colspan="{}" scope="rowgroup">{}</th></tr>').format(columns, title)
+    return Markup(files("perflab.report").joinpath("templates", "perflab.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file

@@ -20,15 +20,15 @@ def check_parameters(history: Sequence[str]) -> None:
     own: dict[str, None] = {}
     for source in history:
         (injected if source.startswith(_INJECTED) else own).update(dict.fromkeys(_assigned(source)))
-    strays = [name for name in injected if name not in own]
-    if strays:
-        raise UsageError(unknown_parameters(strays, own))
+    unknown = [name for name in injected if name not in own]
+    if unknown:
+        raise UsageError(unknown_parameters(unknown, own))
 
 
-def unknown_parameters(strays: Sequence[str], known: Sequence[str] | dict[str, None]) -> str:
+def unknown_parameters(unknown: Sequence[str], known: Sequence[str] | dict[str, None]) -> str:
     """Return the one line that names unknown parameters and the known ones."""
-    plural = "s" if len(strays) > 1 else ""
-    named = ", ".join(map(repr, strays))
+    plural = "s" if len(unknown) > 1 else ""
+    named = ", ".join(map(repr, unknown))
     return f"unknown notebook parameter{plural} {named}: known are {', '.join(known) or 'none'}"
 
 

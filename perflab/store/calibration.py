@@ -102,7 +102,9 @@ def prepare_folder(runs_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=runs_dir):
             return
     except OSError as error:
-        raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
+        raise StoreError(
+            f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir", runs_dir
+        ) from None
 
 
 def read_calibration(runs_dir: Path) -> Calibration | None:

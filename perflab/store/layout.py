@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from perflab.errors import StoreError
+from perflab.errors import StoreError, UsageError
 
 SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+", re.ASCII)
 RUN_NAME = re.compile(r"users-(\d{4,10})-r(\d{1,10})", re.ASCII)
 SIDES = ("baseline", "candidate")
 """The two sweeps inside an A/B comparison's folder."""
+_AGAINST = "against-"
 
 
 class _File:
@@ -76,8 +78,8 @@ class RunDir(_Folder):
         return int(self.name.rpartition("-r")[2])
 
 
-class _ReportedDir(_Folder):
-    """A folder with results and a report."""
+class ResultDir(_Folder):
+    """A folder with a result's document, its renderings and its report."""
 
     report_html = _File("report.html")
     report_notebook = _File("report.ipynb")
@@ -87,20 +89,43 @@ class _ReportedDir(_Folder):
     summary_md = _File("summary.md")
     """The verdict for the page of a CI job."""
 
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of all results."""
+        return self.path.parent
 
-class ComparisonDir(_ReportedDir):
+    @property
+    def report_name(self) -> str:
+        """What ``report.html`` is called where it is shown, such as ``runs/ID/report.html``.
+
+        Where runs are is nobody's business: the folder's name and the id are enough to find it.
+        """
+        runs_dir = self.runs_dir.absolute()
+        return f"{runs_dir.name}/{self.report_html.absolute().relative_to(runs_dir).as_posix()}"
+
+
+class Result(Protocol):
+    """What is computed of recorded runs and has files of its own, such as a `Sweep` or a `SweepComparison`."""
+
+    @property
+    def dir(self) -> ResultDir:
+        """Where its files are, whether there are any or not."""
+
+
+class ComparisonDir(ResultDir):
     """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
 
-    comparison_json = _File("comparison.json")
-    """The figures and the verdict for programs."""
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of all results."""
+        above = self.path.parent
+        return SweepDir(above).runs_dir if self.path.name.startswith(_AGAINST) else above
 
 
-class SweepDir(_ReportedDir):
+class SweepDir(ResultDir):
     """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
 
     manifest = _File("sweep.json")
-    metrics_json = _File("metrics.json")
-    """The figures and the verdict for programs."""
     load_test_log = _File("load_test.log")
     """What happened in the sweep, as JSON lines for log stores."""
 
@@ -122,7 +147,7 @@ class SweepDir(_ReportedDir):
 
     def against(self, baseline_id: str) -> ComparisonDir:
         """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
-        return ComparisonDir(self.path / f"against-{baseline_id.replace('/', '-')}")
+        return ComparisonDir(self.path / f"{_AGAINST}{baseline_id.replace('/', '-')}")
 
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""
@@ -130,9 +155,9 @@ class SweepDir(_ReportedDir):
 
     def runs(self) -> list[RunDir]:
         """Return the runs on disk, ordered by users, then repeat."""
-        found = [(RUN_NAME.fullmatch(path.name), path) for path in self.path.iterdir() if path.is_dir()]
-        ordered = sorted((int(match[1]), int(match[2]), path) for match, path in found if match)
-        return [RunDir(path) for *_, path in ordered]
+        found = [RUN_NAME.fullmatch(name) for name in _folders(self.path)]
+        ordered = sorted((int(match[1]), int(match[2]), match[0]) for match in found if match)
+        return [RunDir(self.path / name) for *_, name in ordered]
 
 
 class AbDir(_Folder):
@@ -176,10 +201,12 @@ def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> Swe
             path.mkdir(parents=True)
         except FileExistsError:
             if not runs_dir.is_dir():
-                raise StoreError(f"{str(runs_dir)!r} is not a folder: choose another --runs-dir") from None
+                raise StoreError(f"{str(runs_dir)!r} is not a folder: choose another --runs-dir", runs_dir) from None
             number += 1
         except OSError as error:
-            raise StoreError(f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir") from None
+            raise StoreError(
+                f"can't write to {str(runs_dir)!r}: {error.strerror}; choose another --runs-dir", runs_dir
+            ) from None
         else:
             return SweepDir(path)
 
@@ -190,6 +217,17 @@ def create_ab(runs_dir: Path, label: str) -> AbDir:
     for side in folder.sides:
         side.path.mkdir()
     return folder
+
+
+def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
+    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
+    if baseline.ab is None or baseline.ab != candidate.ab:
+        return None
+    if (baseline.name, candidate.name) != SIDES:
+        raise UsageError(
+            f"{baseline.id} is not this comparison's baseline: perflab compare {baseline.ab.name} compares them"
+        )
+    return AbDir(baseline.ab)
 
 
 def list_sweeps(runs_dir: Path) -> list[SweepDir]:
@@ -218,7 +256,7 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
         )
     sweeps = list_sweeps(runs_dir)
     if not sweeps:
-        raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir")
+        raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir", runs_dir)
     return _find(sweeps, runs_dir, sweep_id, "sweep")
 
 
@@ -234,14 +272,21 @@ def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
     """Return the A/B comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
     comparisons = list_abs(runs_dir)
     if not comparisons:
-        raise StoreError(f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir")
+        raise StoreError(
+            f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir", runs_dir
+        )
     return _find(comparisons, runs_dir, ab_id, "A/B comparison")
 
 
 def _results(runs_dir: Path) -> list[Path]:
     if not runs_dir.is_dir():
         return []
-    return [path for path in sorted(runs_dir.iterdir()) if path.is_dir() and SWEEP_ID.fullmatch(path.name)]
+    return [runs_dir / name for name in sorted(_folders(runs_dir)) if SWEEP_ID.fullmatch(name)]
+
+
+def _folders(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
 
 
 def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:
@@ -254,6 +299,8 @@ def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) ->
         return matches[0]
     shown = ", ".join(folder.name for folder in (matches or folders)[-3:])
     if matches:
-        raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}")
+        raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}", runs_dir)
     there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
-    raise StoreError(f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)")
+    raise StoreError(
+        f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)", runs_dir
+    )

@@ -205,7 +205,7 @@ def read_baseline(runs_dir: Path) -> str:
     """Return the stored baseline's id; raises StoreError if none is stored, or the file can't be used."""
     path = RunsDir(runs_dir).baseline
     if not path.exists():
-        raise StoreError(f"no baseline under {str(runs_dir)!r}: choose one with perflab baseline set ID")
+        raise StoreError(f"no baseline under {str(runs_dir)!r}: choose one with perflab baseline set ID", runs_dir)
     return read_manifest(path, Baseline).id
 
 
@@ -233,10 +233,10 @@ def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it 
     try:
         text = read_text(path)
     except FileNotFoundError:
-        raise StoreError(f"{str(path)!r} is missing: the folder is not a complete result; delete it") from None
+        raise StoreError(f"{str(path)!r} is missing: the folder is not a complete result; delete it", path) from None
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"{str(path)!r} can't be read ({what}): {way_out}") from None
+        raise StoreError(f"{str(path)!r} can't be read ({what}): {way_out}", path) from None
     try:
         document = parse_document(text)
         version = Manifest.model_validate(document).schema_version
@@ -249,11 +249,13 @@ def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it 
                 document["schema_version"] = version = known
         if version != known:
             raise StoreError(
-                f"{str(path)!r} has schema_version {version}, this perflab reads {known}: use the perflab that wrote it"
+                f"{str(path)!r} has schema_version {version}, this perflab reads {known}: "
+                f"use the perflab that wrote it",
+                path,
             )
         return kind.model_validate(document)
     except ValidationError as error:
         what = first_problem(error)
     except ValueError as error:
         what = str(error)
-    raise StoreError(f"{str(path)!r} is damaged ({what}): {way_out}")
+    raise StoreError(f"{str(path)!r} is damaged ({what}): {way_out}", path)

@@ -58,27 +58,26 @@ def clear_leftovers(runs_dir: Path) -> None:
     _clear(runs_dir)
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: str | Path) -> None:
     """Clear a folder and known folders in it, unless a process holds it."""
     with contextlib.suppress(OSError), _locked(folder):
         for entry in list(os.scandir(folder)):
-            path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 if _FOLDER.fullmatch(entry.name):
-                    shutil.rmtree(path, ignore_errors=True)
+                    shutil.rmtree(entry.path, ignore_errors=True)
                 elif SWEEP_ID.fullmatch(entry.name) or entry.name in SIDES or entry.name.startswith("against-"):
-                    _clear(path)
+                    _clear(entry.path)
                 elif RUN_NAME.fullmatch(entry.name):
-                    _clear(path)
+                    _clear(entry.path)
                     with contextlib.suppress(OSError):
-                        remove_state(path)
+                        remove_state(Path(entry.path))
             elif (beside := _BESIDE.fullmatch(entry.name)) and not _is_alive(int(beside[1])):
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    Path(entry.path).unlink()
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: str | Path) -> Iterator[None]:
     """Keep other processes from holding `folder`; raises OSError if one does."""
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

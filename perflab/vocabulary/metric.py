@@ -84,7 +84,8 @@ CHARTED = tuple(metric for metric in PERCENTILES if metric.charted)
 """Those that are drawn and compared."""
 
 _NAMED: dict[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, ERROR_RATE, THROUGHPUT, *PERCENTILES)}
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
+_FAMILIES = ((re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms"), Percentile.of),)
+"""Metrics whose name has a number in it: names, and what makes a metric of the number."""
 
 
 @cache
@@ -92,8 +93,8 @@ def find_metric(name: str) -> Metric | None:
     """Return the metric of a name, None if there is none; any percentile may be named, such as ``p99.9_ms``."""
     if name in _NAMED:
         return _NAMED[name]
-    match = _PERCENTILE.fullmatch(name)
-    return Percentile.of(float(match[1])) if match else None
+    made = (make(float(match[1])) for pattern, make in _FAMILIES if (match := pattern.fullmatch(name)))
+    return next(made, None)
 
 
 def metric_of(name: str) -> Metric:

@@ -26,6 +26,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") if math.isfinite(share) else "-"
 
 
+def share(rate: float | None) -> str:
+    """Return how many of the requests failed, in per cent; few are never none, and a dash is for what isn't known."""
+    if rate is None or math.isnan(rate):
+        return "\N{EN DASH}"
+    return "0 %" if rate == 0 else f"{100 * rate:.2f} %" if rate >= 0.0001 else "< 0.01 %"
+
+
 def signed(value: float, digits: int) -> str:
     """Return a number with its sign and so many decimals; what rounds to nothing is +0."""
     # Without the zero a minus sign would be left of it.

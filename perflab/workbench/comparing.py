@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
@@ -14,12 +12,10 @@ from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
-from perflab.store.layout import AbDir, ComparisonDir, SweepDir, find_ab
+from perflab.store.layout import AbDir, SweepDir, common_ab, find_ab
 from perflab.store.manifest import AbManifest, read_manifest
-from perflab.workbench.sweeps import open_sweep, runs_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import open_sweep
 
 
 def compare(
@@ -60,7 +56,7 @@ def compare(
         raise UsageError(
             f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)", value=sides[0].id
         )
-    if (ab := common_ab(*sides)) is not None:
+    if (ab := common_ab(sides[0].dir, sides[1].dir)) is not None:
         return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
         *sides,
@@ -69,54 +65,6 @@ def compare(
         allow_different=waived,
         history=_history(*sides),
     )
-
-
-def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return one row per A/B comparison in `runs_dir`, oldest first.
-
-    Its columns are id, created, design, rounds, baseline, candidate, status and verdict; `rounds` counts those of the
-    last look. One whose manifest can't be read is listed with the status ``damaged``. `runs_dir` is as in `open_sweep`.
-
-        perflab.list_ab_comparisons().tail(1)
-    """
-    import pandas as pd
-
-    rows = []
-    for place in layout.list_abs(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": place.id, "status": "damaged"}
-        with contextlib.suppress(StoreError):
-            manifest = read_manifest(place.manifest, AbManifest)
-            row |= {
-                "created": manifest.created,
-                "design": manifest.ab.design,
-                "rounds": len(manifest.rounds),
-                "baseline": manifest.ab.baseline.name,
-                "candidate": manifest.ab.candidate.name,
-                "status": manifest.status,
-                "verdict": manifest.verdict,
-            }
-        rows.append(row)
-    columns = ["id", "created", "design", "rounds", "baseline", "candidate", "status", "verdict"]
-    return pd.DataFrame(rows, columns=columns).astype({"rounds": "Int64"})
-
-
-def comparison_place(comparison: SweepComparison) -> ComparisonDir:
-    """Return where a comparison's files belong: in its A/B comparison's folder, or in the candidate's."""
-    sides = comparison.baseline, comparison.candidate
-    if (ab := common_ab(*sides)) is not None:
-        return ab.comparison
-    return sides[1].dir.against(sides[0].id)
-
-
-def common_ab(baseline: Sweep, candidate: Sweep) -> AbDir | None:
-    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
-    above = {sweep.dir.ab for sweep in (baseline, candidate)}
-    path = above.pop()
-    if above or path is None:
-        return None
-    if (baseline.dir.path.name, candidate.dir.path.name) != layout.SIDES:
-        raise UsageError(f"{baseline.id} is not this comparison's baseline: perflab compare {path.name} compares them")
-    return AbDir(path)
 
 
 def _means_ab(folder: Path, result_id: str) -> bool:

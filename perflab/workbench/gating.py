@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.analyse.sweep import Sweep
@@ -14,7 +14,11 @@ from perflab.store.layout import RunsDir
 from perflab.store.manifest import Baseline, read_baseline, write_manifest
 from perflab.vocabulary.verdict import Verdict
 from perflab.workbench.comparing import compare
-from perflab.workbench.sweeps import open_sweep, runs_folder
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import open_sweep
+
+if TYPE_CHECKING:
+    from perflab.results.comparison.document import CheckDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,18 @@ class Check:
         """The worse one of both verdicts."""
         return Verdict.worst([self.sweep.verdict, *([self.comparison.verdict] if self.comparison is not None else [])])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON: verdict, exit_code, sweep, comparison (None: not asked for)."""
-        return {
-            "verdict": self.verdict,
-            "exit_code": self.verdict.exit_code,
-            "sweep": self.sweep.to_dict(),
-            "comparison": None if self.comparison is None else self.comparison.to_dict(),
-        }
+    @property
+    def document(self) -> CheckDocument:
+        """The result for programs, with the documents of both parts."""
+        from perflab.results import document_of
+        from perflab.results.comparison.document import CheckDocument
+
+        return CheckDocument(
+            verdict=self.verdict,
+            exit_code=self.verdict.exit_code,
+            sweep=document_of(self.sweep),
+            comparison=None if self.comparison is None else document_of(self.comparison),
+        )
 
 
 def check(

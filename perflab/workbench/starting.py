@@ -15,7 +15,8 @@ from perflab.progress import Style
 from perflab.starter import STARTER, find_notebooks
 from perflab.store.calibration import Calibration
 from perflab.vocabulary.text import say
-from perflab.workbench.sweeps import runs_folder, sweep
+from perflab.workbench.listing import runs_folder
+from perflab.workbench.sweeps import sweep
 
 _IGNORED = "runs/"
 DEMO_TARGET = "python -m perflab.calibration.server --port {port}"
@@ -50,11 +51,13 @@ def demo(
     duration: float | str = "15s",
     runs_dir: str | Path | None = None,
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
 ) -> Sweep:
     """Run a short sweep of a small server of known latency that comes with perflab, and return its result.
 
     The server's p50 is 40 ms and its p95 113.8 ms, whatever the load: the report should say the same. `users`,
-    `duration`, `runs_dir` and `progress` are as in `sweep`. Raises UsageError.
+    `duration`, `runs_dir`, `progress`, `save` and `report` are as in `sweep`. Raises UsageError.
 
         perflab.demo().groups
     """
@@ -73,6 +76,8 @@ def demo(
         label="demo",
         runs_dir=runs_dir,
         progress=progress,
+        save=save,
+        report=report,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from perflab.analyse.sweep import Sweep
 from perflab.calibration.warning import warn_of
@@ -14,18 +14,17 @@ from perflab.errors import StoreError, TargetError
 from perflab.plan.hosts import split_target, with_allowed
 from perflab.plan.objectives import Objectives, choose_objectives
 from perflab.plan.options import named
-from perflab.plan.parse import check_path, parse_names
+from perflab.plan.parse import parse_names
 from perflab.plan.plan import OPTIONS, Plan, PlanOptions, make_plan
 from perflab.plan.settings import load_environment, project_root
-from perflab.plan.variables import SETTINGS, say_unknown, unknown_variables
+from perflab.plan.variables import say_unknown, unknown_variables
 from perflab.progress import Style, SweepLog, show_progress, together
 from perflab.store import layout
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
 from perflab.vocabulary.redact import redact
 from perflab.vocabulary.text import say
-
-if TYPE_CHECKING:
-    import pandas as pd
+from perflab.workbench import saving
+from perflab.workbench.listing import runs_folder
 
 
 @named(OPTIONS, PlanOptions)
@@ -36,17 +35,22 @@ def sweep(
     runs_dir: str | Path | None = None,
     allow_hosts: str | Iterable[str] = (),
     progress: Style = "auto",
+    save: bool = True,
+    report: bool = True,
     **options: Unpack[PlanOptions],
 ) -> Sweep:
-    """Run a sweep and return its result.
+    """Run a sweep, save its results as ``perflab sweep`` does, and return them.
 
     `target` is a URL, or a command that perflab starts (``{port}`` in it becomes a free port); `host` and `launch` say
     the same one by one. `duration` is in seconds, or a text such as "5m"; `spawn_rate` is in users per second.
     `objectives` is a file of limits, by default ``objectives.toml`` beside the locustfile; `runs_dir` is where the
     sweep is recorded, by default ``LOAD_TEST_RUNS_DIR``, or the project's ``runs/``; `allow_hosts` names hosts other
     than this machine that may be loaded. `progress` chooses how it is shown, "none" for not at all. What is not given,
-    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults. Raises UsageError, TargetError and
-    LocustfileError before anything is written.
+    or None, comes from ``LOAD_TEST_*`` variables, the env files, then the defaults.
+
+    ``metrics.json``, ``junit.xml``, ``summary.md`` and, with `report`, ``report.html`` are written into ``sweep.dir``.
+    Without `save` they are not: `perflab.save` does it later. Raises UsageError, TargetError and LocustfileError before
+    anything is written.
 
         perflab.sweep("http://localhost:8000", locustfile="locustfile.py", users=[50, 100], duration="30s")
     """
@@ -86,6 +90,8 @@ def sweep(
         for run, manifest, window in zip(done.runs(), result.run_manifests, result.windows, strict=True):
             write_manifest(run.manifest, manifest.model_copy(update={"judged": window}))
         log.judged(result.verdict, result.reasons, result.notes)
+    if save:
+        saving.save(result, report=report)
     return result
 
 
@@ -124,43 +130,3 @@ def _latest_complete(sweeps: Sequence[layout.SweepDir]) -> layout.SweepDir:
         f"run one with perflab sweep, or name a sweep (perflab list shows all)",
         sweeps[-1].runs_dir,
     )
-
-
-def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return one row per sweep in `runs_dir`, oldest first: id, created, host, users, runs, status, verdict.
-
-    The host of a target that perflab started is the command. `runs_dir` is as in `open_sweep`. A sweep whose manifest
-    can't be read is listed with the status ``damaged``. Raises StoreError where `runs_dir` is no folder.
-
-        perflab.list_sweeps().query("verdict == 'FAIL'")
-    """
-    import pandas as pd
-
-    rows = []
-    for place in layout.list_sweeps(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": place.id, "runs": len(place.runs())}
-        try:
-            manifest = read_manifest(place.manifest, SweepManifest)
-        except StoreError:
-            row["status"] = "damaged"
-        else:
-            row |= {
-                "created": manifest.created,
-                "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
-                "users": ", ".join(str(users) for users in manifest.plan.users),
-                "status": manifest.status,
-                "verdict": manifest.verdict,
-            }
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["id", "created", "host", "users", "runs", "status", "verdict"])
-
-
-def runs_folder(runs_dir: str | Path | None) -> Path:
-    """Return where sweeps are recorded, as an absolute path.
-
-    That is `runs_dir` from here if given, else ``LOAD_TEST_RUNS_DIR`` from the project's root, else its ``runs/``.
-    """
-    if runs_dir is not None:
-        return check_path(Path(str(runs_dir)).absolute())
-    root = project_root()
-    return check_path(root / SETTINGS["runs_dir"].read({}, load_environment(root)))

@@ -11,6 +11,7 @@ from perflab.analyse.bounds import Timed
 from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Group, Objective
+from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.verdict import Verdict
 
 SHOP = Group(name="shop", endpoints=("/cart", "/buy/*"))
@@ -188,7 +189,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
         "100 requests, 100 effective"
     )
     assert said("p95_ms", 300, 58) == (
-        "shop p95 at 1000 users: 100 ms (at least 100) can't be told from the allowed 300 ms with 58 requests, "
+        "shop p95 at 1000 users: 100 ms (at least 100 ms) can't be told from the allowed 300 ms with 58 requests, "
         "58 effective; about 5 s more would probably settle it"
     )
     assert said("p95_ms", 300, 0).startswith("shop p95 at 1000 users: no request of the steady window matches /cart")
@@ -200,3 +201,13 @@ def test_a_throughput_without_a_success_has_a_reason() -> None:
     said = reason(objective("throughput_rps", 5), 1000, found)
     assert "below the allowed 5 requests/s" in said
     assert "no request succeeded" in said
+
+
+@pytest.mark.parametrize("metric", ["success_rate", "error_rate", "throughput_rps", "p50_ms", "p99.9_ms"])
+def test_every_metric_that_may_be_limited_has_a_judge(metric: str) -> None:
+    bound = metric_of(metric).bound
+    limit = Objective(group="shop", metric=metric, bound=bound, limit=0.5)
+    latency = Timed(np.arange(10), np.full(10, 100.0), np.ones(10, "int64"), (10,))
+    judgement = judge(limit, SHOP, Observed(np.ones(10), np.zeros(10), latency, "wire"))
+    assert judgement.samples == 10
+    assert judgement.clock == ("wire" if metric.endswith("_ms") else "")

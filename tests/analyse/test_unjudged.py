@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
+from perflab import report
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import DEFAULT
-from perflab.report import verdicts
-from perflab.report.collect import collect
-from perflab.report.junit import junit_xml
-from perflab.report.summary import summary_md
+from perflab.results.sweep import build, to_junit, to_summary
 from tests.analyse.conftest import Written
 
 WORDS = "of requests failed (404) and no objective judges that"
@@ -30,8 +28,8 @@ def rows(ok: int, failed: int, name: str = "/a") -> list[Any]:
 
 def everywhere(sweep: Sweep) -> list[str]:
     """The verdict in words, wherever it is shown."""
-    metrics = collect(sweep)
-    return [sweep.headline, str(sweep.to_dict()), str(verdicts(sweep)), summary_md(metrics), metrics.to_json()]
+    metrics = build(sweep)
+    return [sweep.headline, str(report.sweep.verdict(sweep)), to_summary(metrics), metrics.to_json()]
 
 
 def test_a_pass_on_other_figures_says_so(written: Any) -> None:
@@ -51,7 +49,7 @@ def test_a_latency_is_not_passed_that_fewer_requests_keep_to(written: Any, faile
     sweep = written.open()
     assert sweep.verdict == "INCONCLUSIVE"
     assert f"{failed} % {WORDS}" in sweep.reasons[0]
-    assert b'failures="1"' in junit_xml(collect(sweep))
+    assert b'failures="1"' in to_junit(build(sweep))
     for text in everywhere(sweep):
         assert f"{failed} % {WORDS}" in text
 

@@ -167,15 +167,15 @@ def test_cpu_says_when_a_generator_process_is_busy_and_draws_each(four_levels: S
     assert target.get_ylim()[1] >= four_levels.target.cpu_percent.max()
 
 
-def test_the_generators_chart_tells_what_was_offered(four_levels: Sweep) -> None:
+def test_the_generators_chart_tells_what_was_achieved(four_levels: Sweep) -> None:
     drawn = chart.generator(four_levels)
-    offered, behind, loop = panels(drawn)
-    assert line_through(offered, [0, 1], [95, 95]) is not None
+    achieved, overhead, loop = panels(drawn)
+    assert line_through(achieved, [0, 1], [95, 95]) is not None
     assert "INVALID below" in " ".join(texts(drawn))
     steady = four_levels.generator[four_levels.generator.steady]
     mean = 100 * (1 - steady.lost_s.sum() / steady.running_users.sum())
     assert f"{mean:.1f} %" in drawn.alt
-    assert behind.get_ylim()[1] >= steady.client_overhead_p99_ms.max()
+    assert overhead.get_ylim()[1] >= steady.client_overhead_p99_ms.max()
     assert loop.get_ylim()[1] >= steady.lag_ms.max()
 
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
 from perflab.cli.app import run_command
-from perflab.cli.ending import end_sweep
+from perflab.cli.output import conclude
 from perflab.errors import StoreError
 from perflab.vocabulary.verdict import Verdict
 
@@ -253,12 +253,12 @@ def test_a_report_that_can_not_be_made_hides_no_verdict_and_changes_no_exit_code
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("perflab.report.render_report", fail, raising=False)
+    monkeypatch.setattr("perflab.report.render", fail, raising=False)
     sweep = Sweep.open(write_recorded_sweep(in_empty_folder / "runs", SMALL))
     monkeypatch.setattr(Sweep, "verdict", verdict)
-    assert end_sweep(sweep, report=True, as_json=False) == code
+    assert conclude(sweep, report=True, as_json=False) == code
     out, err = capsys.readouterr()
     assert verdict in out
     assert err.splitlines()[-1].endswith(last)
     assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
-    assert sweep.dir.metrics_json.is_file()
+    assert (sweep.dir.path / "metrics.json").is_file()

@@ -76,6 +76,7 @@ def test_a_sweep_beyond_the_ceiling_warns_before_it_starts(
             users=[10, 7000],
             runs_dir=in_empty_folder,
             progress=progress,
+            report=False,
         )
     err = capsys.readouterr().err
     assert err.startswith("warning: 7000 users are beyond what FastHttpUser can offer here") if warns else not err

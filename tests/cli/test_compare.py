@@ -13,6 +13,7 @@ import pytest
 
 from perflab import workbench
 from perflab.cli.app import run_command
+from perflab.results import document_of
 from perflab.store.layout import find_ab
 from perflab.store.manifest import AbManifest, read_manifest, write_manifest
 from tests.cli.conftest import Recorded
@@ -174,7 +175,7 @@ def test_the_same_from_python(recorded: Recorded) -> None:
     by_id = perflab.compare(recorded.base, recorded.slow)
     sweeps = [workbench.open_sweep(sweep_id) for sweep_id in (recorded.base, recorded.slow)]
     by_sweep = perflab.compare(*sweeps, margin=0.05, alpha=0.01)
-    assert by_id.to_dict() == by_sweep.to_dict()
+    assert document_of(by_id) == document_of(by_sweep)
     assert by_id.slower == ["payments"]
     assert isinstance(by_id, perflab.SweepComparison)
     # A REPL says which they are.

@@ -56,12 +56,12 @@ def test_a_comparison_is_with_the_latest_complete_one(recorded: Recorded, capsys
     later, newest = interrupt(recorded, recorded.base), recorded.slow
     for arguments in (["compare", recorded.base], ["compare", recorded.base, "latest"]):
         run_command([*arguments, "--json", "--no-report"])
-        assert json.loads(capsys.readouterr().out)["candidate"] == newest
+        assert json.loads(capsys.readouterr().out)["candidate"]["sweep_id"] == newest
     run_command(["check", recorded.base, "--against", "latest", "--json"])
-    assert json.loads(capsys.readouterr().out)["comparison"]["baseline"] == newest
+    assert json.loads(capsys.readouterr().out)["comparison"]["baseline"]["sweep_id"] == newest
     # To look at, and for a gate, it is the newest one: an older PASS must not hide what became of it.
     assert run_command(["show", "latest", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["sweep"] == later.id
+    assert json.loads(capsys.readouterr().out)["metadata"]["sweep_id"] == later.id
     assert run_command(["check", "latest"]) == 3
 
 

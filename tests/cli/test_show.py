@@ -9,7 +9,7 @@ from perflab.cli.app import run_command
 from perflab.cli.output import print_result
 from perflab.plan.objectives import Objectives
 from perflab.store.manifest import SweepManifest, read_manifest, write_manifest
-from perflab.vocabulary.number import significant
+from perflab.vocabulary.metric import CHARTED
 from tests.cli.conftest import Recorded
 
 
@@ -30,7 +30,7 @@ def test_a_shown_sweep_has_the_figures_of_each_group(recorded: Recorded, capsys:
     groups = perflab.open_sweep(recorded.base).groups.to_dict("records")
     assert list(shown) == [(str(row["users"]), str(row["group"])) for row in groups]
     for row, cells in zip(groups, shown.values(), strict=True):
-        assert [cells[-6], cells[-4], cells[-2]] == [significant(row[name]) for name in ("p50_ms", "p95_ms", "p99_ms")]
+        assert [cells[-6], cells[-4], cells[-2]] == [metric.figure(row[metric.name]) for metric in CHARTED]
 
 
 def test_a_result_without_objectives_has_them_too(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:

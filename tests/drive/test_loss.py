@@ -58,6 +58,7 @@ def test_answers_that_come_after_the_end_are_recorded(tmp_path: Path, small_targ
             processes=2,
             runs_dir=tmp_path / "runs",
             progress="none",
+            report=False,
         )
     [manifest] = sweep.run_manifests
     evidence = manifest.evidence
@@ -89,6 +90,7 @@ def test_requests_that_never_come_back_are_counted(tmp_path: Path) -> None:
             duration=3,
             runs_dir=tmp_path / "runs",
             progress="none",
+            report=False,
         )
     evidence = sweep.run_manifests[0].evidence
     waiting = sweep.latency[sweep.latency["outcome"] == "unanswered"]

@@ -11,8 +11,7 @@ import perflab
 from perflab.analyse.sweep import Sweep
 from perflab.drive.locust import check_locustfile
 from perflab.errors import LocustfileError
-from perflab.report.collect import collect
-from perflab.report.junit import junit_xml
+from perflab.results.sweep import build, to_junit
 
 # So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 USERS = """
@@ -99,6 +98,7 @@ def swept(folder: Path, text: str, target: str, processes: int = 1) -> Sweep:
             runs_dir=folder / "runs",
             progress="none",
             processes=processes,
+            report=False,
         )
 
 
@@ -135,9 +135,10 @@ def test_a_locustfile_that_says_that_it_failed_is_believed_and_odd_users_are_nam
     assert (manifest.status, manifest.evidence.own_exit_code, manifest.evidence.exceptions) == ("complete", 7, {})
     assert sweep.verdict == "FAIL"
     assert "the locustfile itself says that it failed (exit code 7)" in sweep.reasons[0]
-    [level] = sweep.to_dict()["levels"]
-    assert (level["verdict"], level["reasons"]) == ("FAIL", sweep.reasons)
-    assert b'failures="1"' in junit_xml(collect(sweep))
+    document = build(sweep)
+    [level] = document.levels.values()
+    assert (level.verdict, level.reasons) == ("FAIL", sweep.reasons)
+    assert b'failures="1"' in to_junit(document)
     notes = "\n".join(sweep.notes)
     assert "hosts of their own, but all users go to the target's: Never http://…@other:81, U http://…@other:81" in notes
     assert "of the 3 users of a fixed count (U 3) only 2 were started" in notes

@@ -37,6 +37,7 @@ def recorded(
             duration="4s",
             runs_dir=folder / "runs",
             progress="none",
+            report=False,
         )
     return sweep, json.loads((folder / "truth.json").read_text())
 
@@ -49,6 +50,11 @@ def test_every_request_that_locust_finished_is_in_the_file(recorded: tuple[Sweep
     assert clients["count"].sum() == truth["locust_count"] > 1000
     evidence = sweep.run_manifests[0].evidence
     assert evidence.requests_recorded == evidence.requests_finished == truth["locust_count"]
+
+
+def test_a_sweep_from_python_leaves_the_files_of_the_command(recorded: tuple[Sweep, dict[str, int]]) -> None:
+    left = {path.name for path in recorded[0].dir.path.iterdir() if path.is_file()}
+    assert left >= {"sweep.json", "load_test.log", "metrics.json", "junit.xml", "summary.md"}
 
 
 def test_percentiles_agree_with_the_exact_ones(recorded: tuple[Sweep, dict[str, list[dict[str, float]]]]) -> None:
@@ -155,6 +161,7 @@ def test_several_processes_write_to_the_same_tables(
         processes=2,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     [manifest] = sweep.run_manifests
     assert manifest.status == "complete", manifest.evidence
@@ -215,6 +222,7 @@ def test_a_load_that_ends_early_is_no_result(
         duration=3,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     assert sweep.verdict == "INVALID"
     assert words in sweep.reasons[0]
@@ -235,7 +243,7 @@ def test_no_folder_is_made_before_everything_for_its_manifest_is_known(
         "from locust import FastHttpUser, task\n"
         "class U(FastHttpUser):\n    @task\n    def t(self): self.environment.runner.quit()\n"
     )
-    perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=runs, progress="none")
+    perflab.sweep(small_target, locustfile=locustfile, users=1, runs_dir=runs, progress="none", report=False)
     assert set(seen.read_text().split()) == {"asked"}
 
 
@@ -252,6 +260,7 @@ def test_a_target_that_dies_makes_the_run_invalid(
         duration=4,
         runs_dir=tmp_path / "runs",
         progress="none",
+        report=False,
     )
     assert sweep.verdict == "INVALID"
     assert sweep.manifest.status == "failed"

@@ -64,6 +64,7 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
             master_bind=f"127.0.0.1:{port}",
             runs_dir=tmp_path / "runs",
             progress="none",
+            report=False,
         )
         # The master sends them home when its run is over.
         assert [process.wait(20) for process in processes] == [0] * 4, (tmp_path / "workers.log").read_text()
@@ -128,6 +129,7 @@ def test_a_run_without_its_workers_says_so(tmp_path: Path, monkeypatch: pytest.M
             master_bind=f"127.0.0.1:{port}",
             runs_dir=tmp_path / "runs",
             progress="none",
+            report=False,
         )
     assert sweep.verdict == "INVALID"
     assert f"fewer than 2 workers connected to 127.0.0.1:{port} within 120 s" in sweep.reasons[0]

@@ -83,6 +83,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory, small_target: str) -> Swee
             duration=2,
             runs_dir=folder / "runs",
             progress="none",
+            report=False,
         )
 
 

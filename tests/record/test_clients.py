@@ -73,6 +73,7 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
             runs_dir=tmp_path / "runs",
             allow_hosts=[f"0.0.0.0:{allowed}"],
             progress="none",
+            report=False,
         )
         with pytest.raises(BlockingIOError):
             foreign.accept()

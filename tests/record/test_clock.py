@@ -64,6 +64,7 @@ def sweeps(runs_dir: Path, small_target: str) -> tuple[Sweep, Sweep]:
                     duration=3,
                     runs_dir=runs_dir,
                     progress="none",
+                    report=False,
                 )
             )
     return found[0], found[1]

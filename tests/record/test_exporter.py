@@ -164,6 +164,7 @@ def test_counts_are_those_of_latency_csv_at_the_end(
         processes=processes,
         runs_dir=tmp_path,
         progress="none",
+        report=False,
     )
     scraper.close()
     assert (len(sweep.runs), losses(sweep)) == (1, [])

@@ -150,7 +150,7 @@ def test_a_request_without_a_wire_time_waits_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ticks", "offered"),
+    ("ticks", "achieved_load"),
     [
         # The window is from 2 to 10. From 7 to 12 neither user gets on: 3 of its 8 seconds are lost.
         ([*((second, 1.0, 2, 0.0) for second in range(7)), (11, 5.0, 0, 5.0)], 5 / 8),
@@ -160,7 +160,7 @@ def test_a_request_without_a_wire_time_waits_as_any_other() -> None:
     ids=["at the end", "at the front"],
 )
 def test_of_what_is_lost_over_an_edge_of_the_window_its_part_counts(
-    ticks: list[tuple[object, ...]], offered: float
+    ticks: list[tuple[object, ...]], achieved_load: float
 ) -> None:
     command = [sys.executable, "-c", HELD_UP, json.dumps(ticks)]
     rows = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
@@ -170,7 +170,7 @@ def test_of_what_is_lost_over_an_edge_of_the_window_its_part_counts(
     frame = frame.assign(run="users-0002-r1", source="local", steady=frame["second"].between(2, 9))
     [found] = health(frame).to_dict("records")
     assert found["seconds"] == 8
-    assert found["offered"] == pytest.approx(offered, abs=0.01)
+    assert found["achieved_load"] == pytest.approx(achieved_load, abs=0.01)
 
 
 def test_a_long_delay_is_met_more_often_than_a_short_one() -> None:

@@ -67,6 +67,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             processes=request.param,
             runs_dir=tmp_path_factory.mktemp("hostile") / "runs",
             progress="none",
+            report=False,
         )
 
 
@@ -132,6 +133,7 @@ def test_what_goes_wrong_in_the_recorder_is_said_and_ends_nothing(tmp_path: Path
             duration=2,
             runs_dir=tmp_path / "runs",
             progress="none",
+            report=False,
         )
     [manifest] = sweep.run_manifests
     evidence = manifest.evidence

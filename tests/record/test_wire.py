@@ -39,6 +39,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             duration=2,
             runs_dir=tmp_path_factory.mktemp("odd") / "runs",
             progress="none",
+            report=False,
         )
 
 

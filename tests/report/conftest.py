@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
-from perflab.report import render_report
+from perflab.report import render
 from perflab.store.layout import SweepDir
 
 HOSTILE = {
@@ -65,5 +65,5 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, hostile_dir: SweepDir) ->
         patch.chdir(elsewhere)
         patch.setenv("JUPYTER_PATH", str(elsewhere))
         patch.setenv("IPYTHONDIR", str(elsewhere))
-        assert render_report(SweepDir(place)) == place / "report.html"
+        assert render(Sweep.open(SweepDir(place))) == place / "report.html"
     return SweepDir(place)

@@ -15,9 +15,8 @@ from selenium.webdriver.common.by import By
 
 import perflab
 from perflab import report
-from perflab.analyse.comparison.sweeps import SweepComparison
+from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.errors import UsageError
-from perflab.report import render_comparison
 from perflab.store.layout import ComparisonDir
 from tests.browser import needs_browser, open_browser
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
@@ -35,20 +34,13 @@ class Rendered:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
-    comparison = compared(tmp_path_factory.mktemp("page") / "runs", "hostile")
-    baseline, candidate = comparison.baseline, comparison.candidate
-    place = candidate.dir.against(baseline.id)
+    recorded = compared(tmp_path_factory.mktemp("page") / "runs", "hostile")
+    comparison = compare_sweeps(recorded.baseline, recorded.candidate, margin=0.1, allow_different=["machine"])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
-        page = render_comparison(
-            place,
-            baseline=baseline.id,
-            candidate=candidate.id,
-            runs_dir=candidate.dir.runs_dir,
-            parameters={"margin": 0.1, "alpha": 0.01, "allow_different": ["machine"]},
-        )
-    assert page == place.report_html
-    return Rendered(comparison, place)
+        page = report.render(comparison)
+    assert page == comparison.dir.report_html
+    return Rendered(comparison, comparison.dir)
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +127,7 @@ def test_the_page_tells_no_place_and_shows_no_code(rendered: Rendered) -> None:
 
 def test_what_the_report_sets_itself_can_not_be_set(rendered: Rendered) -> None:
     with pytest.raises(UsageError, match="'baseline' is set by the report itself"):
-        render_comparison(
-            rendered.place, baseline="a", candidate="b", runs_dir=Path("runs"), parameters={"baseline": "c"}
-        )
+        report.render(rendered.comparison, {"baseline": "c"})
 
 
 def test_the_notebook_has_the_parameters_of_a_comparison() -> None:
@@ -149,18 +139,18 @@ def test_the_notebook_has_the_parameters_of_a_comparison() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_has_its_tables(tmp_path: Path, shape: str) -> None:
     comparison = compared(tmp_path, shape)
-    verdict = report.comparison_verdict(comparison)
+    verdict = report.comparison.verdict(comparison)
     words = {"PASS": "NO REGRESSION", "FAIL": "REGRESSION", "INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}
     assert f"</span> {words[comparison.verdict]}" in verdict.body or f" {words[comparison.verdict]}</p>" in verdict.body
-    changes = report.comparison_changes(comparison)
+    changes = report.comparison.changes(comparison)
     rows = changes.body.count('<td class="result')
     frames = (comparison.latency, comparison.throughput, comparison.failures, comparison.throughput_by_level)
     wholes = (comparison.latency_by_group, comparison.throughput_by_group, comparison.failures_by_group)
     assert rows == sum(len(frame) for frame in (*frames, *wholes))
     assert ("must not be used" in changes.body) == (comparison.verdict == "INVALID" and rows > 0)
-    comparability = report.comparison_comparability(comparison)
+    comparability = report.comparison.comparability(comparison)
     assert ("matters" in comparability.body) == ("matters" in set(comparison.comparability["kind"]))
-    assert f"{100 * comparison.margin:g} %" in report.comparison_reading(comparison).text
+    assert f"{100 * comparison.margin:g} %" in report.comparison.how_to_read(comparison).text
 
 
 def test_a_single_run_is_shown_among_earlier_ones(tmp_path: Path) -> None:
@@ -172,7 +162,7 @@ def test_a_single_run_is_shown_among_earlier_ones(tmp_path: Path) -> None:
         write_recorded_sweep(tmp_path, Load(**single, system=number), label=f"run-{number}")
     write_recorded_sweep(tmp_path, Load(**single, system=20, slowdown={"auth": 3.0}), label="slow")
     comparison = perflab.compare("20261122T103000Z-run-0", "20261122T103000Z-slow", runs_dir=tmp_path)
-    shown = report.comparison_spread(comparison)
+    shown = report.comparison.spread(comparison)
     assert shown is not None
     by_group = {row["group"]: row["inside"] for row in comparison.spread.to_dict("records")}
     assert by_group["auth"] is False

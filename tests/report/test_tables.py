@@ -14,11 +14,11 @@ from perflab.report.html import Html
 from tests.report.conftest import HOSTILE, MESSAGE
 
 PIECES: dict[str, Callable[[Sweep], Html]] = {
-    "verdicts": report.verdicts,
-    "endpoints": report.endpoints,
-    "failures": report.failures,
-    "runs": report.runs,
-    "how_measured": report.how_measured,
+    "verdicts": report.sweep.verdict,
+    "endpoints": report.sweep.endpoints,
+    "failures": report.sweep.failures,
+    "runs": report.sweep.runs,
+    "how_measured": report.sweep.how_measured,
 }
 VOID = {"br", "img", "meta"}
 
@@ -69,14 +69,14 @@ def test_nothing_a_request_is_named_becomes_a_tag(hostile_sweep: Sweep, name: st
 
 
 def test_hostile_names_are_shown_as_text(hostile_sweep: Sweep) -> None:
-    shown = page(report.endpoints(hostile_sweep)).text
+    shown = page(report.sweep.endpoints(hostile_sweep)).text
     for name in HOSTILE.values():
         assert name in shown
-    assert MESSAGE in page(report.failures(hostile_sweep)).text
+    assert MESSAGE in page(report.sweep.failures(hostile_sweep)).text
 
 
 def test_a_verdict_shows_measured_interval_limit_samples_and_word_together(hostile_sweep: Sweep) -> None:
-    shown = page(report.verdicts(hostile_sweep))
+    shown = page(report.sweep.verdict(hostile_sweep))
     latencies = hostile_sweep.verdicts.query("objective == 'p95_ms' and samples > 0")
     assert len(latencies) == 4
     for row in latencies.to_dict("records"):
@@ -91,21 +91,21 @@ def test_the_reasons_of_a_missed_objective_stand_in_the_banner(tmp_path: Path) -
     load = Load(users=(100,), seconds=20, spawn_rate=50, failure_rate=0.2)
     sweep = Sweep.open(write_recorded_sweep(tmp_path, load))
     assert sweep.verdict == "FAIL"
-    shown = page(report.verdicts(sweep)).text
+    shown = page(report.sweep.verdict(sweep)).text
     assert "✗ FAIL" in shown
     assert sweep.reasons[0] in shown
-    assert repr(report.verdicts(sweep)).startswith("FAIL: ")
+    assert repr(report.sweep.verdict(sweep)).startswith("FAIL: ")
 
 
 def test_without_objectives_the_verdict_says_what_was_judged(tmp_path: Path) -> None:
     load = Load(users=(20,), seconds=5, spawn_rate=50, failure_rate=0)
     sweep = Sweep.open(write_recorded_sweep(tmp_path, load, Objectives()))
-    assert "No objectives are set" in page(report.verdicts(sweep)).text
-    assert "No request failed" in page(report.failures(sweep)).text
+    assert "No objectives" in page(report.sweep.verdict(sweep)).text
+    assert "No request failed" in page(report.sweep.failures(sweep)).text
 
 
 def test_every_endpoint_and_level_has_its_row_with_its_figures(hostile_sweep: Sweep) -> None:
-    cells = page(report.endpoints(hostile_sweep)).cells
+    cells = page(report.sweep.endpoints(hostile_sweep)).cells
     # This sweep has no wire clock, so each row says whose its latencies are.
     assert len(cells) == 11 * len(hostile_sweep.endpoints)
     assert set(cells[10::11]) == {"client"}
@@ -115,21 +115,21 @@ def test_every_endpoint_and_level_has_its_row_with_its_figures(hostile_sweep: Sw
 
 def test_the_wire_clock_is_the_rule_and_another_one_is_said(tmp_path: Path, hostile_sweep: Sweep) -> None:
     sweep = Sweep.open(write_recorded_sweep(tmp_path, Load(users=(20,), seconds=10, spawn_rate=50, wire=True)))
-    assert len(page(report.endpoints(sweep)).cells) == 10 * len(sweep.endpoints)
-    assert "by the wire clock" in page(report.endpoints(sweep)).text
-    assert "client clock" not in page(report.verdicts(sweep)).text
-    assert "client clock" in page(report.verdicts(hostile_sweep)).text
+    assert len(page(report.sweep.endpoints(sweep)).cells) == 10 * len(sweep.endpoints)
+    assert "by the wire clock" in page(report.sweep.endpoints(sweep)).text
+    assert "client clock" not in page(report.sweep.verdict(sweep)).text
+    assert "client clock" in page(report.sweep.verdict(hostile_sweep)).text
 
 
 def test_the_generator_has_a_row_a_source(hostile_sweep: Sweep) -> None:
-    cells = page(report.generator(hostile_sweep)).cells
+    cells = page(report.sweep.generator(hostile_sweep)).cells
     assert len(cells) == 9 * len(hostile_sweep.health) > 0
     assert cells[1] == "local"
     assert cells[3].endswith(" %")
 
 
 def test_how_it_was_measured_tells_the_plan_but_no_place_on_disk(hostile_sweep: Sweep) -> None:
-    shown = page(report.how_measured(hostile_sweep)).text
+    shown = page(report.sweep.how_measured(hostile_sweep)).text
     assert "python -m load_tests.platform_api --port {port}" in shown
     assert "load_tests/locustfile.py" in shown
     assert "20, 40" in shown
@@ -144,7 +144,7 @@ def test_a_run_that_cannot_be_trusted_says_why(tmp_path: Path) -> None:
     run = read_manifest(path, RunManifest)
     write_manifest(path, run.model_copy(update={"evidence": run.evidence.model_copy(update={"users_reached": 11})}))
     sweep = Sweep.open(sweep_dir)
-    shown = page(report.runs(sweep)).text
+    shown = page(report.sweep.runs(sweep)).text
     assert "INVALID" in shown
     assert sweep.runs.reasons.iloc[0] in shown
-    assert "⊘ INVALID" in page(report.verdicts(sweep)).text
+    assert "⊘ INVALID" in page(report.sweep.verdict(sweep)).text

@@ -14,7 +14,13 @@ from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
 
 CHARTS = (chart.throughput, chart.percentiles, chart.latency_over_time, chart.failures, chart.cpu)
-PIECES = (report.verdicts, report.endpoints, report.failures, report.runs, report.how_measured)
+PIECES = (
+    report.sweep.verdict,
+    report.sweep.endpoints,
+    report.sweep.failures,
+    report.sweep.runs,
+    report.sweep.how_measured,
+)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_a_sweep_called_baseline_elsewhere_keeps_its_name(tmp_path: Path) -> Non
 def test_a_comparison_lies_in_the_candidates_folder(tmp_path: Path) -> None:
     place = SweepDir(tmp_path / "20261122T103000Z-x").against("20261122T103000Z-ab/baseline")
     assert place.path == tmp_path / "20261122T103000Z-x" / "against-20261122T103000Z-ab-baseline"
-    assert place.comparison_json.parent == place.path
+    assert place.report_name == f"{tmp_path.name}/20261122T103000Z-x/{place.path.name}/report.html"
 
 
 def test_the_recorder_knows_an_ab_comparisons_run_by_its_id(tmp_path: Path) -> None:

@@ -129,6 +129,12 @@ class Conclusion:
         return [*self._worse, *self._all_open, *undecided]
 
     @property
+    def other_reasons(self) -> list[str]:
+        """Those of the reasons that the headline doesn't name."""
+        named = len(self._worse) if self.change == Change.REGRESSION else 1 if self.invalid or self._all_open else 0
+        return self.reasons[named:]
+
+    @property
     def improvements(self) -> list[str]:
         """What has become better, one line each."""
         wholes = (self.latency.by_group, self.throughput.by_level, self.failures.by_group)

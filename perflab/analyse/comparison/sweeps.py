@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pandas as pd
 
@@ -32,11 +32,10 @@ from perflab.analyse.comparison.latency import compare_latency
 from perflab.analyse.comparison.parts import Conclusion, Part
 from perflab.analyse.comparison.side import Cell, Side, cell_clocks, latency_by_run
 from perflab.analyse.comparison.throughput import compare_throughput
-from perflab.analyse.document import records
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-from perflab.store.layout import SIDES
+from perflab.store.layout import SIDES, ComparisonDir, common_ab
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
@@ -96,11 +95,17 @@ class SweepComparison:
         self.looks = rules.looks or None
         self._rules = rules
         self._rounds = rounds
-        self._allow_different = tuple(allow_different)
+        self.allow_different = tuple(allow_different)
         self._history = tuple(history)
 
     def __repr__(self) -> str:
         return f"<SweepComparison {self.candidate.id} against {self.baseline.id}>"
+
+    @property
+    def dir(self) -> ComparisonDir:
+        """Where its files lie, whether there are any or not: in its A/B comparison's folder, or in the candidate's."""
+        ab = common_ab(self.baseline.dir, self.candidate.dir)
+        return self.candidate.dir.against(self.baseline.id) if ab is None else ab.comparison
 
     @property
     def verdict(self) -> Verdict:
@@ -121,6 +126,11 @@ class SweepComparison:
     def reasons(self) -> list[str]:
         """Why the comparison does not pass, one line each, the worst first; none for PASS."""
         return self._conclusion.reasons
+
+    @property
+    def other_reasons(self) -> list[str]:
+        """Those of the reasons that the headline doesn't name already."""
+        return self._conclusion.other_reasons
 
     @cached_property
     def notes(self) -> list[str]:
@@ -278,34 +288,9 @@ class SweepComparison:
         """
         return details.contributions(*self._sides, self._clocks)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values for JSON; what there is not is None."""
-        frames = (
-            *("latency_by_group", "latency", "throughput_by_level", "throughput_by_group", "throughput"),
-            *("failures_by_group", "failures", "comparability", "spread", "latency_by_run", "latency_by_quantile"),
-            *("latency_over_time", "contributions"),
-        )
-        return {
-            "baseline": self.baseline.id,
-            "candidate": self.candidate.id,
-            "design": self.design,
-            "margin": self.margin,
-            "alpha": self.alpha,
-            "looks": list(self.looks) if self.looks else None,
-            "verdict": self.verdict,
-            "change": self.change,
-            "headline": self.headline,
-            "reasons": self.reasons,
-            "notes": self.notes,
-            "slower": self.slower,
-            "improved": self.improved,
-            "additional_runs": self.additional_runs,
-            **{name: records(getattr(self, name)) for name in frames},
-        }
-
     @cached_property
     def _differences(self) -> list[Difference]:
-        return differences(*self._sides, self._allow_different)
+        return differences(*self._sides, self.allow_different)
 
     @cached_property
     def _sides(self) -> tuple[Side, Side]:

@@ -18,31 +18,31 @@ QUIET_CORES = 0.4
 _NUMBERS = {"processes", "users", "requests/s", "cores of other processes"}
 
 
-def print_calibration(found: Calibration, *, as_json: bool) -> None:
-    """Print a row a client and number of processes, or all that was measured as JSON."""
+def print_calibration(calibration: Calibration, *, as_json: bool) -> None:
+    """Print one row per client and number of processes, or all that was measured as JSON."""
     if as_json:
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(calibration.model_dump_json(indent=2) + "\n")
         return
-    machine, console = found.machine, open_console()
+    machine, console = calibration.machine, open_console()
     columns = ("client", "processes", "users", "requests/s", "limited by", "cores of other processes")
     table = make_table(*columns, numbers=_NUMBERS)
-    for one in found.ceilings:
-        least = "≥ " if one.at_least else ""
+    for ceiling in calibration.ceilings:
+        least = "≥ " if ceiling.at_least else ""
         table.add_row(
-            one.client,
-            str(one.processes),
-            f"{least}{thousands(one.users)}",
-            f"{least}{thousands(one.requests_per_s)}",
-            one.limited_by or "nothing yet",
-            f"{one.other_cores:.1f} of {machine.cores}",
+            ceiling.client,
+            str(ceiling.processes),
+            f"{least}{thousands(ceiling.users)}",
+            f"{least}{thousands(ceiling.requests_per_s)}",
+            ceiling.limited_by or "nothing yet",
+            f"{ceiling.other_cores:.1f} of {machine.cores}",
         )
     console.print(table)
     console.print(
-        f"users make a request every {found.cycle_s:g} s on average; {escape(machine.processor)}, "
-        f"{machine.cores} cores, locust {found.versions.get('locust')}; measured in {found.seconds:.0f} s",
+        f"users make a request every {calibration.cycle_s:g} s on average; {escape(machine.processor)}, "
+        f"{machine.cores} cores, locust {calibration.versions.get('locust')}; measured in {calibration.seconds:.0f} s",
         soft_wrap=True,
     )
-    others = max(one.other_cores for one in found.ceilings)
+    others = max(ceiling.other_cores for ceiling in calibration.ceilings)
     if others > QUIET_CORES:
         console.print(
             f"note: other programs kept up to {others:.1f} cores busy meanwhile, so this is what was left: calibrate "

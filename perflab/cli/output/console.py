@@ -1,18 +1,14 @@
-"""How tables for people look, and which exit code says a verdict."""
+"""How tables for people look."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from rich import box
 from rich.table import Table
 
-from perflab.errors import PerflabError
 from perflab.progress.console import PlainConsole
-from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
 
 PLAIN_WIDTH = 140
@@ -34,25 +30,3 @@ def make_table(*columns: str, numbers: Collection[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table
-
-
-def between(low: str, high: str) -> str:
-    """Return both bounds, or the one that there is: a missing one is "-"."""
-    if "-" in (low, high):
-        return "-" if low == high else f"at least {low}" if high == "-" else f"at most {high}"
-    return f"{low} to {high}"
-
-
-@contextlib.contextmanager
-def failure_reported(what: str) -> Iterator[None]:
-    """Let what goes wrong within cost `what` and no more: it is reported on stderr, a defect of perflab's in full."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if not isinstance(error, PerflabError | OSError):
-            for line in traceback.format_exc().splitlines():
-                say(line)
-        text = " ".join(str(error).split()) or type(error).__name__
-        say(f"perflab: no {what}: {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -276,4 +275,3 @@ def test_without_objectives_all_requests_are_one_group(record: Record) -> None:
 def test_an_ended_sweep_with_no_runs_compares_to_nothing(record: Record, written: Any) -> None:
     comparison: SweepComparison = compare_sweeps(written.open(), record())
     assert comparison.verdict == "INVALID"
-    json.dumps(comparison.to_dict(), allow_nan=False)

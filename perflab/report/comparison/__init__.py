@@ -1,1 +1,0 @@
-"""What is shown of a comparison: tables in a notebook, ``comparison.json``, ``junit.xml`` and ``summary.md``."""

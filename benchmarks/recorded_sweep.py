@@ -279,8 +279,9 @@ def main() -> None:
     parser.add_argument("runs_dir", type=Path)
     parser.add_argument("--users", default="100,250,500,1000")
     parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--per-user", type=float, default=0.9, help="requests per second and user")
     options = parser.parse_args()
-    load = Load(users=parse_users(options.users), seconds=options.seconds)
+    load = Load(users=parse_users(options.users), seconds=options.seconds, per_user=options.per_user)
     print(write_recorded_sweep(options.runs_dir, load).path)
 
 

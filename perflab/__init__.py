@@ -17,7 +17,7 @@ Names are imported when they are first used: the code that runs inside Locust mu
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'perflab' has no attribute {name!r}")
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("perflab")
     home = next((home for home, names in _HOMES.items() if name in names), "perflab.workbench")
     return import_module(f"perflab.{name}") if home == "perflab" else getattr(import_module(home), name)

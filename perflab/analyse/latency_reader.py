@@ -10,9 +10,10 @@ line is damaged.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -34,8 +35,8 @@ ValueT = TypeVar("ValueT", bound=Hashable)
 _Field = tuple[Words, Callable[[int], bytes]]
 """One field of all lines: as words, and what returns the bytes of one of them."""
 
-# What is done with a block stays in the processor's cache.
-_BLOCK_BYTES = 1 << 20
+# What is done with a block stays in the processor's cache, and in memory that was used for the last one.
+_BLOCK_BYTES = 1 << 19
 # Longer fields than any that are written; so far a field's last eight bytes may be read beyond the block's end.
 _MAX_FIELD = 8192
 _HEADER = (",".join(LATENCY_COLUMNS) + "\n").encode()
@@ -247,6 +248,7 @@ class _Lines:
     def __init__(self) -> None:
         self._buffer = bytearray(_BLOCK_BYTES + _MAX_FIELD)
         self._bytes = np.frombuffer(self._buffer, "u1", _BLOCK_BYTES)
+        self._aligned: Words = np.frombuffer(self._buffer, "<u8")
         # At each byte the eight from there on.
         self._words: Words = np.ndarray((len(self._buffer) - 7,), "<u8", self._buffer, strides=(1,))
         self._newline = np.empty(_BLOCK_BYTES, "bool")
@@ -275,11 +277,8 @@ class _Lines:
         """
         if any(self._buffer.find(unusual, 0, self._end) >= 0 for unusual in (b'"', b"\r", b"\0")):
             raise _NotPlainError
-        newline = np.equal(self._bytes[: self._end], ord("\n"), out=self._newline[: self._end])
-        end: Ints = np.flatnonzero(newline)
+        end = self._line_ends()
         start = np.concatenate(([0], end[:-1] + 1))
-        if end[0] < 16:
-            raise _NotPlainError
         second, length = _before_comma(self._words[start])
         second_end = start + length
         count, length = _before_comma(self._words[end - 8].byteswap())
@@ -299,8 +298,33 @@ class _Lines:
             self._field(count, latency_end + 1, end),
         )
 
+    def _line_ends(self) -> Ints:
+        newline = self._newline
+        np.equal(self._bytes, ord("\n"), out=newline)
+        newline[self._end :] = False
+        # Eight bytes at once: no line is as short.
+        eights = newline.view("<u8")
+        places = np.flatnonzero(eights != 0)
+        ends: Ints = places * 8 + _lowest_byte(eights[places])
+        if len(ends) != np.count_nonzero(newline) or ends[0] < 16:
+            raise _NotPlainError
+        return ends
+
     def _field(self, words: Words, start: Ints, end: Ints) -> _Field:
         return words, lambda at: bytes(self._buffer[start[at] : end[at]])
+
+    def _successive(self, start: Ints) -> Iterator[Words]:
+        """Yield the eight bytes from each place on, then the next eight, and so on.
+
+        Memory is read where words are aligned, each but once, which costs half of what it does elsewhere.
+        """
+        at, bits = start >> 3, (start & 7).astype("u8") << np.uint64(3)
+        rest = np.uint64(64) - bits
+        low = self._aligned[at]
+        for following in count(1):
+            high = self._aligned[at + following]
+            yield (low >> bits) | (high << rest)
+            low = high
 
     def _hashed(self, start: Ints, end: Ints) -> Words:
         """Return a hash of the bytes of each field."""
@@ -308,12 +332,13 @@ class _Lines:
         longest, shortest = int(length.max()), int(length.min())
         if shortest < 0 or longest > _MAX_FIELD:
             raise _NotPlainError
-        words: Words = self._words[start]
+        successive = self._successive(start)
+        words = next(successive)
         if shortest < 8:
             words &= _MASKS[np.minimum(length, 8)]
         for at in range(8, longest, 8):
             if at + 8 <= shortest:
-                words = _mixed(words, self._words[start + at])
+                words = _mixed(words, next(successive))
             else:
                 longer = np.flatnonzero(length > at)
                 following = self._words[start[longer] + at] & _MASKS[np.minimum(length[longer] - at, 8)]
@@ -327,7 +352,12 @@ def _before_comma(words: Words) -> tuple[Words, Ints]:
     # The highest bit of each byte that is a comma.
     commas = ~(((differing & _LOW_BITS) + _LOW_BITS) | differing | _LOW_BITS)
     lowest = commas & (~commas + _ONE)
-    return words & ((lowest >> np.uint64(7)) - _ONE), np.bitwise_count(lowest - _ONE).astype("int64") >> 3
+    return words & ((lowest >> np.uint64(7)) - _ONE), _lowest_byte(commas)
+
+
+def _lowest_byte(words: Words) -> Ints:
+    """Return the place of the lowest byte of each word that is not 0; 8 if all are."""
+    return np.bitwise_count(~words & (words - _ONE)).astype("int64") >> 3
 
 
 def _mixed(words: Words, following: Words) -> Words:

@@ -37,7 +37,7 @@ from benchmarks.queues import (
 )
 from perflab.analyse.bounds import Estimate, Timed, share_of, throughput_of
 from perflab.analyse.intervals import percentile_ranks, rate_bounds, throughput_bounds
-from perflab.analyse.window import whole_seconds
+from perflab.store.manifest import whole_seconds
 
 SERVICES: dict[str, type[Queue]] = {
     "independent": Independent,

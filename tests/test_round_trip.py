@@ -22,7 +22,7 @@ from perflab.drive.target import Target
 from perflab.plan.objectives import DEFAULT, Group, Objective, Objectives
 from perflab.plan.plan import Plan
 from perflab.record.counts import Counts
-from perflab.record.delivery import Batch, HealthRow, Parcel
+from perflab.record.delivery import Batch, Parcel
 from perflab.record.outcome import classify, message_of, name_of
 from perflab.record.role import Faults
 from perflab.record.writer import RunWriter
@@ -30,7 +30,7 @@ from perflab.results.sweep import build, to_junit, to_summary
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.recorder_protocol import Totals
-from perflab.store.tables import create_tables
+from perflab.store.tables import HealthRow, create_tables
 
 START = int(datetime(2026, 11, 22, 10, 30, tzinfo=UTC).timestamp())
 SECONDS = 12

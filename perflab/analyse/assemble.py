@@ -14,10 +14,9 @@ from perflab.analyse.latency_reader import read_samples
 from perflab.analyse.reading import FAILURES, GENERATOR, RESPONSES, TARGET, read_run_tables
 from perflab.analyse.samples import Endpoint, Recorded, group_numbers, groups_of
 from perflab.analyse.summary import Bools, Ints, numbered
-from perflab.analyse.window import whole_seconds
 from perflab.plan.objectives import Objectives
 from perflab.store.layout import RunDir
-from perflab.store.manifest import RunManifest, Window
+from perflab.store.manifest import RunManifest, Window, whole_seconds
 
 _TABLES = {
     "generator.csv": GENERATOR,

@@ -189,11 +189,10 @@ class _Reader:
             self._series.code(Series(*(of[code] for of, code in zip(categories, codes, strict=True))))
             for codes in combinations
         ]
-        latency = frame["latency_ms"].astype("object").where(frame["latency_ms"].notna(), None)
         rows = self._by_kind(
             _codes_of(self._seconds, frame["second"]),
             np.array(series, "int32")[number],
-            _codes_of(self._latencies, latency),
+            _codes_of(self._latencies, frame["latency_ms"]),
             _codes_of(self._counts, frame["count"]),
         )
         self._runs.append([rows])
@@ -371,7 +370,9 @@ def _mixed(words: Words, following: Words) -> Words:
 
 def _codes_of(interned: _Interned[Any], values: pd.Series[Any]) -> Ints:
     number, distinct = pd.factorize(values, use_na_sentinel=False)
-    codes: Ints = np.array([interned.code(value) for value in distinct.tolist()], "int32")[number]
+    # A latency that is absent is None among those that are interned, and NaN in a frame.
+    present = [None if value != value else value for value in distinct.tolist()]
+    codes: Ints = np.array([interned.code(value) for value in present], "int32")[number]
     return codes
 
 

@@ -13,9 +13,9 @@ from perflab.analyse.health import UNKNOWN, GeneratorHealth, client_waits_by_run
 from perflab.analyse.samples import Recorded
 from perflab.analyse.summary import CLIENT, Bools, Ints
 from perflab.analyse.validity import ClientHabits, Measured, invalid_reasons
-from perflab.analyse.window import JudgedWindow, judged_window, no_weight, whole_seconds
+from perflab.analyse.window import JudgedWindow, judged_window, no_weight
 from perflab.plan.objectives import Objectives
-from perflab.store.manifest import RunManifest, Window
+from perflab.store.manifest import RunManifest, Window, whole_seconds
 from perflab.store.silence import NO_ANSWER, Silence, find_silence
 from perflab.vocabulary.measure import CONNECT
 

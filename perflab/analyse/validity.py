@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perflab.analyse.window import whole_seconds
 from perflab.plan.plan import Plan
-from perflab.store.manifest import Evidence, RunManifest
+from perflab.store.manifest import Evidence, RunManifest, whole_seconds
 from perflab.store.silence import Silence
 
 # A load that falls short by less than this changes neither the service's latency nor a comparison noticeably: run to

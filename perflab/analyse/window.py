@@ -8,7 +8,6 @@ and the worst block doesn't matter.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,24 +17,12 @@ from perflab.analyse.samples import Recorded
 from perflab.analyse.steady import SteadyPart, find_steady, second_by_second, slow_limits
 from perflab.analyse.summary import SortedSamples
 from perflab.plan.objectives import Objective
-from perflab.store.manifest import RunManifest, Window
+from perflab.store.manifest import RunManifest, Window, whole_seconds
 
 MAX_BLOCKS = 10
 MIN_BLOCK_S = 5
 # Of the limit: who sets one of 200 ms doesn't mind whether it is 180.
 MAX_SWING = 0.10
-
-
-def whole_seconds(window: Window | None) -> range:
-    """Return the seconds that lie wholly inside the steady window; empty without a window.
-
-    Requests are recorded by the whole second they began in. A second that the window only touches would bring
-    in requests from outside it, and would make requests per second depend on where in a second a run started.
-    """
-    if window is None:
-        return range(0)
-    # To the millisecond: a start of 20.0000000001 is 20.
-    return range(math.ceil(round(window.start, 3)), max(math.floor(round(window.end, 3)), 0))
 
 
 @dataclass(frozen=True, slots=True)

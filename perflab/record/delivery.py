@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from perflab.store.recorder_protocol import Totals
+from perflab.store.tables import HealthRow
 
 # One batch per second: a master that hasn't answered for a minute isn't one of perflab's.
 MAX_UNHEARD = 60
@@ -51,24 +52,6 @@ class FailureRow(NamedTuple):
     message: str
     user_class: str
     requests: int
-
-
-class HealthRow(NamedTuple):
-    """One second of the generator's health: the columns of ``generator.csv`` except for the source."""
-
-    second: int
-    users: int
-    in_flight: int
-    cpu_percent: float
-    lag_ms: float
-    rss_mb: float
-    users_wanted: int
-    lag_p50_ms: float
-    lag_p90_ms: float
-    client_overhead_p50_ms: float
-    client_overhead_p99_ms: float
-    lost_s: float
-    client_waits_s: float
 
 
 @dataclass(frozen=True, slots=True)

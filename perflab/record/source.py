@@ -12,7 +12,7 @@ from locust.env import Environment
 
 from perflab.record.clients import InFlight
 from perflab.record.counts import OF_CLIENT, OF_WIRE, Counts
-from perflab.record.delivery import Batch, HealthRow, LatencyRow
+from perflab.record.delivery import Batch, LatencyRow
 from perflab.record.exchange import take_exchange
 from perflab.record.health import ClockWatch, LoopLag, LostTime, ProcessUse
 from perflab.record.locust_statistics import LocustTally
@@ -20,7 +20,7 @@ from perflab.record.outcome import UNANSWERED, classify, message_of, name_of
 from perflab.record.role import Faults, listen_first
 from perflab.record.users import Duet, current_user_class
 from perflab.store.recorder_protocol import Totals
-from perflab.store.tables import quantile
+from perflab.store.tables import HealthRow, quantile
 
 # Anything beyond this (eleven days) isn't a latency, but a time of day, for instance.
 MAX_LATENCY_MS = 1e9

@@ -45,8 +45,6 @@ FolderT = TypeVar("FolderT", bound=_Folder)
 class RunsDir(_Folder):
     """The folder of all results, ``runs/``."""
 
-    __slots__ = ()
-
     baseline = _File("baseline.json")
     """Which sweep the others are compared with."""
     calibration = _File("calibration.json")
@@ -56,8 +54,6 @@ class RunsDir(_Folder):
 
 class RunDir(_Folder):
     """One run's folder, ``users-0100-r1``."""
-
-    __slots__ = ()
 
     manifest = _File("run.json")
     latency = _File("latency.csv")
@@ -84,8 +80,6 @@ class RunDir(_Folder):
 
 class ResultDir(_Folder):
     """A folder with a result's document, its renderings and its report."""
-
-    __slots__ = ()
 
     report_html = _File("report.html")
     report_notebook = _File("report.ipynb")
@@ -121,8 +115,6 @@ class Result(Protocol):
 class ComparisonDir(ResultDir):
     """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
 
-    __slots__ = ()
-
     @property
     def runs_dir(self) -> Path:
         """The folder of all results."""
@@ -132,8 +124,6 @@ class ComparisonDir(ResultDir):
 
 class SweepDir(ResultDir):
     """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
-
-    __slots__ = ()
 
     manifest = _File("sweep.json")
     load_test_log = _File("load_test.log")
@@ -172,8 +162,6 @@ class SweepDir(ResultDir):
 
 class AbDir(_Folder):
     """An A/B comparison's folder: its manifest, and an ordinary sweep of each side, in which each round is a repeat."""
-
-    __slots__ = ()
 
     manifest = _File("ab.json")
 

@@ -12,19 +12,38 @@ from functools import lru_cache
 from itertools import repeat
 from operator import truediv
 from pathlib import Path
+from typing import NamedTuple
 
 from perflab.errors import naming
 from perflab.vocabulary.text import MOST_OF_A_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
-# Files of earlier versions lack those at the end, and have other names for some.
+
+
+class HealthRow(NamedTuple):
+    """One second of a generator's health: the columns of ``generator.csv`` except for the source.
+
+    Files of earlier versions lack those in `GENERATOR_ADDED`, and have other names for those in `GENERATOR_RENAMED`.
+    """
+
+    second: int
+    users: int
+    in_flight: int
+    cpu_percent: float
+    lag_ms: float
+    rss_mb: float
+    users_wanted: int
+    lag_p50_ms: float
+    lag_p90_ms: float
+    client_overhead_p50_ms: float
+    client_overhead_p99_ms: float
+    lost_s: float
+    client_waits_s: float
+
+
+GENERATOR_COLUMNS = ("second", "source", *HealthRow._fields[1:])
 GENERATOR_ADDED = ("client_waits_s",)
 GENERATOR_RENAMED = {"behind_p50_ms": "client_overhead_p50_ms", "behind_p99_ms": "client_overhead_p99_ms"}
-GENERATOR_COLUMNS = (
-    *("second", "source", "users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted"),
-    *("lag_p50_ms", "lag_p90_ms", "client_overhead_p50_ms", "client_overhead_p99_ms", "lost_s"),
-    *GENERATOR_ADDED,
-)
 RESPONSE_COLUMNS = ("second", "source", "method", "name", "user_class", "outcome", "status", "count")
 TARGET_COLUMNS = ("second", "cpu_percent", "rss_mb")
 FAILURE_COLUMNS = ("second", "method", "name", "outcome", "status", "message", "count")

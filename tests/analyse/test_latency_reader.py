@@ -137,3 +137,12 @@ def test_plain_lines_are_read_without_a_parser(tmp_path: Path, monkeypatch: pyte
         table.append([(second, "worker-12", "POST", "/größe", "ok", "client", "", 3)])
     table.close()
     assert len(read(tmp_path)[0].kind) == 5 * (1381 + 2303 + 1)
+
+
+@pytest.mark.parametrize("name", ["/plain", '"a,b"'])
+def test_a_request_without_a_latency_counts_and_has_none(tmp_path: Path, name: str) -> None:
+    """Also in lines that are not plain, which pandas reads."""
+    lines = f"3,local,GET,{name},ok,client,,2\n3,local,GET,{name},ok,client,12.5,1\n"
+    (tmp_path / "latency.csv").write_text(HEADER + lines)
+    kinds = read(tmp_path)[0].kinds
+    assert (kinds.count.sum(), kinds.count[kinds.timed].sum()) == (3, 1)

@@ -13,11 +13,10 @@ import pytest
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.window import whole_seconds
 from perflab.errors import StoreError
 from perflab.results.sweep import build
 from perflab.store.layout import SweepDir
-from perflab.store.manifest import Window, write_manifest
+from perflab.store.manifest import Window, whole_seconds, write_manifest
 
 FRAMES = (
     *("runs", "latency", "generator", "health", "target", "failures"),

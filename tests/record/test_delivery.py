@@ -7,8 +7,9 @@ import random
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from perflab.record.delivery import MAX_UNHEARD, Batch, FailureRow, HealthRow, Inbox, LatencyRow, Outbox, Parcel
+from perflab.record.delivery import MAX_UNHEARD, Batch, FailureRow, Inbox, LatencyRow, Outbox, Parcel
 from perflab.store.recorder_protocol import Totals
+from perflab.store.tables import HealthRow
 
 
 def row(second: int) -> LatencyRow:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from perflab.analyse.reading import LATENCY, RESPONSES, read_table
-from perflab.record.delivery import Batch, FailureRow, HealthRow, LatencyRow, Parcel
+from perflab.record.delivery import Batch, FailureRow, LatencyRow, Parcel
 from perflab.record.role import Faults
 from perflab.record.writer import RunWriter, SplitBySide
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import Totals
-from perflab.store.tables import create_tables
+from perflab.store.tables import HealthRow, create_tables
 
 
 def full_parcel(number: int) -> Parcel:

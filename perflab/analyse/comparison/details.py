@@ -19,9 +19,9 @@ from perflab.analyse.comparison.decision import Rules, effects
 from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, latency_by_run
 from perflab.analyse.summary import Floats, Ints, Samples, SortedSamples, judged_requests
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.window import whole_seconds
 from perflab.plan.objectives import Objectives
 from perflab.store.layout import SIDES
+from perflab.store.manifest import whole_seconds
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.verdict import Finding
 

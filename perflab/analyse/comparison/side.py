@@ -18,8 +18,8 @@ from perflab.analyse.partition import Steady
 from perflab.analyse.samples import Recorded
 from perflab.analyse.summary import Ints, SortedSamples, clocks, count_requests, sort_judged, wire_cells
 from perflab.analyse.sweep import Sweep
-from perflab.analyse.window import whole_seconds
 from perflab.plan.objectives import Objectives
+from perflab.store.manifest import whole_seconds
 from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 
 Cell: TypeAlias = tuple[int, str]

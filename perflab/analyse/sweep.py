@@ -192,7 +192,7 @@ class Sweep:
     def verdicts(self) -> pd.DataFrame:
         """One row per level and objective.
 
-        Columns: users, group, objective, endpoints (patterns of those that count, empty for all of the group), measured,
+        Columns: users, group, objective, endpoints (patterns of those that count, empty for all), measured,
         low and high (one-sided 95 % bounds, NaN where the samples are too few for one), bound, limit, samples,
         effective_samples (so many independent requests would tell as much; NaN where nothing shows how they depend on
         each other), clock (of what is made of latencies), verdict, advice. Figures are in the objective's unit: shares

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perflab.analyse.unjudged import Unjudged
-from perflab.analyse.verdicts import Verdicts
+from perflab.analyse.verdicts import Unjudged, Verdicts
 from perflab.plan.objectives import Objectives
 from perflab.vocabulary.verdict import Verdict
 

@@ -11,15 +11,13 @@ import pandas as pd
 from perflab.analyse.assemble import RunTables
 from perflab.analyse.headline import headline
 from perflab.analyse.health import health
-from perflab.analyse.listed import Listed
 from perflab.analyse.observed import Observations
-from perflab.analyse.partition import Steady, timeline
+from perflab.analyse.partition import Listed, Steady, timeline
 from perflab.analyse.runs import Runs
 from perflab.analyse.samples import Recorded
 from perflab.analyse.summary import Bools, Ints
-from perflab.analyse.unjudged import Unjudged, find_unjudged
 from perflab.analyse.validity import many_connections, missing_runs, own_failures, remarks
-from perflab.analyse.verdicts import Judged, Verdicts
+from perflab.analyse.verdicts import Judged, Unjudged, Verdicts, find_unjudged
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Window, read_manifest

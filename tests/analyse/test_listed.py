@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from perflab.analyse.listed import MAX_NAMES, Listed
-from perflab.analyse.partition import SEVERAL
+from perflab.analyse.partition import MAX_NAMES, SEVERAL, Listed
 
 
 def named(names: list[str], seconds: int = 1) -> list[tuple[Any, ...]]:

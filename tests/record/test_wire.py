@@ -14,7 +14,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.target import free_port
 
 PARTS = Path(__file__).parents[1] / "parts"
-CERTIFICATE = Path(perflab.__file__).parent / "calibrate" / "localhost.pem"
+CERTIFICATE = Path(perflab.__file__).parent / "calibration" / "localhost.pem"
 Counts = dict[tuple[str, str], int]
 
 ANSWERED = ("plain", "redirect", "chunked", "large", "closes", "head", "post", "outer", "inner")

@@ -1,20 +1,21 @@
-"""Which part of a planned window is steady: a test for change, and how many seconds to leave out at the front.
+"""Which part of a planned window is steady: a test for change, and how many seconds to truncate at the start.
 
-A run without a visible change keeps its whole window; only then is nothing lost to noise. So the window is tested
+A run without a visible change keeps its whole window, so that noise costs no data. Therefore the window is tested
 first, and a truncation point is looked for only when throughput or latency has changed significantly *and* by a size
-that matters. After that the burden of proof is the other way round: what is left must be shown to be steady.
+that matters. From then on the burden of proof is reversed: what remains must be shown to be steady.
 
-The parts are known ones:
-- change: the largest t-value of a straight line, of a step at any second (sup-LM: Andrews, Econometrica 61, 1993) or
-  of any part with a level of its own (an epidemic alternative: Levin and Kline, Statistics in Medicine 4, 1985);
-- noise: the long-run variance of an AR(1) process from what neither line nor level explains, so that the change itself
-  does not inflate it (Crainiceanu and Vogelsang, J. Stat. Comput. Simul. 77, 2007), moderated by what the noise of a
-  load test usually is, because some ten seconds say little about it (Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004);
-- stalls of a few seconds: drawn in before that, by Hampel's filter (Davies and Gather, JASA 88, 1993);
+All methods are established ones:
+- change: the largest t-value of a linear trend, of a step at any second (sup-LM: Andrews, Econometrica 61, 1993) or of
+  a shift that ends again (an epidemic alternative: Levin and Kline, Statistics in Medicine 4, 1985);
+- noise: the long-run variance of an AR(1) process, from the residuals of both trend and shift, so that the change
+  itself does not inflate it (Crainiceanu and Vogelsang, J. Stat. Comput. Simul. 77, 2007). It is shrunk towards the
+  usual noise of a load test, because ten seconds or so say little about it (Smyth, Stat. Appl. Genet. Mol. Biol. 3,
+  2004);
+- stalls of a few seconds: clipped before that by Hampel's filter (Davies and Gather, JASA 88, 1993);
 - truncation: MSER-5 (White, Simulation 69, 1997), at most half of the window;
-- proof: an equivalence test of what is left (Schuirmann, J. Pharmacokin. Biopharm. 15, 1987).
+- proof: an equivalence test of what remains (Schuirmann, J. Pharmacokin. Biopharm. 15, 1987).
 
-What it finds, and how often it is wrong, is measured by `benchmarks/steady_state.py`.
+`benchmarks/steady_state.py` measures what it detects and how often it is wrong.
 """
 
 from __future__ import annotations
@@ -25,41 +26,41 @@ import numpy as np
 
 from perflab.analyse.summary import Floats, Ints, SortedSamples
 
-MIN_SECONDS = 8  # below it, noise can't be told from change
-# A longer window is looked at in steps of several seconds: the work grows with the square of their number.
+MIN_SECONDS = 8  # in fewer seconds, noise and change can't be distinguished
+# A longer window is averaged over steps of several seconds: the work grows with the square of their number.
 MAX_STEPS = 7200
 
-# A change of more standard errors is none of chance: 4.9, and 9 / n less in n seconds, where there are fewer ways to
-# change. It is the largest of very many correlated t-values, in one of three series, with an estimated variance; found
-# by simulation so that at most 1 % of quiet windows are above it in any setting of the benchmark.
-SIGNIFICANT, SIGNIFICANT_FEWER = 4.9, 9.0
+# The critical value of t is 4.9 - 9 / n in a window of n seconds: a shorter window has fewer places to change at. It is
+# this high because t is the largest of very many correlated t-values, in any of three series, with an estimated
+# variance. Found by simulation: at most 1 % of windows without a change exceed it in any setting of the benchmark.
+CRITICAL_T, CRITICAL_T_REDUCTION = 4.9, 9.0
 
-# After a warm-up the rest is level; on a straight drift it goes on changing as the front did. It must be shown to
-# change by less than this share of what it would on a straight drift.
-LEVELLED_OFF = 0.5
-PROOF = 1.645  # one-sided 95 %
+# After a warm-up the rest is level; in a linear drift it goes on changing as the start did. The rest must be shown to
+# change by less than this share of what it would change by in a linear drift.
+MAX_DRIFT_SHARE = 0.5
+PROOF_Z = 1.645  # one-sided 95 %
 
-# A short stall is part of what is measured, no new level: seconds are drawn in to some standard deviations, and a level
-# lasts for a share of the window; only at its front are a few seconds enough.
-_OUTLIER = 4.0
-_MIN_LEVEL = 1 / 5
-_MIN_FRONT = 3  # seconds
-_BATCH, _MIN_BATCHES = 5, 6  # seconds; fewer in a short window
-_NEARLY = 1.5  # as certain: see truncation
-_MARGIN = 0.25  # of the tolerance
-_SLOW_SHARE = 0.10  # of an endpoint's requests are its slow ones
+# A short stall is part of what is measured, not a shift: values are clipped at this many standard deviations, and a
+# shift lasts for at least this share of the window. Only at the start of the window do a few seconds suffice.
+_OUTLIER_SIGMAS = 4.0
+_MIN_SHIFT_SHARE = 1 / 5
+_MIN_WARM_UP_S = 3
+_BATCH_S, _MIN_BATCHES = 5, 6  # batches are shorter in a window that would have fewer
+_MSER_SLACK = 1.5  # see truncation
+_TRIM_MARGIN = 0.25  # as a share of the tolerance
+_SLOW_SHARE = 0.10  # the slowest requests of an endpoint that count as slow
 
-# Seconds of evidence that the usual noise of a quantity is worth, and how lasting it usually is.
-_NOISE_WEIGHT, _RHO_WEIGHT = 10, 60
-_MAX_RHO = 0.7  # from there on, lasting noise and drift are the same thing in a window
+# How many seconds of evidence the usual noise of a quantity is worth, for its variance and for its autocorrelation.
+_NOISE_PRIOR_S, _RHO_PRIOR_S = 10, 60
+_MAX_RHO = 0.7  # above it, autocorrelated noise and drift look the same within a window
 
 
 @dataclass(frozen=True, slots=True)
 class SteadyPart:
-    """What is steady of a planned window.
+    """The steady part of a planned window.
 
-    `start` seconds are to be left out at its front. Without a steady part `found` is False; a window too short to
-    be looked into is taken as it is and not `checked`. `reason` says what moved, by how much and when; "" if nothing.
+    `start` is how many seconds to leave out at its start. `found` is False if no part is steady. A window too short to
+    be tested is used whole, and not `checked`. `reason` says what changed, by how much and when; "" if nothing did.
     """
 
     start: int
@@ -67,15 +68,15 @@ class SteadyPart:
     checked: bool
     reason: str
     wanders: bool = False
-    """Where no part is steady: latency alone has moved, to other levels and not up or down all the time."""
+    """No part is steady, but only latency changed, and it shifted rather than drifted all the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class BySecond:
     """A run's planned window second by second.
 
-    `requests` begun; mean log `latency` relative to each endpoint's own, NaN without a successful request; and
-    `slow`, the share of successful requests above their endpoint's own 90th percentile, NaN likewise.
+    `requests` that began in it; the mean log `latency` relative to each endpoint's own mean, NaN without a successful
+    request; and `slow`, the share of successful requests above their endpoint's 90th percentile, also NaN without one.
     """
 
     requests: Floats
@@ -88,62 +89,64 @@ def second_by_second(
 ) -> BySecond:
     """Return the series of one run from counts of its requests on one clock; `window` holds the planned seconds.
 
-    Requests that began in the same second and have the same endpoint are counted together, in any number of parts: of
-    each, `requests`, those that `succeeded` with a latency, the sum of the logarithms of these latencies in ms, and how
-    many of them were `slow`, longer than their endpoint's `slow_limits`. Latency is relative to the endpoint's own over
-    the window, so that a changing mix of fast and slow endpoints is no change of latency.
+    The arrays have one element per second and endpoint, or several whose counts are added: how many `requests` began,
+    how many of them `succeeded` with a latency, the sum of the logarithms of these latencies in ms, and how many of
+    them were `slow`, above their endpoint's `slow_limits`. Latency is relative to the endpoint's mean over the window,
+    so that a changing mix of fast and slow endpoints doesn't look like a change of latency.
     """
     inside = (second >= window.start) & (second < window.stop)
-    at, of = second[inside] - window.start, endpoint[inside]
+    index, endpoint = second[inside] - window.start, endpoint[inside]
 
     def total(values: Floats | Ints) -> Floats:
-        return np.bincount(at, weights=values, minlength=len(window)).astype("float64")
+        return np.bincount(index, weights=values, minlength=len(window)).astype("float64")
 
     succeeded, log_ms = succeeded[inside], log_ms[inside]
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.bincount(of, weights=log_ms) / np.bincount(of, weights=succeeded)
-        relative = np.where(succeeded > 0, log_ms - succeeded * own[of], 0.0)
+        endpoint_mean = np.bincount(endpoint, weights=log_ms) / np.bincount(endpoint, weights=succeeded)
+        relative = np.where(succeeded > 0, log_ms - succeeded * endpoint_mean[endpoint], 0.0)
         successes = total(succeeded)
         return BySecond(total(requests[inside]), total(relative) / successes, total(slow[inside]) / successes)
 
 
 def slow_limits(latencies: SortedSamples) -> Floats:
-    """Return the latency in ms of each endpoint above which one is slow: its own 90th percentile."""
+    """Return the latency in ms above which a request counts as slow, for each endpoint: its 90th percentile."""
     return latencies.percentile(1 - _SLOW_SHARE)
 
 
 def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -> SteadyPart:
-    """Return the steady part of a planned window from series of equal length, a value per second.
+    """Return the steady part of a planned window from series of equal length, one value per second.
 
-    `requests` were begun in each second; `latency` is a mean log, and NaN in a second without a successful request;
-    `slow` is the share of slow requests, NaN likewise, and may be left out.
+    `requests` is how many began in each second; `latency` is a mean logarithm, NaN in a second without a successful
+    request; `slow` is the share of slow requests, NaN likewise, and optional.
     """
     n = len(requests)
     if n < MIN_SECONDS:
         return SteadyPart(0, True, False, f"{n} s is too short to be checked for a steady state")
     step = -(-n // MAX_STEPS)
-    series = _to_check(step, requests, latency, slow)
-    moved = [(one, change) for one in series if (change := one.change()) and change.counts(one.quantity)]
-    if not moved:
+    every_series = _series_to_check(step, requests, latency, slow)
+    changed = [
+        (series, change) for series in every_series if (change := series.change()) and change.matters(series.quantity)
+    ]
+    if not changed:
         return SteadyPart(0, True, True, "")
-    # What changed most is spoken of: the others mostly follow it.
-    moved.sort(key=lambda pair: -pair[1].t)
-    batch = step * _batch_of(n // step)
-    most = min(n // 2, n - MIN_SECONDS)
-    first = max(batch, *(one.truncation(batch, most) for one, _ in moved))
-    # The share of slow requests soon falls to nothing, and then looks level while latency goes on falling.
-    telling = [one for one, _ in moved if one.quantity is not _SLOW] or [one for one, _ in moved]
-    for start in range(first, most + 1, batch):
-        # One series shows it: of a noisier one it is enough that it doesn't show the opposite.
-        level = next((one for one in telling if one.levelled_off(start, batch)), None)
-        if level is None:
+    # The reason names the most significant change: the others are mostly its consequences.
+    changed.sort(key=lambda pair: -pair[1].t)
+    batch = step * _batch_length(n // step)
+    max_start = min(n // 2, n - MIN_SECONDS)
+    min_start = max(batch, *(series.truncation(batch, max_start) for series, _ in changed))
+    # The share of slow requests soon falls to zero, and then looks level while latency is still falling.
+    decisive = [series for series, _ in changed if series.quantity is not _SLOW] or [series for series, _ in changed]
+    for start in range(min_start, max_start + 1, batch):
+        # One series has to prove that it is level; noisier ones may fail to, as long as they show no change.
+        levelled = next((series for series in decisive if series.levelled_off(start, batch)), None)
+        if levelled is None:
             continue
-        rest = [one.change(start) for one in series]
-        if not any(one and one.counts(each.quantity) for each, one in zip(series, rest, strict=True)):
-            return SteadyPart(start, True, True, level.left_out(start, batch))
-    worst, change = moved[0]
-    reason = f"{worst.moved(change)} and no part of at least half of it can be shown to be steady"
-    wanders = all(one.quantity is not _THROUGHPUT and one_change.level is not None for one, one_change in moved)
+        remaining = [(series, series.change(start)) for series in every_series]
+        if not any(change and change.matters(series.quantity) for series, change in remaining):
+            return SteadyPart(start, True, True, levelled.describe_truncation(start, batch))
+    worst, change = changed[0]
+    reason = f"{worst.describe_change(change)} and no part of at least half of it can be shown to be steady"
+    wanders = all(series.quantity is not _THROUGHPUT and each.shifted is not None for series, each in changed)
     return SteadyPart(0, False, True, reason, wanders)
 
 
@@ -151,37 +154,40 @@ def find_steady(requests: Floats, latency: Floats, slow: Floats | None = None) -
 class _Quantity:
     """What a series measures.
 
-    A change below `tolerance` matters to nobody. The usual variance of a second is `common` to all its requests, and
-    on top `single` divided by their number.
+    Changes below `tolerance` don't matter. The usual variance of a second's value is `shared_variance`, which all its
+    requests have in common, plus `request_variance` divided by their number.
     """
 
     name: str
     tolerance: float
-    common: float
-    single: float
+    shared_variance: float
+    request_variance: float
 
-    def noise(self, per_second: float) -> _Noise:
-        """Return the usual noise of a second with so many requests."""
-        own = self.single / per_second
-        return _Noise(self.common + own, 3 * self.common + own)
+    def usual_noise(self, requests: float) -> _Noise:
+        """Return the usual noise of a second with this number of requests."""
+        independent = self.request_variance / requests
+        return _Noise(self.shared_variance + independent, 3 * self.shared_variance + independent)
 
 
 @dataclass(frozen=True, slots=True)
 class _Noise:
-    """The `variance` of a second, and of the mean of n seconds times n; more if noise lasts from second to second."""
+    """The `variance` of a second's value, and its `long_run` variance: n times the variance of the mean of n seconds.
+
+    The long-run variance is larger if noise is autocorrelated.
+    """
 
     variance: float
     long_run: float
 
     @property
     def rho(self) -> float:
-        """The rho of the AR(1) process with these variances."""
+        """The lag-1 autocorrelation of the AR(1) process with these variances."""
         return (self.long_run - self.variance) / (self.long_run + self.variance)
 
 
-# Requests of a second share a deviation of 5 % that lasts, with a rho of .5. Each has a log-normal latency with a
-# sigma of .5; closed-loop users ask more evenly than a Poisson process. The share of slow requests, near 10 %, is
-# binomial; it follows latency with about a third of its size, so that 4 points are some 10 %.
+# All requests of a second share a deviation of 5 % with an autocorrelation of .5. Each request has a log-normal latency
+# with a sigma of .5; closed-loop users send requests more evenly than a Poisson process. The number of slow requests,
+# about 10 %, is binomial; their share changes about a third as much as latency, so 4 points correspond to some 10 %.
 _THROUGHPUT = _Quantity("throughput", 0.05, 0.05**2, 0.5)
 _LATENCY = _Quantity("latency", float(np.log(1.1)), 0.05**2, 0.25)
 _SLOW = _Quantity("the share of slow requests", 0.04, (0.05 / 3) ** 2, 0.09)
@@ -189,36 +195,36 @@ _SLOW = _Quantity("the share of slow requests", 0.04, (0.05 / 3) ** 2, 0.09)
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """How a series changes at most: by `size`, which is `t` standard errors.
+    """The most significant change of a series: by `size`, which is `t` standard errors.
 
-    `seconds` were looked at. It is another level in the seconds of `level`, or a straight drift if None. `line` is the
-    change along a straight line from end to end in any case, `error` its standard error.
+    It is a shift in the seconds `shifted`, or a linear trend if that is None. `trend` is the change along the fitted
+    line from end to end in either case, with its standard error `trend_error`. `seconds` is how many were tested.
     """
 
     seconds: int
     t: float
     size: float
-    level: range | None
-    line: float
-    error: float
+    shifted: range | None
+    trend: float
+    trend_error: float
 
-    def counts(self, quantity: _Quantity) -> bool:
-        """Return whether it is neither chance nor irrelevant."""
-        significant = SIGNIFICANT - SIGNIFICANT_FEWER / self.seconds
-        return bool(self.t > significant and abs(self.size) > quantity.tolerance)
+    def matters(self, quantity: _Quantity) -> bool:
+        """Return whether the change is both significant and above the tolerance."""
+        critical = CRITICAL_T - CRITICAL_T_REDUCTION / self.seconds
+        return bool(self.t > critical and abs(self.size) > quantity.tolerance)
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """The seconds of a window that have a value, with their values; `per_second` requests make up one.
+    """The seconds of a window that have a value, and their values, each of about `requests` requests.
 
-    Of a long window they are those in which steps of several seconds begin.
+    In a long window each value is that of a step of several seconds, and `seconds` are those in which they begin.
     """
 
     quantity: _Quantity
     seconds: Ints
     values: Floats
-    per_second: float
+    requests: float
 
     def change(self, start: int = 0) -> _Change | None:
         """Return the change from second `start` on; None if too few seconds have a value."""
@@ -227,51 +233,53 @@ class _Series:
         n = len(values)
         if n < MIN_SECONDS:
             return None
-        # Significance is that of the many seconds; how large a change is, all say.
-        x = _without_outliers(values)
+        # Outliers must not decide whether there is a change, but they count in how large it is.
+        x = _clip_outliers(values)
         x = x - x.mean()
-        line = np.arange(n) - (n - 1) / 2
-        line /= np.sqrt(line @ line)
-        along = float(line @ x)
-        start, stop = _other_level(x)
-        level = np.zeros(n)
-        level[start:stop] = 1
-        level -= level.mean()
-        level /= np.sqrt(level @ level)
-        beside = float(level @ x)
-        straight = abs(along) >= abs(beside)
+        # Both shapes are centred vectors of length 1, so that a projection on them is a least-squares fit.
+        trend = np.arange(n) - (n - 1) / 2
+        trend /= np.sqrt(trend @ trend)
+        on_trend = float(trend @ x)
+        first, stop = _find_shift(x)
+        shift = np.zeros(n)
+        shift[first:stop] = 1
+        shift -= shift.mean()
+        shift /= np.sqrt(shift @ shift)
+        on_shift = float(shift @ x)
+        is_trend = abs(on_trend) >= abs(on_shift)
 
-        left = x - along * line
-        other = level - (level @ line) * line
-        left -= (left @ other) / (other @ other) * other
-        sigma = np.sqrt(_long_run_variance(left, self.quantity.noise(self.per_second)))
+        residual = x - on_trend * trend
+        orthogonal = shift - (shift @ trend) * trend
+        residual -= (residual @ orthogonal) / (orthogonal @ orthogonal) * orthogonal
+        sigma = np.sqrt(_long_run_variance(residual, self.quantity.usual_noise(self.requests)))
         seconds = self.seconds[chosen]
-        scale = float(np.ptp(line))
+        end_to_end = float(np.ptp(trend))
         return _Change(
             seconds=n,
-            t=max(abs(along), abs(beside)) / sigma,
-            size=float(line @ values) * scale if straight else float(level @ values) * float(np.ptp(level)),
-            level=None if straight else range(int(seconds[start]), int(seconds[stop - 1]) + 1),
-            line=along * scale,
-            error=sigma * scale,
+            t=max(abs(on_trend), abs(on_shift)) / sigma,
+            size=float(trend @ values) * end_to_end if is_trend else float(shift @ values) * float(np.ptp(shift)),
+            shifted=None if is_trend else range(int(seconds[first]), int(seconds[stop - 1]) + 1),
+            trend=on_trend * end_to_end,
+            trend_error=sigma * end_to_end,
         )
 
-    def truncation(self, batch: int, most: int) -> int:
-        """Return the seconds to leave out at the front, a multiple of `batch`: MSER with a margin.
+    def truncation(self, batch: int, max_start: int) -> int:
+        """Return the seconds to truncate at the start, a multiple of `batch`: MSER with a margin.
 
-        MSER takes the cut that makes the mean of the rest most certain. Once a warm-up is over that hardly depends on
-        the cut, so the first nearly as good is taken. It also weighs a slow end of the warm-up against the seconds
-        it costs, but these are cheap here: batches go too while they depart to the side that the front does.
+        MSER chooses the cut that minimises the standard error of the mean of the rest. Once a warm-up is over, the
+        error hardly depends on the cut, so the first cut that is nearly as good is chosen. MSER also weighs the tail of
+        a warm-up against the seconds that it costs. Here seconds are cheap, so the cut moves on over batches that still
+        differ from the rest in the direction of the warm-up.
         """
-        means = self._batches(batch)
-        rests = [rest[~np.isnan(rest)] for rest in (means[j:] for j in range(most // batch + 1))]
+        means = self._batch_means(batch)
+        rests = [rest[~np.isnan(rest)] for rest in (means[cut:] for cut in range(max_start // batch + 1))]
         error = np.array([rest.var() / len(rest) if len(rest) > 2 else np.inf for rest in rests])
-        cut = int(np.argmax(error <= _NEARLY * error.min() + 1e-12))
-        front, level = self._levels(max(cut, 1) * batch, batch)
-        side = np.sign(front - level)
-        while cut < most // batch and not np.isnan(means[cut + 1 :]).all():
-            departs = side * (means[cut] - np.nanmean(means[cut + 1 :]))
-            if not departs > _MARGIN * self.quantity.tolerance:
+        cut = int(np.argmax(error <= _MSER_SLACK * error.min() + 1e-12))
+        warm_up, rest_mean = self._warm_up_and_rest(max(cut, 1) * batch, batch)
+        direction = np.sign(warm_up - rest_mean)
+        while cut < max_start // batch and not np.isnan(means[cut + 1 :]).all():
+            excess = direction * (means[cut] - np.nanmean(means[cut + 1 :]))
+            if not excess > _TRIM_MARGIN * self.quantity.tolerance:
                 break
             cut += 1
         return batch * cut
@@ -281,76 +289,77 @@ class _Series:
         rest = self.change(start)
         if rest is None:
             return False
-        front, level = self._levels(start, batch)
-        departs = abs(front - level)
-        if self.quantity is _LATENCY and front < level:
-            # A latency that falls is straight at worst in its log, one that rises in itself.
-            departs = -np.expm1(front - level)
-        # From the middle of the first batch to the middle of the rest, and from one end of the rest to the other.
+        warm_up, rest_mean = self._warm_up_and_rest(start, batch)
+        gap = abs(warm_up - rest_mean)
+        if self.quantity is _LATENCY and warm_up < rest_mean:
+            # At worst a falling latency is linear in its logarithm, and a rising one in itself.
+            gap = -np.expm1(warm_up - rest_mean)
+        # A linear drift covers the gap between the middles of the first batch and the rest; scaled to the whole rest.
         seconds = int(self.seconds[-1]) + 1 - start
-        straight = departs * seconds / (seconds / 2 + start - batch / 2)
-        return bool(abs(rest.line) + PROOF * rest.error <= max(self.quantity.tolerance, LEVELLED_OFF * straight))
+        linear_drift = gap * seconds / (seconds / 2 + start - batch / 2)
+        allowed = max(self.quantity.tolerance, MAX_DRIFT_SHARE * linear_drift)
+        return bool(abs(rest.trend) + PROOF_Z * rest.trend_error <= allowed)
 
-    def left_out(self, start: int, batch: int) -> str:
-        """Return in words why `start` seconds are left out."""
-        how = self._in_words(*self._levels(start, batch))
-        return f"{self.quantity.name} {how} over the first {start} s of the planned window, which are left out"
+    def describe_truncation(self, start: int, batch: int) -> str:
+        """Return why `start` seconds are left out."""
+        change = self._describe(*self._warm_up_and_rest(start, batch))
+        return f"{self.quantity.name} {change} over the first {start} s of the planned window, which are left out"
 
-    def moved(self, change: _Change) -> str:
-        """Return a change in words."""
-        if change.level is None:
-            middle = float(self.values.mean())
-            how = self._in_words(middle - change.size / 2, middle + change.size / 2)
-            return f"{self.quantity.name} {how} over the planned window"
-        inside = (self.seconds >= change.level.start) & (self.seconds < change.level.stop)
-        how = self._in_words(float(self.values[~inside].mean()), float(self.values[inside].mean()))
-        to_its_end = change.level.stop > self.seconds[-1]
-        when = f"from {change.level.start} s " + ("on" if to_its_end else f"to {change.level.stop} s")
-        return f"{self.quantity.name} {how} {when} in the planned window"
+    def describe_change(self, change: _Change) -> str:
+        """Return what changed, by how much and when."""
+        if change.shifted is None:
+            mean = float(self.values.mean())
+            by = self._describe(mean - change.size / 2, mean + change.size / 2)
+            return f"{self.quantity.name} {by} over the planned window"
+        inside = (self.seconds >= change.shifted.start) & (self.seconds < change.shifted.stop)
+        by = self._describe(float(self.values[~inside].mean()), float(self.values[inside].mean()))
+        lasts_to_end = change.shifted.stop > self.seconds[-1]
+        when = f"from {change.shifted.start} s " + ("on" if lasts_to_end else f"to {change.shifted.stop} s")
+        return f"{self.quantity.name} {by} {when} in the planned window"
 
-    def _levels(self, start: int, batch: int) -> tuple[float, float]:
-        """Return the mean of that part of the first `start` seconds that departs most from the rest, and the rest's."""
-        rest = float(_without_outliers(self.values[self.seconds >= start]).mean())
-        front = self._batches(batch)[: start // batch]
-        front = front[~np.isnan(front)]
-        return (float(front[np.argmax(np.abs(front - rest))]) if len(front) else rest), rest
+    def _warm_up_and_rest(self, start: int, batch: int) -> tuple[float, float]:
+        """Return the mean of the batch in the first `start` seconds that differs most from the rest, and the rest's."""
+        rest_mean = float(_clip_outliers(self.values[self.seconds >= start]).mean())
+        means = self._batch_means(batch)[: start // batch]
+        means = means[~np.isnan(means)]
+        return (float(means[np.argmax(np.abs(means - rest_mean))]) if len(means) else rest_mean), rest_mean
 
-    def _batches(self, batch: int) -> Floats:
-        """Return the means of successive `batch` seconds; NaN for one without a value."""
-        of = self.seconds // batch
+    def _batch_means(self, batch: int) -> Floats:
+        """Return the means of consecutive batches of `batch` seconds; NaN for one without a value."""
+        batches = self.seconds // batch
         with np.errstate(invalid="ignore"):
-            means: Floats = np.bincount(of, weights=self.values) / np.bincount(of)
+            means: Floats = np.bincount(batches, weights=self.values) / np.bincount(batches)
         return means
 
-    def _in_words(self, before: float, after: float) -> str:
-        rose = "rose" if after > before else "fell"
+    def _describe(self, before: float, after: float) -> str:
+        verb = "rose" if after > before else "fell"
         if self.quantity is _SLOW:
-            return f"{rose} from {max(before, 0) * 100:.0f} % to {max(after, 0) * 100:.0f} %"
+            return f"{verb} from {max(before, 0) * 100:.0f} % to {max(after, 0) * 100:.0f} %"
         if self.quantity is _LATENCY:
-            return f"{rose} by {abs(np.expm1(after - before)) * 100:.0f} %"
-        return f"{rose} by {abs(after / before - 1) * 100:.0f} %" if before > 0 else f"{rose} from nothing"
+            return f"{verb} by {abs(np.expm1(after - before)) * 100:.0f} %"
+        return f"{verb} by {abs(after / before - 1) * 100:.0f} %" if before > 0 else f"{verb} from zero"
 
 
-def _to_check(step: int, requests: Floats, latency: Floats, slow: Floats | None) -> list[_Series]:
-    """Return the series that have something to be checked; throughput is relative to its own mean."""
-    requests, latency = _in_steps(requests, step), _in_steps(latency, step)
-    slow = None if slow is None else _in_steps(slow, step)
+def _series_to_check(step: int, requests: Floats, latency: Floats, slow: Floats | None) -> list[_Series]:
+    """Return the series that have enough data to be tested; throughput is relative to its mean."""
+    requests, latency = _average_steps(requests, step), _average_steps(latency, step)
+    slow = None if slow is None else _average_steps(slow, step)
     per_second = float(requests.mean())
     if not per_second > 0:
         return []
-    given = [(_THROUGHPUT, requests / per_second), (_LATENCY, latency)]
+    quantities = [(_THROUGHPUT, requests / per_second), (_LATENCY, latency)]
     if slow is not None and per_second * _SLOW_SHARE >= 1:
-        # With less than one slow request a second, their share is mostly 0.
-        given.append((_SLOW, slow))
+        # With less than one slow request per second, their share is mostly 0.
+        quantities.append((_SLOW, slow))
     seconds = step * np.arange(len(requests))
     return [
         _Series(quantity, seconds[~np.isnan(values)], values[~np.isnan(values)], per_second * step)
-        for quantity, values in given
+        for quantity, values in quantities
     ]
 
 
-def _in_steps(values: Floats, step: int) -> Floats:
-    """Return the mean of each `step` seconds that are whole; NaN without any value."""
+def _average_steps(values: Floats, step: int) -> Floats:
+    """Return the mean of each full step of `step` seconds; NaN for one without any value."""
     if step == 1:
         return values
     steps = values[: len(values) // step * step].reshape(-1, step)
@@ -360,52 +369,52 @@ def _in_steps(values: Floats, step: int) -> Floats:
     return means
 
 
-def _without_outliers(x: Floats) -> Floats:
-    """Return a series with short stalls drawn in to the median of the seconds around (Hampel's filter)."""
-    half = _batch_of(len(x))
-    around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(x, half, "symmetric"), 2 * half + 1), axis=1)
-    spread = 1.4826 * float(np.median(np.abs(x - around)))
-    if not spread > 0:
-        # More than half of the seconds are alike, say without a request.
-        spread = float(np.sqrt(np.mean(np.diff(x) ** 2) / 2))
-    drawn_in: Floats = np.clip(x, around - _OUTLIER * spread, around + _OUTLIER * spread)
-    return drawn_in
+def _clip_outliers(x: Floats) -> Floats:
+    """Return a series with short stalls clipped to the range around the running median (Hampel's filter)."""
+    half = _batch_length(len(x))
+    median = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(x, half, "symmetric"), 2 * half + 1), axis=1)
+    sigma = 1.4826 * float(np.median(np.abs(x - median)))
+    if not sigma > 0:
+        # More than half of the values are equal, for instance in seconds without a request.
+        sigma = float(np.sqrt(np.mean(np.diff(x) ** 2) / 2))
+    clipped: Floats = np.clip(x, median - _OUTLIER_SIGMAS * sigma, median + _OUTLIER_SIGMAS * sigma)
+    return clipped
 
 
-def _batch_of(seconds: int) -> int:
-    """Return how many seconds of such a window are told apart: what is shorter is a stall, no level."""
-    return min(_BATCH, max(seconds // _MIN_BATCHES, 1))
+def _batch_length(seconds: int) -> int:
+    """Return the resolution in a window of this length: anything shorter is a stall, not a shift."""
+    return min(_BATCH_S, max(seconds // _MIN_BATCHES, 1))
 
 
-def _other_level(x: Floats) -> tuple[int, int]:
-    """Return where that part of a series with mean 0 starts and stops which most surely has a level of its own.
+def _find_shift(x: Floats) -> tuple[int, int]:
+    """Return where the most significant shift in a series with mean 0 starts and stops.
 
-    If it lasts to the end it is a step. It never begins at the front: the step at its end says the same.
+    One that lasts to the end is a step. None starts at 0: the step at its end is equivalent.
     """
     n = len(x)
-    least = max(_MIN_FRONT, int(n * _MIN_LEVEL))
-    sums = np.concatenate(([0.0], np.cumsum(x)))
-    steps = np.arange(_MIN_FRONT, n - least + 1)
-    # A sixtieth of the window is near enough for a part in the middle.
-    grid = np.arange(_MIN_FRONT, n, max(n // 60, 1))
+    min_length = max(_MIN_WARM_UP_S, int(n * _MIN_SHIFT_SHARE))
+    step_starts = np.arange(_MIN_WARM_UP_S, n - min_length + 1)
+    # For a shift that ends again, a resolution of a sixtieth of the window suffices.
+    grid = np.arange(_MIN_WARM_UP_S, n, max(n // 60, 1))
     start, stop = (ends.ravel() for ends in np.meshgrid(grid, grid))
-    long = stop - start >= least
-    start, stop = np.concatenate((steps, start[long])), np.concatenate((np.full(len(steps), n), stop[long]))
+    long_enough = stop - start >= min_length
+    start = np.concatenate((step_starts, start[long_enough]))
+    stop = np.concatenate((np.full(len(step_starts), n), stop[long_enough]))
     length = stop - start
+    sums = np.concatenate(([0.0], np.cumsum(x)))
     best = int(np.argmax((sums[stop] - sums[start]) ** 2 / (length * (n - length))))
     return int(start[best]), int(stop[best])
 
 
 def _long_run_variance(residual: Floats, usual: _Noise) -> float:
-    """Return n times the variance of the mean of n seconds with this noise, an AR(1) process.
+    """Return the long-run variance of noise that is an AR(1) process, shrunk towards the `usual` one.
 
-    What is estimated from n seconds is moderated by what is `usual`. The five degrees of freedom are the mean, the
-    line, and the other level's height, start and stop.
+    Five degrees of freedom are spent on the mean, the trend, and the shift's height, start and stop.
     """
     n, freedom = len(residual), len(residual) - 5
-    # The lag-1 and lag-2 differences see less of what is left of a slow change than autocovariances do.
-    near, far = np.mean(np.diff(residual) ** 2), np.mean((residual[2:] - residual[:-2]) ** 2)
-    rho = far / near - 1 if near > 0 else 0.0
-    rho = float(np.clip((n * rho + _RHO_WEIGHT * usual.rho) / (n + _RHO_WEIGHT), 0, _MAX_RHO))
+    # What remains of a slow change affects lag-1 and lag-2 differences less than it does autocovariances.
+    lag_1, lag_2 = np.mean(np.diff(residual) ** 2), np.mean((residual[2:] - residual[:-2]) ** 2)
+    rho = lag_2 / lag_1 - 1 if lag_1 > 0 else 0.0
+    rho = float(np.clip((n * rho + _RHO_PRIOR_S * usual.rho) / (n + _RHO_PRIOR_S), 0, _MAX_RHO))
     estimated = residual @ residual / freedom * (1 + rho) / (1 - rho)
-    return float((freedom * estimated + _NOISE_WEIGHT * usual.long_run) / (freedom + _NOISE_WEIGHT))
+    return float((freedom * estimated + _NOISE_PRIOR_S * usual.long_run) / (freedom + _NOISE_PRIOR_S))

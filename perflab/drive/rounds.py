@@ -1,4 +1,4 @@
-"""An A/B comparison: rounds in which both targets are loaded, side by side or in turn."""
+"""The rounds of an A/B comparison: each loads both targets, at the same time or one after the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GoOn = Callable[[AbDir, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The baseline or the candidate: the plan and folder from which its targets are started, and its commit."""
+    """The baseline or the candidate: its plan, the folder in which its targets are started, and its git commit."""
 
     plan: Plan
     folder: Path
@@ -47,12 +47,14 @@ def run_ab(
     begun: Callable[[AbDir], None],
     go_on: GoOn,
 ) -> AbDir:
-    """Make rounds as long as `go_on` wants another one, and return the comparison's folder.
+    """Run rounds as long as `go_on` returns True, and return the comparison's folder.
 
-    `go_on` is called before each round with the number of rounds so far. Nothing is left under `runs_dir` unless a
-    first round could start. Raises UsageError, LocustfileError and TargetError; a round cut short by an exception stays
-    on disk as interrupted, and `resumed` continues after it. A lost target that isn't restarted for each round ends the
-    comparison, which has failed unless there was a look before.
+    `begun` is called once the folder exists, `go_on` before each further round with the number of rounds so far.
+    Nothing is left under `runs_dir` unless the first round could start. A round that an exception interrupts stays on
+    disk as interrupted; `resumed` is the folder of a comparison to continue with the next round. Losing a target that
+    is not restarted for each round ends the comparison; its status is then failed, unless there has been a look.
+
+    Raises UsageError, LocustfileError and TargetError.
     """
     check_ports(ab.plan, environment)
     with (
@@ -60,39 +62,39 @@ def run_ab(
             ab.plan.locustfile, environment, ab.plan.folder, ab.plan.users, ab.plan.locust_options
         ) as finish_check,
         _open_sides(ab, root) as sides,
-        contextlib.ExitStack() as kept,
+        contextlib.ExitStack() as whole_run,
     ):
         finish_check()
-        targets = None if ab.restart else kept.enter_context(_open_targets(sides, environment, 0))
-        place = resumed
-        if place is not None:
-            kept.enter_context(hold(place.path))
+        targets = None if ab.restart else whole_run.enter_context(_open_targets(sides, environment, 0))
+        ab_dir = resumed
+        if ab_dir is not None:
+            whole_run.enter_context(hold(ab_dir.path))
         number = _last_round(resumed) if resumed is not None else 0
-        while place is None or go_on(place, number):
+        while ab_dir is None or go_on(ab_dir, number):
             number += 1
-            with contextlib.ExitStack() as of_round:
-                loaded = targets or of_round.enter_context(_open_targets(sides, environment, number))
-                if place is None:
-                    place = _begin(ab, objectives, sides, loaded, runs_dir, environment, root)
-                    kept.enter_context(hold(place.path))
-                    begun(place)
-                lost = _make_round(ab, place, sides, loaded, number, environment, listen)
+            with contextlib.ExitStack() as one_round:
+                round_targets = targets or one_round.enter_context(_open_targets(sides, environment, number))
+                if ab_dir is None:
+                    ab_dir = _create_ab_dir(ab, objectives, sides, round_targets, runs_dir, environment, root)
+                    whole_run.enter_context(hold(ab_dir.path))
+                    begun(ab_dir)
+                lost = _make_round(ab, ab_dir, sides, round_targets, number, environment, listen)
             if lost and not (ab.restart and all(side.plan.launch for side in sides)):
-                # There is nothing left to measure against.
-                manifest = read_manifest(place.manifest, AbManifest)
+                # Without both targets there is nothing left to compare.
+                manifest = read_manifest(ab_dir.manifest, AbManifest)
                 if not manifest.rounds:
-                    write_manifest(place.manifest, manifest.model_copy(update={"status": "failed"}))
+                    write_manifest(ab_dir.manifest, manifest.model_copy(update={"status": "failed"}))
                 break
-        return place
+        return ab_dir
 
 
 @contextlib.contextmanager
 def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
     with contextlib.ExitStack() as stack:
         sides = []
-        here = git_commit(root)
+        root_commit = git_commit(root)
         for target in (ab.baseline, ab.candidate):
-            plan, commit = ab.side(target), here
+            plan, commit = ab.side(target), root_commit
             folder = plan.launch_folder
             if target.ref is not None:
                 checkout = stack.enter_context(open_checkout(target.ref, folder))
@@ -103,14 +105,17 @@ def _open_sides(ab: AbPlan, root: Path) -> Iterator[Sequence[_Side]]:
 
 @contextlib.contextmanager
 def _open_targets(sides: Sequence[_Side], environment: Mapping[str, str], number: int) -> Iterator[list[Target]]:
-    """Start both targets at the same time; in odd rounds the candidate goes first."""
+    """Start both targets concurrently, the candidate first in odd rounds, and yield them once both are ready."""
     order = list(range(len(sides)))[:: -1 if number % 2 else 1]
     with contextlib.ExitStack() as stack:
-        ready = {at: stack.enter_context(start_target(sides[at].plan, environment, sides[at].folder)) for at in order}
-        yield [ready[at]() for at in range(len(sides))]
+        starting = {
+            index: stack.enter_context(start_target(sides[index].plan, environment, sides[index].folder))
+            for index in order
+        }
+        yield [starting[index]() for index in range(len(sides))]
 
 
-def _begin(
+def _create_ab_dir(
     ab: AbPlan,
     objectives: Objectives,
     sides: Sequence[_Side],
@@ -119,28 +124,28 @@ def _begin(
     environment: Mapping[str, str],
     root: Path,
 ) -> AbDir:
-    # Git may take seconds, and a Ctrl-C in them must not leave a folder without a manifest.
-    about = fingerprint(environment, root)
-    place = create_ab(runs_dir, ab.plan.label)
-    for name, sweep, side, target in zip(SIDES, place.sides, sides, targets, strict=True):
-        about_side: Environment = {**about, "git_commit": side.commit}
-        manifest = sweep_manifest(sweep, f"{ab.plan.label}-{name}", side.plan, objectives, target, about_side)
+    # Before the folder is made: git may take seconds, and Ctrl-C must not leave a folder without a manifest.
+    run_environment = fingerprint(environment, root)
+    ab_dir = create_ab(runs_dir, ab.plan.label)
+    for name, sweep, side, target in zip(SIDES, ab_dir.sides, sides, targets, strict=True):
+        side_environment: Environment = {**run_environment, "git_commit": side.commit}
+        manifest = sweep_manifest(sweep, f"{ab.plan.label}-{name}", side.plan, objectives, target, side_environment)
         write_manifest(sweep.manifest, manifest)
     write_manifest(
-        place.manifest,
+        ab_dir.manifest,
         AbManifest(
-            id=place.id,
+            id=ab_dir.id,
             label=ab.plan.label,
             created=datetime.now(UTC),
             ab=_without_secrets(ab),
-            environment=about,
+            environment=run_environment,
         ),
     )
-    return place
+    return ab_dir
 
 
 def _without_secrets(ab: AbPlan) -> AbPlan:
-    """Return the plan as it may be written to a file."""
+    """Return the plan without secrets, as it may be written to a file."""
     sides = {
         name: target.model_copy(update={"launch": redact(target.launch) if target.launch else None})
         for name, target in zip(SIDES, (ab.baseline, ab.candidate), strict=True)
@@ -150,42 +155,42 @@ def _without_secrets(ab: AbPlan) -> AbPlan:
 
 def _make_round(
     ab: AbPlan,
-    place: AbDir,
+    ab_dir: AbDir,
     sides: Sequence[_Side],
     targets: Sequence[Target],
     number: int,
     environment: Mapping[str, str],
     listen: Listener,
 ) -> bool:
-    """Load both sides at all levels, up to one at which a target is lost; return whether one was."""
+    """Load both sides at each level until a target is lost; return whether one was."""
     plan = ab.plan
     lost = False
-    # A round that can't be used is repeated.
+    # An unusable round is made up for by another one, so there may be more rounds than planned.
     runs = max(ab.looks[-1], number) * len(plan.users)
-    for current, users in enumerate(plan.users, start=(number - 1) * len(plan.users) + 1):
+    for run_number, users in enumerate(plan.users, start=(number - 1) * len(plan.users) + 1):
         lanes = [
             lane_of(sweep, users, number, side.plan, target, side.commit)
-            for sweep, side, target in zip(place.sides, sides, targets, strict=True)
+            for sweep, side, target in zip(ab_dir.sides, sides, targets, strict=True)
         ]
-        # In random order, or else the order would be part of the difference.
+        # In random order, so that no side benefits from always being first or last.
         random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
-        later_s = max(0, runs - current) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
-        for together in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
-            done = make_run(together, current, runs, later_s, environment, listen)
-            lost = lost or any(manifest.evidence.target_lost for manifest in done)
+        remaining_s = max(0, runs - run_number) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
+        for simultaneous in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
+            manifests = make_run(simultaneous, run_number, runs, remaining_s, environment, listen)
+            lost = lost or any(manifest.evidence.target_lost for manifest in manifests)
         if lost:
             break
-    for sweep in place.sides:
-        _count_rounds(sweep, number)
+    for sweep in ab_dir.sides:
+        _record_rounds_made(sweep, number)
     return lost
 
 
-def _count_rounds(sweep: SweepDir, number: int) -> None:
-    """Update a side's manifest, which is that of a sweep, with the number of rounds so far."""
+def _record_rounds_made(sweep: SweepDir, number: int) -> None:
+    """Write the number of rounds so far into the manifest of a side's sweep."""
     manifest = read_manifest(sweep.manifest, SweepManifest)
     plan = manifest.plan.model_copy(update={"repeats": number})
     write_manifest(sweep.manifest, manifest.model_copy(update={"plan": plan, "status": "complete"}))
 
 
-def _last_round(place: AbDir) -> int:
-    return max((run.repeat for sweep in place.sides for run in sweep.runs()), default=0)
+def _last_round(ab_dir: AbDir) -> int:
+    return max((run.repeat for sweep in ab_dir.sides for run in sweep.runs()), default=0)

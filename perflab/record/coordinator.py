@@ -1,4 +1,4 @@
-"""The recorder in the process that knows the plan: a standalone process, or a master with its workers."""
+"""The recorder in the process that has the run's configuration: a standalone process, or the master of workers."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from perflab.record.exporter import Exporter
 
 # Locust reports that spawning is complete once it has requested the last user, not once that user runs.
-LAST_USER_S = 3.0
-POLL_S = 0.1
-# A worker that has stopped still has to deliver its last rows; one that is missing may come back.
-HAND_OVER_S = 10.0
-MISSING_S = 10.0
-ASK_AGAIN_S = 2.0
-# A run that is cut short is not a result: whoever ended it should not have to wait for stragglers.
-CUT_SHORT_S = 2.0
+LAST_USER_TIMEOUT_S = 3.0
+POLL_INTERVAL_S = 0.1
+# A worker that has stopped still has to deliver its last rows; a missing one may reconnect.
+DELIVERY_TIMEOUT_S = 10.0
+MISSING_TIMEOUT_S = 10.0
+RESEND_INTERVAL_S = 2.0
+# An aborted run is not a result, so whoever aborted it should not have to wait for slow workers.
+ABORT_TIMEOUT_S = 2.0
 
 
 class Coordinator(Role):
-    """Writes the tables, opens and closes the steady window, and ends the run."""
+    """Writes the tables, sets the planned window, and ends the run."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class Coordinator(Role):
         self._hosts = own_hosts(environment)
 
     def start(self) -> None:
-        """Listen to this environment's events from now on."""
-        listen = self._environment.events
-        self._listen(listen.test_start, self._on_test_start)
-        self._listen(listen.spawning_complete, self._on_spawning_complete)
-        # After all others, whose exceptions belong to the run too.
-        listen_last(listen.quit, self._faults.guard(self._on_quit))
+        """Start listening to this environment's events."""
+        events = self._environment.events
+        self._listen(events.test_start, self._on_test_start)
+        self._listen(events.spawning_complete, self._on_spawning_complete)
+        # After all other listeners, because the exceptions that they raise are part of the run's record too.
+        listen_last(events.quit, self._faults.guard(self._on_quit))
         gevent.spawn(self._tick_for_ever)
 
     def _take(self, parcel: Parcel) -> None:
@@ -84,14 +84,14 @@ class Coordinator(Role):
         self._writer.write_state()
 
     def _totals(self) -> Totals:
-        """Return what this process itself has counted, its sources not included."""
+        """Return this process's own counts, without those of its sources."""
         return Totals.model_construct(
             exceptions=self._exceptions, recorder_faults=self._faults.count, recorder_fault=self._faults.first
         )
 
     @property
-    def _until(self) -> float | None:
-        """The planned end in epoch seconds, once it is known."""
+    def _planned_end(self) -> float | None:
+        """The end of the planned window in epoch seconds; None until all users are running."""
         state = self._state
         if state.start is None or state.window_end is None:
             return None
@@ -99,7 +99,7 @@ class Coordinator(Role):
 
     def _on_test_start(self, **_: Any) -> None:
         if self._state.start is None:
-            # A whole second of the epoch, so that sources can assign seconds without knowing the run's start.
+            # A whole epoch second, so that sources can assign requests to seconds without knowing the run's start.
             self._state.start = int(time.time())
             self._state.suite = describe_suite(self._environment) | {"hosts": self._hosts}
             self._write_state()
@@ -110,22 +110,22 @@ class Coordinator(Role):
             gevent.spawn(self._faults.guard(self._open_window), self._state.start)
 
     def _open_window(self, start: int) -> None:
-        latest = time.monotonic() + LAST_USER_S
-        while self._runner.user_count < self._configuration.users and time.monotonic() < latest:
-            gevent.sleep(POLL_S)
+        deadline = time.monotonic() + LAST_USER_TIMEOUT_S
+        while self._runner.user_count < self._configuration.users and time.monotonic() < deadline:
+            gevent.sleep(POLL_INTERVAL_S)
         state = self._state
         state.users_reached = self._runner.user_count
-        # Whole seconds, because a sample knows only the second in which its request began.
+        # Whole seconds, because a sample records only the second in which its request began.
         state.window_start = math.ceil(time.time() - start + self._configuration.settle_s)
         state.window_end = state.window_start + math.ceil(self._configuration.duration_s)
-        # Before anything is written: on a full disk that may fail, and the run has to end all the same.
+        # Scheduled before anything is written: writing fails on a full disk, and the run has to end nonetheless.
         gevent.spawn_later(start + state.window_end - time.time(), self._faults.guard(self._end_run))
         self._write_state()
 
     def _end_run(self) -> None:
         self._faults.guard(end_think_times)()
         self._state.window_over = True
-        # Users that died or stopped early are not replaced, so the load was not the planned one.
+        # Locust doesn't replace users that died or stopped early, so the load was less than planned.
         self._state.users_reached = min(self._state.users_reached, self._runner.user_count)
         self._runner.quit()
 
@@ -137,15 +137,15 @@ class Coordinator(Role):
         self._state.own_exit_code = _exit_code(self._environment.process_exit_code)
         options, host = self._environment.parsed_options, self._environment.host or ""
         if options is not None and host.rstrip("/") != (options.host or "").rstrip("/"):
-            moved = one_line(redact(str(host)))
-            self._state.error = f"the load went to {moved}, since the locustfile has set Locust's host: take that out"
+            actual_host = one_line(redact(str(host)))
+            self._state.error = f"the load went to {actual_host}: the locustfile sets Locust's host, remove that"
         self._write_state()
         self._write_report()
         if self._exporter is not None:
             self._exporter.wait_for_last_scrape()
 
     def _write_report(self) -> None:
-        """Write Locust's own report. perflab doesn't use it, so the run is still good without it."""
+        """Write Locust's own report. perflab doesn't use it, so a failure to write it doesn't fail the run."""
         path = RunDir(Path(self._configuration.run_dir)).locust_html
         try:
             with naming(path):
@@ -158,7 +158,7 @@ class Coordinator(Role):
 
 
 class Standalone(Coordinator):
-    """A single process that makes the requests and writes the tables."""
+    """A single process that both makes the requests and writes the tables."""
 
     def __init__(
         self,
@@ -170,35 +170,35 @@ class Standalone(Coordinator):
     ) -> None:
         super().__init__(environment, configuration, exporter, outside)
         self._source = source
-        self._ended = False
+        self._finished = False
 
     def start(self) -> None:
-        """Listen to this environment's events from now on."""
+        """Start listening to this environment's events."""
         self._source.listen()
         super().start()
 
     def _tick(self, second: int) -> None:
         # The process may stay alive for a while after its last batch, until its metrics have been scraped.
-        if self._state.start is not None and not self._ended:
+        if self._state.start is not None and not self._finished:
             self._source.note_health(second)
-            self._hand_over()
+            self._deliver()
 
     def _on_quit(self, **_: Any) -> None:
         self._faults.guard(self._finish)()
         super()._on_quit()
 
     def _finish(self) -> None:
-        self._ended = True
+        self._finished = True
         if self._state.start is not None:
-            self._hand_over(last=True)
+            self._deliver(last=True)
 
-    def _hand_over(self, *, last: bool = False) -> None:
-        self._take(Parcel("local", os.getpid(), 1, self._source.take_batch(until=self._until, last=last)))
+    def _deliver(self, *, last: bool = False) -> None:
+        self._take(Parcel("local", os.getpid(), 1, self._source.take_batch(until=self._planned_end, last=last)))
         self._write_state()
 
 
 class Master(Coordinator):
-    """Writes what its workers deliver, and lets none of them quit before it has delivered everything."""
+    """Writes the batches of its workers, and keeps each worker from quitting before it has delivered them all."""
 
     def __init__(
         self,
@@ -214,42 +214,42 @@ class Master(Coordinator):
         self._missing_since: dict[str, float] = {}
 
     def start(self) -> None:
-        """Listen to this environment's events and the workers' messages from now on."""
-        listen = self._environment.events
-        self._listen(listen.worker_connect, self._on_worker_connect)
-        self._listen(listen.test_stopping, self._on_test_stopping)
+        """Start listening to this environment's events and its workers' messages."""
+        events = self._environment.events
+        self._listen(events.worker_connect, self._on_worker_connect)
+        self._listen(events.test_stopping, self._on_test_stopping)
         self._runner.register_message(ROWS, self._faults.guard(self._on_rows))
         super().start()
 
     def _on_test_start(self, **_: Any) -> None:
         super()._on_test_start()
         for node in self._runner.clients.all:
-            self._expect(node.id)
-            # Sent before the message that starts the worker, so that it knows that somebody listens.
-            self._tell(node.id, TAKEN, {"number": 0})
+            self._expect_batches_of(node.id)
+            # Sent before Locust starts the worker, so that the worker knows that this master takes its batches.
+            self._send(node.id, TAKEN, {"number": 0})
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
         if self._state.start is not None:
-            self._expect(client_id)
+            self._expect_batches_of(client_id)
 
-    def _expect(self, node_id: str) -> None:
-        """Expect batches of a worker, so that one that never delivers anything is missed."""
-        self._state.sources.setdefault(self._name(node_id), SourceState())
+    def _expect_batches_of(self, node_id: str) -> None:
+        """Register a worker as a source, so that it is reported as lost even if it never delivers anything."""
+        self._state.sources.setdefault(self._source_name(node_id), SourceState())
 
-    def _name(self, node_id: str) -> str:
+    def _source_name(self, node_id: str) -> str:
         return f"worker-{self._runner.get_worker_index(node_id)}"
 
     def _tick(self, second: int) -> None:  # noqa: ARG002 - a master makes no requests of its own
         if self._state.start is not None:
-            self._note_missing()
+            self._track_missing_workers()
             self._write_state()
 
     def _totals(self) -> Totals:
         # A master makes no requests: its statistics are the sum of its workers' reports.
         return super()._totals().model_copy(update={"stats_resets": self._tally.resets})
 
-    def _note_missing(self) -> None:
-        present = {self._name(node.id) for node in self._runner.clients.all if node.state != STATE_MISSING}
+    def _track_missing_workers(self) -> None:
+        present = {self._source_name(node.id) for node in self._runner.clients.all if node.state != STATE_MISSING}
         now = time.monotonic()
         for name in self._state.sources:
             if name in present:
@@ -258,43 +258,43 @@ class Master(Coordinator):
                 self._missing_since.setdefault(name, now)
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
-        # What arrives before the start stays unacknowledged, and is sent again.
+        # Batches that arrive before the start are not acknowledged, so the worker sends them again.
         if self._state.start is not None:
             number = self._inbox.receive(Parcel.from_message(msg.data))
-            self._tell(msg.node_id, TAKEN, {"number": number})
+            self._send(msg.node_id, TAKEN, {"number": number})
 
     def _on_test_stopping(self, **_: Any) -> None:
-        """Wait until every worker has let its requests finish and has delivered its last rows."""
-        # No worker may get new users now, not even one that comes back.
+        """Wait until the requests of every worker have finished and its last rows have been delivered."""
+        # From now on Locust must not assign users to any worker, not even to one that reconnects.
         self._runner._users_dispatcher = None
-        draining = self._environment.stop_timeout if self._state.window_over else 0.0
-        until = self._until if self._state.window_over else time.time()
-        latest = time.monotonic() + draining + (HAND_OVER_S if self._state.window_over else CUT_SHORT_S)
-        ask_at = 0.0
-        while self._still_expected() and time.monotonic() < latest:
-            if time.monotonic() >= ask_at:
-                # Repeatedly, because a message may be lost with its connection.
-                ask_at = time.monotonic() + ASK_AGAIN_S
+        drain_s = self._environment.stop_timeout if self._state.window_over else 0.0
+        until = self._planned_end if self._state.window_over else time.time()
+        deadline = time.monotonic() + drain_s + (DELIVERY_TIMEOUT_S if self._state.window_over else ABORT_TIMEOUT_S)
+        next_stop_at = 0.0
+        while self._awaiting_batches() and time.monotonic() < deadline:
+            if time.monotonic() >= next_stop_at:
+                # Repeated, because a message is lost if its connection breaks.
+                next_stop_at = time.monotonic() + RESEND_INTERVAL_S
                 for node in self._runner.clients.all:
-                    self._tell(node.id, STOP, {"until": until})
-            gevent.sleep(POLL_S)
-            self._note_missing()
+                    self._send(node.id, STOP, {"until": until})
+            gevent.sleep(POLL_INTERVAL_S)
+            self._track_missing_workers()
 
-    def _still_expected(self) -> bool:
+    def _awaiting_batches(self) -> bool:
         now = time.monotonic()
         return any(
-            not source.complete and now - self._missing_since.get(name, now) < MISSING_S
+            not source.complete and now - self._missing_since.get(name, now) < MISSING_TIMEOUT_S
             for name, source in self._state.sources.items()
         )
 
-    def _tell(self, node_id: str, kind: str, data: dict[str, Any]) -> None:
+    def _send(self, node_id: str, message: str, data: dict[str, Any]) -> None:
         try:
-            self._runner.send_message(kind, data, client_id=node_id)
+            self._runner.send_message(message, data, client_id=node_id)
         except RPCError:
-            # The connection is down: both sides send again later.
+            # The connection is down. Whatever matters is sent again later, by this side or by the worker.
             return
 
 
-def _exit_code(wanted: object) -> int | None:
-    """Return the exit code that a locustfile has set, None for none; Python takes anything but a number for 1."""
-    return wanted if wanted is None or isinstance(wanted, int) else 1
+def _exit_code(code: object) -> int | None:
+    """Return the exit code that the locustfile has set, None if it has not; as in `sys.exit`, any other object is 1."""
+    return code if code is None or isinstance(code, int) else 1

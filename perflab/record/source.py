@@ -22,15 +22,15 @@ from perflab.record.users import Duet, current_user_class
 from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import HealthRow, quantile
 
-# Anything beyond this (eleven days) isn't a latency, but a time of day, for instance.
+# Anything above this (eleven days) is not a latency; it may be a timestamp, for instance.
 MAX_LATENCY_MS = 1e9
-# A client reads the clock of the day, which may be adjusted a little; nothing begins before the recorder or after now.
+# Tolerance for small adjustments of the wall clock: no request starts before the recorder does, or in the future.
 CLOCK_SLACK_S = 1.0
 NO_ANSWER = "no answer until the run was over"
 
 
 class Source:
-    """Listens to the requests of this process; `take_batch` returns what was recorded."""
+    """Records the requests of this process; `take_batch` returns what was recorded since the last call."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Source:
         duet: Duet | None = None,
     ) -> None:
         self.faults = Faults()
-        """Exceptions in here, and in the code that delivers the batches of this source."""
+        """Exceptions in this class and in the code that delivers its batches."""
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost
@@ -49,61 +49,62 @@ class Source:
         self._duet = duet
         self._counts = Counts()
         self._cells = self._counts.cells
-        self._note_odd = self.faults.guard(self._note)
+        self._record_guarded = self.faults.guard(self._record_request)
         self.note_health = self.faults.guard(self._note_health)
-        self._try_to_note_cut_off = self.faults.guard(self._note_cut_off)
-        self._lag = LoopLag()
-        self._use = ProcessUse()
-        self._clock = ClockWatch()
+        self._record_cut_off_guarded = self.faults.guard(self._record_cut_off)
+        self._loop_lag = LoopLag()
+        self._process_use = ProcessUse()
+        self._clock_watch = ClockWatch()
         self._health: list[HealthRow] = []
-        self._noted_second: int | None = None
-        self._noted_users = 0
+        self._last_health_second: int | None = None
+        self._last_users = 0
         self._unanswered = 0
         self._misdated = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
         self._latency: list[LatencyRow] = []
-        self._earliest = time.time() - CLOCK_SLACK_S
+        self._earliest_start = time.time() - CLOCK_SLACK_S
 
     def listen(self) -> None:
-        """Listen to this environment's events from now on."""
-        listen = self._environment.events
-        listen_first(listen.request, self._on_request)
-        listen_first(listen.user_error, self._on_user_error)
+        """Start listening to this environment's events."""
+        events = self._environment.events
+        listen_first(events.request, self._on_request)
+        listen_first(events.user_error, self._on_user_error)
 
     def _note_health(self, second: int) -> None:
-        """Add rows of ``generator.csv`` for the time since the last one, up to epoch second `second`.
+        """Add the rows of ``generator.csv`` since the last call, up to and including epoch second `second`.
 
-        There are several if the process was held up for some seconds, each with an equal part of what was lost.
+        Normally that is one row. If the process was blocked for several seconds, each of them gets a row, with an equal
+        share of the lost time.
         """
         runner = self._environment.runner
-        users, wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
-        use = self._use.take()
-        lags = self._lag.take()
-        unstamped = self._counts.unstamped
+        users, users_wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
+        process_use = self._process_use.take()
+        lags = self._loop_lag.take()
+        unstamped_before = self._counts.unstamped
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.overheads_ms, use, self._counts.unstamped - unstamped, lags)
-        self._clock_step_ms = max(self._clock_step_ms, self._clock.take())
-        since = second - 1 if self._noted_second is None else self._noted_second
-        # No more than by the monotonic clock: the clock of the day may have been set.
-        seconds = max(1, min(second - since, 1 + math.ceil(use.elapsed_s)))
+        lost = self._lost.take(self._counts.overheads_ms, process_use, self._counts.unstamped - unstamped_before, lags)
+        self._clock_step_ms = max(self._clock_step_ms, self._clock_watch.take())
+        previous = second - 1 if self._last_health_second is None else self._last_health_second
+        # No more than passed on the monotonic clock: the wall clock may have been set.
+        seconds = max(1, min(second - previous, 1 + math.ceil(process_use.elapsed_s)))
         if seconds > 1:
-            # No user could come or go meanwhile; by now the run may be over and all users gone.
-            users = max(users, self._noted_users)
-        self._noted_second, self._noted_users = second, users
-        lag, overhead = Counter(lags), Counter(lost.overheads_ms)
+            # No user could start or stop in the meantime, but by now the run may be over and all users stopped.
+            users = max(users, self._last_users)
+        self._last_health_second, self._last_users = second, users
+        lag_counts, overhead_counts = Counter(lags), Counter(lost.overheads_ms)
         row = HealthRow(
             second=second,
             users=users,
             in_flight=len(self._in_flight),
-            cpu_percent=round(use.cpu_percent, 1),
+            cpu_percent=round(process_use.cpu_percent, 1),
             lag_ms=round(lags[-1], 2),
-            rss_mb=round(use.rss_mb, 1),
-            users_wanted=wanted,
-            lag_p50_ms=round(quantile(lag, 0.5) or 0.0, 2),
-            lag_p90_ms=round(quantile(lag, 0.9) or 0.0, 2),
-            client_overhead_p50_ms=round(quantile(overhead, 0.5) or 0.0, 2),
-            client_overhead_p99_ms=round(quantile(overhead, 0.99) or 0.0, 2),
+            rss_mb=round(process_use.rss_mb, 1),
+            users_wanted=users_wanted,
+            lag_p50_ms=round(quantile(lag_counts, 0.5) or 0.0, 2),
+            lag_p90_ms=round(quantile(lag_counts, 0.9) or 0.0, 2),
+            client_overhead_p50_ms=round(quantile(overhead_counts, 0.5) or 0.0, 2),
+            client_overhead_p99_ms=round(quantile(overhead_counts, 0.99) or 0.0, 2),
             lost_s=round(lost.to_generator_s / seconds, 4),
             client_waits_s=round(lost.to_client_s / seconds, 4),
         )
@@ -115,10 +116,10 @@ class Source:
         """Return everything since the last batch.
 
         `until` is the planned end (epoch seconds) once it is known: a request that was cut off counts as unanswered if
-        it began before. With `last`, requests in flight are given up. `exceptions` are those outside of requests and
-        tasks, by text.
+        it started before then. `last` says that this is the final batch: requests still in flight count as cut off.
+        `exceptions` counts the exceptions raised outside of requests and tasks, by text.
         """
-        self._try_to_note_cut_off(until, last)
+        self._record_cut_off_guarded(until, last)
         health, self._health = self._health, []
         latency, self._latency = [*self._latency, *self._counts.take_latency()], []
         totals = Totals.model_construct(
@@ -138,13 +139,13 @@ class Source:
         )
         return Batch(latency, self._counts.take_failures(), health, totals, last)
 
-    def _note_cut_off(self, until: float | None, last: bool) -> None:
-        for began, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
-            # Locust may kill a user that begins a request after the planned end, which is not part of the run.
-            if until is None or began < until:
+    def _record_cut_off(self, until: float | None, last: bool) -> None:
+        for started, method, name, user_class in self._in_flight.take_cut_off(give_up=last):
+            # Locust may kill a user in a request that started after the planned end: that is not part of the run.
+            if until is None or started < until:
                 self._unanswered += 1
-                self._counts.add_unanswered(int(began), method, name, user_class, (time.time() - began) * 1000)
-                self._counts.add_failure(int(began), method, name, UNANSWERED, "", NO_ANSWER, user_class)
+                self._counts.add_unanswered(int(started), method, name, user_class, (time.time() - started) * 1000)
+                self._counts.add_failure(int(started), method, name, UNANSWERED, "", NO_ANSWER, user_class)
 
     def _on_request(
         self,
@@ -159,9 +160,9 @@ class Source:
         url: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
-        # The usual case is inlined, because the generator's time is precious: a request of Locust's own client, with a
-        # single response on an open connection, and like another one in the same second. Nothing is changed until it is
-        # certain that this is the usual case. Everything else is up to _note.
+        # This runs for every request and costs the generator time, so the usual case is inlined: a request by Locust's
+        # own client, with a single response on an open connection, whose cell in `_cells` already exists. Nothing is
+        # changed before all of that has been checked. _record_request handles every other case.
         try:
             exchange = getcurrent().perflab_exchange
             wire_ms = (exchange.arrived - exchange.sent) / 1e6
@@ -180,11 +181,11 @@ class Source:
                 cell[OF_CLIENT].append(response_time)
                 cell[OF_WIRE].append(wire_ms)
                 return
-        except Exception:  # noqa: S110 - then it isn't the usual case
+        except Exception:  # noqa: S110 - not the usual case
             pass
-        self._note_odd(request_type, name, response_time, exception, response, start_time)
+        self._record_guarded(request_type, name, response_time, exception, response, start_time)
 
-    def _note(
+    def _record_request(
         self,
         request_type: object,
         name: object,
@@ -193,31 +194,32 @@ class Source:
         response: object,
         start: object,
     ) -> None:
-        """Count any finished request, whatever a locustfile has put into its event."""
+        """Record a finished request, whatever the locustfile has put into its event."""
         now = time.time()
-        latency_ms, start_time = as_latency(response_time), self._as_start(start, now)
-        measured = take_exchange(start_time, latency_ms)
+        latency_ms, start_time = as_latency(response_time), self._usable_start(start, now)
+        wire_times = take_exchange(start_time, latency_ms)
         if start_time is None:
-            # Custom clients may leave it out.
+            # Custom clients may omit it.
             start_time = now - (latency_ms or 0.0) / 1000
-        second, method, called = int(start_time), name_of(request_type), name_of(name)
+        second, method, endpoint = int(start_time), name_of(request_type), name_of(name)
         outcome, status = classify(response, exception)
+        user_class = current_user_class()
         if outcome != "ok":
             if not status:
-                # No response, or only a part of it: the time of the last byte means nothing.
-                measured = None
+                # No response, or an incomplete one: the arrival of its last byte is not the response time.
+                wire_times = None
             message = message_of(exception)
-            self._counts.add_failure(second, method, called, outcome, str(status or ""), message, current_user_class())
-        self._counts.note((second, method, called, outcome, status, current_user_class()), latency_ms, measured)
+            self._counts.add_failure(second, method, endpoint, outcome, str(status or ""), message, user_class)
+        self._counts.note((second, method, endpoint, outcome, status, user_class), latency_ms, wire_times)
 
-    def _as_start(self, start: object, now: float) -> float | None:
-        """Return when a request began in epoch seconds, None if its event has no usable start."""
+    def _usable_start(self, start: object, now: float) -> float | None:
+        """Return a request's start in epoch seconds; None if its event has none that can be used."""
         if start is None:
             return None
         start_time = as_number(start)
-        if start_time is not None and self._earliest <= start_time <= now + CLOCK_SLACK_S:
+        if start_time is not None and self._earliest_start <= start_time <= now + CLOCK_SLACK_S:
             return start_time
-        # In milliseconds, for instance, or by another clock.
+        # It may be in milliseconds, for instance, or from another clock.
         self._misdated += 1
         return None
 
@@ -226,13 +228,13 @@ class Source:
 
 
 def as_latency(response_time: object) -> float | None:
-    """Return an event's response time in ms, None if it is unusable."""
+    """Return an event's response time in ms; None if it can't be one."""
     latency_ms = as_number(response_time)
     return latency_ms if latency_ms is not None and 0.0 <= latency_ms < MAX_LATENCY_MS else None
 
 
 def as_number(value: object) -> float | None:
-    """Return a value of any type as a number; None for a text, and for anything that is not a number."""
+    """Return a value of any type as a number; None for strings and whatever else is not a number."""
     try:
         return None if isinstance(value, (str, bytes, bytearray)) else float(value)  # type: ignore[arg-type]
     except Exception:

@@ -1,4 +1,4 @@
-"""Running a notebook with parameters, by papermill, and showing it as one page, by nbconvert."""
+"""Runs a notebook with parameters, using papermill, and exports it as one HTML page, using nbconvert."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from perflab.files import write_whole
 from perflab.report.parameters import unknown_parameters
 from perflab.store.scratch import scratch_folder
 
-# What it says of a kernel that dies is in the error too.
+# Keeps papermill's messages off stderr: what it logs about a dead kernel is also in the exception.
 logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -34,56 +34,56 @@ _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language"
 
 
 class NotebookError(PerflabError):
-    """A cell of the notebook failed; its output so far is kept as notebook and HTML."""
+    """A notebook could not be run to its end; if a cell failed, the output so far is kept as notebook and HTML."""
 
 
 def run_notebook(
     notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None, *, isolated: bool = False
 ) -> None:
-    """Run `notebook` with `parameters` in a fresh kernel and write it with its results to `output`.
+    """Run `notebook` with `parameters` in a new kernel and write it with its results to `output`.
 
-    `isolated` notebooks can't import modules of the working folder. Raises UsageError for an unknown parameter before
-    anything runs. When a cell fails, what there is is written to `output` and beside it as HTML, and NotebookError
-    names the cell's error; it is also raised when the kernel dies.
+    An `isolated` notebook can't import modules from the working directory. Raises UsageError for an unknown parameter
+    before anything runs. If a cell fails, the output so far is written to `output` and next to it as HTML, and
+    NotebookError names the cell's error; NotebookError is also raised if the kernel dies.
     """
-    given = dict(parameters or {})
+    parameter_values = dict(parameters or {})
     node = _read(notebook)
-    _check_known(node, given)
+    _check_parameters(node, parameter_values)
     try:
-        with scratch_folder("kernel") as place:
-            kernels = _kernel_class(alone=isolated, place=place)
-            _run_beside(
-                kernels,
+        with scratch_folder("kernel") as scratch:
+            kernel_class = _make_kernel_class(isolated=isolated, scratch=scratch)
+            _run_in_thread(
+                kernel_class,
                 lambda: papermill.execute_notebook(
                     node,
-                    # papermill fills braces in a path with parameters; here a brace is a brace.
+                    # papermill would format the path with the parameters, so braces are escaped.
                     str(output).replace("{", "{{").replace("}", "}}"),
-                    given,
+                    parameter_values,
                     kernel_name=_KERNEL["name"],
                     language=_KERNEL["language"],
                     progress_bar=False,
                     request_save_on_cell_execute=False,
-                    kernel_manager_class=kernels,
+                    kernel_manager_class=kernel_class,
                     extra_arguments=["--log-level=CRITICAL"],
                 ),
             )
     except PapermillExecutionError as error:
-        _forget_places(notebook, output)
+        _remove_paths(notebook, output)
         page = output.with_suffix(".html")
         export_html(output, page)
         raise NotebookError(
             f"{notebook.name} failed with {error.ename}: {_first_line(error.evalue)}; see {page}"
         ) from None
     except RuntimeError as error:
-        # Also nbclient's DeadKernelError, which is one.
+        # nbclient's DeadKernelError is a RuntimeError too.
         raise NotebookError(f"{notebook.name} could not be run: {_first_line(str(error))}") from None
-    _forget_places(notebook, output)
+    _remove_paths(notebook, output)
 
 
 def export_html(notebook: Path, html: Path, title: str | None = None) -> None:
-    """Write the executed `notebook` as one HTML file without its code; the file appears whole or not at all.
+    """Write the executed `notebook` atomically as one HTML file, without its code.
 
-    `title` is the page's title, by default the notebook's own or its file name.
+    The page's `title` is by default the notebook's own title, or else its file name.
     """
     node = nbformat.read(notebook, as_version=4)
     node.metadata["title"] = title or node.metadata.get("title") or notebook.stem
@@ -104,27 +104,27 @@ def export_html(notebook: Path, html: Path, title: str | None = None) -> None:
     write_whole(html, page)
 
 
-def _run_beside(kernels: type[_OwnKernel], run: Callable[[], object]) -> None:
-    """Run a notebook in another thread; if this one is interrupted, the kernel is killed.
+def _run_in_thread(kernel_class: type[_OwnKernel], run: Callable[[], object]) -> None:
+    """Run a notebook in another thread, and kill its kernel if this thread is interrupted.
 
-    In the main thread nbclient would take SIGINT and SIGTERM from whoever handles them, and leave neither handled.
+    In the main thread nbclient would replace the handlers of SIGINT and SIGTERM, and then reset both to the default.
     """
-    with concurrent.futures.ThreadPoolExecutor(1, "notebook") as thread:
-        done = thread.submit(_with_its_loop_closed, run)
+    with concurrent.futures.ThreadPoolExecutor(1, "notebook") as executor:
+        done = executor.submit(_run_and_close_event_loop, run)
         try:
             done.result()
         finally:
-            # The kernel may only be starting: a kill is then too early.
+            # Repeated, because a kernel that is still starting has no process to kill yet.
             while not done.done():
-                _kill(kernels)
+                _kill_kernels(kernel_class)
                 concurrent.futures.wait([done], timeout=0.1)
 
 
-def _with_its_loop_closed(run: Callable[[], object]) -> None:
+def _run_and_close_event_loop(run: Callable[[], object]) -> None:
     try:
         run()
     finally:
-        # The one that jupyter_core has made for this thread and leaves open.
+        # jupyter_core creates an event loop for this thread and never closes it.
         asyncio.get_event_loop_policy().get_event_loop().close()
 
 
@@ -139,14 +139,14 @@ def _read(notebook: Path) -> Any:
     return node
 
 
-def _check_known(node: Any, parameters: Mapping[str, Any]) -> None:
+def _check_parameters(node: Any, parameters: Mapping[str, Any]) -> None:
     known = papermill.inspect_notebook(node)
     unknown = [name for name in parameters if name not in known]
     if unknown:
         raise UsageError(unknown_parameters(unknown, dict.fromkeys(known)))
 
 
-def _forget_places(notebook: Path, output: Path) -> None:
+def _remove_paths(notebook: Path, output: Path) -> None:
     node = nbformat.read(output, as_version=4)
     node.metadata.papermill |= {"input_path": notebook.name, "output_path": output.name}
     nbformat.write(node, output)
@@ -157,43 +157,43 @@ def _first_line(text: str) -> str:
 
 
 class _OwnKernel(AsyncKernelManager):
-    """Starts perflab's interpreter as a kernel, in the working folder, from which a notebook may import modules."""
+    """Starts this Python interpreter as a kernel in the working directory, from which a notebook may import modules."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "ipykernel_launcher")
     environment: ClassVar[dict[str, str]] = {}
-    made: ClassVar[list[_OwnKernel]]
+    instances: ClassVar[list[_OwnKernel]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.made.append(self)
+        self.instances.append(self)
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """What to start: installed kernels are not looked at, since the one that is found may be broken."""
+        """What to start. Installed kernel specs are ignored, because the one that Jupyter finds may be broken."""
         command = [*self.command, "-f", "{connection_file}"]
         return KernelSpec(argv=command, env=self.environment, display_name="perflab", language="python")
 
 
 class _IsolatedKernel(_OwnKernel):
-    """The same for a notebook that imports perflab alone: no file of the working folder is taken for a module.
+    """A kernel for a notebook that imports only perflab: files in the working directory can't shadow modules.
 
-    Nor does anything of a person's own IPython count, such as files that are run whenever a kernel starts.
+    The user's own IPython configuration has no effect either, such as scripts that run whenever a kernel starts.
     """
 
     command = tuple(isolated_command("ipykernel_launcher"))
 
 
-def _kernel_class(*, alone: bool, place: Path) -> type[_OwnKernel]:
-    """Return the kernel of one run; the file with its ports and its key lies in `place`."""
-    base = _IsolatedKernel if alone else _OwnKernel
-    own = {"IPYTHONDIR": str(place / "ipython")} if alone else {}
-    traits = {"connection_file": Unicode(str(place / "kernel.json")), "environment": own, "made": []}
+def _make_kernel_class(*, isolated: bool, scratch: Path) -> type[_OwnKernel]:
+    """Return the kernel class for one run, whose connection file (its ports and key) is in the folder `scratch`."""
+    base = _IsolatedKernel if isolated else _OwnKernel
+    environment = {"IPYTHONDIR": str(scratch / "ipython")} if isolated else {}
+    traits = {"connection_file": Unicode(str(scratch / "kernel.json")), "environment": environment, "instances": []}
     return type("Kernel", (base,), traits)
 
 
-def _kill(kernels: type[_OwnKernel]) -> None:
-    """Kill the process of each kernel of this class that runs; may be called from any thread."""
-    for kernel in kernels.made:
+def _kill_kernels(kernel_class: type[_OwnKernel]) -> None:
+    """Kill the processes of all kernel_class of this class; may be called from any thread."""
+    for kernel in kernel_class.instances:
         process = getattr(kernel.provisioner, "process", None)
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

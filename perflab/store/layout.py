@@ -1,4 +1,4 @@
-"""The folders and files under ``runs/``, and how results are found by a shortened id."""
+"""The folders and files under ``runs/``, and finding results by an id that may be shortened."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from perflab.errors import StoreError, UsageError
 SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+", re.ASCII)
 RUN_NAME = re.compile(r"users-(\d{4,10})-r(\d{1,10})", re.ASCII)
 SIDES = ("baseline", "candidate")
-"""The two sweeps inside an A/B comparison's folder."""
-_AGAINST = "against-"
+"""The folders of the two sweeps in an A/B comparison's folder."""
+_AGAINST_PREFIX = "against-"
 
 
 class _File:
-    """A file in a folder, by name."""
+    """A descriptor: the path of the file with this name in the folder that it is read from."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -46,9 +46,9 @@ class RunsDir(_Folder):
     """The folder of all results, ``runs/``."""
 
     baseline = _File("baseline.json")
-    """Which sweep the others are compared with."""
+    """The id of the sweep that others are compared with by default."""
     calibration = _File("calibration.json")
-    """How much load this machine can make."""
+    """How much load this machine can generate."""
     calibration_chart = _File("calibration.svg")
 
 
@@ -57,7 +57,7 @@ class RunDir(_Folder):
 
     manifest = _File("run.json")
     latency = _File("latency.csv")
-    """Weighted samples."""
+    """Latencies as weighted samples."""
     responses = _File("responses.csv")
     """Requests by second, user class, outcome and HTTP status."""
     generator = _File("generator.csv")
@@ -74,7 +74,7 @@ class RunDir(_Folder):
 
     @property
     def repeat(self) -> int:
-        """Which repeat of its user count it is, from 1 on."""
+        """The number of the repeat at its user count, from 1."""
         return int(self.name.rpartition("-r")[2])
 
 
@@ -83,11 +83,11 @@ class ResultDir(_Folder):
 
     report_html = _File("report.html")
     report_notebook = _File("report.ipynb")
-    """The executed notebook from which the report was made."""
+    """The executed notebook that ``report.html`` was made from."""
     junit_xml = _File("junit.xml")
     """The verdicts for CI servers."""
     summary_md = _File("summary.md")
-    """The verdict for the page of a CI job."""
+    """The verdict as Markdown, for the summary page of a CI job."""
 
     @property
     def runs_dir(self) -> Path:
@@ -96,58 +96,58 @@ class ResultDir(_Folder):
 
     @property
     def report_name(self) -> str:
-        """What ``report.html`` is called where it is shown, such as ``runs/ID/report.html``.
+        """The path of ``report.html`` to display, such as ``runs/ID/report.html``.
 
-        Where runs are is nobody's business: the folder's name and the id are enough to find it.
+        It starts at the runs folder, so that no report or log discloses the paths of this machine.
         """
         runs_dir = self.runs_dir.absolute()
         return f"{runs_dir.name}/{self.report_html.absolute().relative_to(runs_dir).as_posix()}"
 
 
 class Result(Protocol):
-    """What is computed of recorded runs and has files of its own, such as a `Sweep` or a `SweepComparison`."""
+    """Anything that is computed from recorded runs and has its own files, such as a `Sweep` or a `SweepComparison`."""
 
     @property
     def dir(self) -> ResultDir:
-        """Where its files are, whether there are any or not."""
+        """The folder of its files, whether they exist or not."""
 
 
 class ComparisonDir(ResultDir):
-    """A comparison's folder, in that of the candidate's sweep, or that of an A/B comparison."""
+    """A comparison's folder: one inside the candidate's sweep folder, or an A/B comparison's folder."""
 
     @property
     def runs_dir(self) -> Path:
         """The folder of all results."""
-        above = self.path.parent
-        return SweepDir(above).runs_dir if self.path.name.startswith(_AGAINST) else above
+        parent = self.path.parent
+        return SweepDir(parent).runs_dir if self.path.name.startswith(_AGAINST_PREFIX) else parent
 
 
 class SweepDir(ResultDir):
-    """One sweep's folder, ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in an A/B comparison's."""
+    """One sweep's folder: ``20261122T103000Z-label``, or ``baseline`` or ``candidate`` in that of an A/B comparison."""
 
     manifest = _File("sweep.json")
     load_test_log = _File("load_test.log")
-    """What happened in the sweep, as JSON lines for log stores."""
+    """The events of the sweep as JSON lines, for log stores."""
 
     @property
     def id(self) -> str:
-        """The sweep's id: the folder's name, after that of the A/B comparison that it is a side of."""
+        """The sweep's id: the folder's name, for a side of an A/B comparison preceded by that comparison's id."""
         return f"{self.ab.name}/{self.path.name}" if self.ab else self.path.name
 
     @property
     def runs_dir(self) -> Path:
-        """The folder under which `id` finds the sweep."""
+        """The folder of all results, to which `id` is relative."""
         return (self.ab or self.path).parent
 
     @property
     def ab(self) -> Path | None:
-        """The folder of the A/B comparison that this sweep is a side of; None for a sweep of its own."""
-        above = self.path.parent
-        return above if self.path.name in SIDES and SWEEP_ID.fullmatch(above.name) else None
+        """The folder of the A/B comparison that this sweep is a side of; None for an ordinary sweep."""
+        parent = self.path.parent
+        return parent if self.path.name in SIDES and SWEEP_ID.fullmatch(parent.name) else None
 
     def against(self, baseline_id: str) -> ComparisonDir:
         """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
-        return ComparisonDir(self.path / f"{_AGAINST}{baseline_id.replace('/', '-')}")
+        return ComparisonDir(self.path / f"{_AGAINST_PREFIX}{baseline_id.replace('/', '-')}")
 
     def run(self, users: int, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""
@@ -155,13 +155,13 @@ class SweepDir(ResultDir):
 
     def runs(self) -> list[RunDir]:
         """Return the runs on disk, ordered by users, then repeat."""
-        found = [RUN_NAME.fullmatch(name) for name in _folders(self.path)]
-        ordered = sorted((int(match[1]), int(match[2]), match[0]) for match in found if match)
+        matches = [RUN_NAME.fullmatch(name) for name in _subfolders(self.path)]
+        ordered = sorted((int(match[1]), int(match[2]), match[0]) for match in matches if match)
         return [RunDir(self.path / name) for *_, name in ordered]
 
 
 class AbDir(_Folder):
-    """An A/B comparison's folder: its manifest, and an ordinary sweep of each side, in which each round is a repeat."""
+    """An A/B comparison's folder: its manifest, and one ordinary sweep per side, with each round as a repeat."""
 
     manifest = _File("ab.json")
 
@@ -172,17 +172,17 @@ class AbDir(_Folder):
 
     @property
     def sides(self) -> tuple[SweepDir, SweepDir]:
-        """The baseline's runs and the candidate's."""
+        """The sweeps of the baseline and the candidate."""
         return self.baseline, self.candidate
 
     @property
     def baseline(self) -> SweepDir:
-        """The baseline's runs."""
+        """The baseline's sweep."""
         return SweepDir(self.path / SIDES[0])
 
     @property
     def candidate(self) -> SweepDir:
-        """The candidate's runs."""
+        """The candidate's sweep."""
         return SweepDir(self.path / SIDES[1])
 
     @property
@@ -192,7 +192,10 @@ class AbDir(_Folder):
 
 
 def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> SweepDir:
-    """Make a new sweep's folder, ``<UTC time>-<label>``; a second one of the same second gets a number."""
+    """Create a sweep's folder, ``<UTC time>-<label>``; if that exists, a number is appended.
+
+    Raises StoreError if the folder can't be created.
+    """
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     while True:
@@ -212,7 +215,7 @@ def create_sweep(runs_dir: Path, label: str, now: datetime | None = None) -> Swe
 
 
 def create_ab(runs_dir: Path, label: str) -> AbDir:
-    """Make a new A/B comparison's folder, named as a sweep's, with a folder for each side."""
+    """Create an A/B comparison's folder, named like a sweep's, with a folder for each side."""
     folder = AbDir(create_sweep(runs_dir, label).path)
     for side in folder.sides:
         side.path.mkdir()
@@ -220,7 +223,7 @@ def create_ab(runs_dir: Path, label: str) -> AbDir:
 
 
 def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
-    """Return the A/B comparison whose sides these are, None if they are not; raises UsageError if they are swapped."""
+    """Return the A/B comparison that these are the sides of, None if there is none; UsageError if they are swapped."""
     if baseline.ab is None or baseline.ab != candidate.ab:
         return None
     if (baseline.name, candidate.name) != SIDES:
@@ -231,19 +234,19 @@ def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
 
 
 def list_sweeps(runs_dir: Path) -> list[SweepDir]:
-    """Return the sweeps under `runs_dir`, oldest first, A/B comparisons left out; an absent folder holds none."""
-    return [SweepDir(path) for path in _results(runs_dir) if not AbDir(path).manifest.exists()]
+    """Return the sweeps under `runs_dir`, oldest first, without A/B comparisons; none if it does not exist."""
+    return [SweepDir(path) for path in _result_folders(runs_dir) if not AbDir(path).manifest.exists()]
 
 
 def list_abs(runs_dir: Path) -> list[AbDir]:
-    """Return all A/B comparisons under `runs_dir`, oldest first; an absent folder holds none."""
-    return [AbDir(path) for path in _results(runs_dir) if AbDir(path).manifest.exists()]
+    """Return all A/B comparisons under `runs_dir`, oldest first; none if it does not exist."""
+    return [AbDir(path) for path in _result_folders(runs_dir) if AbDir(path).manifest.exists()]
 
 
 def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
-    """Return the sweep with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise.
+    """Return the sweep with this id or unique id prefix, or the ``latest`` one; raises StoreError if there is none.
 
-    The sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``; its id may be shortened, too.
+    The sides of an A/B comparison are ``<its id>/baseline`` and ``<its id>/candidate``; that id may be shortened too.
     """
     ab_id, slash, side = sweep_id.rpartition("/")
     if slash and side in SIDES and "/" not in ab_id:
@@ -257,11 +260,11 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
     sweeps = list_sweeps(runs_dir)
     if not sweeps:
         raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir", runs_dir)
-    return _find(sweeps, runs_dir, sweep_id, "sweep")
+    return _find_by_id(sweeps, runs_dir, sweep_id, "sweep")
 
 
 def means_ab(runs_dir: Path, result_id: str) -> bool:
-    """Return whether an id, or its beginning, is that of an A/B comparison and of no sweep."""
+    """Return whether an id, or a prefix of one, is that of an A/B comparison and not of a sweep."""
     ab_ids = [ab.id for ab in list_abs(runs_dir) if result_id and ab.id.startswith(result_id)]
     if result_id in ab_ids:
         return True
@@ -269,28 +272,28 @@ def means_ab(runs_dir: Path, result_id: str) -> bool:
 
 
 def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
-    """Return the A/B comparison with this id, a unique beginning of it, or ``latest``; raises StoreError otherwise."""
+    """Return the A/B comparison with this id, found as in `find_sweep`; raises StoreError if there is none."""
     comparisons = list_abs(runs_dir)
     if not comparisons:
         raise StoreError(
             f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir", runs_dir
         )
-    return _find(comparisons, runs_dir, ab_id, "A/B comparison")
+    return _find_by_id(comparisons, runs_dir, ab_id, "A/B comparison")
 
 
-def _results(runs_dir: Path) -> list[Path]:
+def _result_folders(runs_dir: Path) -> list[Path]:
     if not runs_dir.is_dir():
         return []
-    return [runs_dir / name for name in sorted(_folders(runs_dir)) if SWEEP_ID.fullmatch(name)]
+    return [runs_dir / name for name in sorted(_subfolders(runs_dir)) if SWEEP_ID.fullmatch(name)]
 
 
-def _folders(path: Path) -> list[str]:
+def _subfolders(path: Path) -> list[str]:
     with os.scandir(path) as entries:
         return [entry.name for entry in entries if entry.is_dir()]
 
 
-def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:
-    """Return the folder that `wanted` means; `folders` are at least one, oldest first."""
+def _find_by_id(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:
+    """Return the folder that `wanted` refers to; `folders` is not empty, oldest first."""
     if wanted == "latest":
         return folders[-1]
     exact = [folder for folder in folders if folder.name == wanted]
@@ -300,7 +303,7 @@ def _find(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) ->
     shown = ", ".join(folder.name for folder in (matches or folders)[-3:])
     if matches:
         raise StoreError(f"{kind} id {wanted!r} is not unique under {str(runs_dir)!r}: it could be {shown}", runs_dir)
-    there = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
+    existing = "the latest are" if len(folders) > 3 else "there is" if len(folders) == 1 else "there are"
     raise StoreError(
-        f"no {kind} {wanted!r} under {str(runs_dir)!r}; {there} {shown} (perflab list shows all)", runs_dir
+        f"no {kind} {wanted!r} under {str(runs_dir)!r}; {existing} {shown} (perflab list shows all)", runs_dir
     )

@@ -1,4 +1,4 @@
-"""The JSON files under ``runs/``: their fields, and reading and writing them whole or not at all."""
+"""The JSON files under ``runs/``: their fields, and how they are read and atomically written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Status = Literal["complete", "interrupted", "failed"]
 
 
 class Window(Record):
-    """The steady window, in seconds since the run's start: start <= t < end."""
+    """A window of a run, in seconds since its start: start <= t < end."""
 
     start: OfRun
     end: OfRun
@@ -62,9 +62,9 @@ def whole_seconds(window: Window | None) -> range:
 
 
 class SourceEvidence(Totals):
-    """What one source made and delivered; `lost` says that it did not come to its end with the run.
+    """What one source made and delivered. `lost` is true if it ended, or stopped delivering, before the run was over.
 
-    `missing_s` is how many seconds up to the planned end it never reported.
+    `missing_s` is how many seconds up to the planned end it did not report.
     """
 
     pid: Total = 0
@@ -73,25 +73,25 @@ class SourceEvidence(Totals):
 
 
 class Evidence(Totals):
-    """What a run's validity is judged by: the totals of all sources, and what is known of the run as a whole."""
+    """The facts that decide whether a run is valid: the totals of all sources, and facts about the run as a whole."""
 
     users_reached: Total = 0
     locust_total: Total | None = None
-    """Locust's own statistics at the end, as in its report; with workers it may miss some."""
+    """The number of requests in Locust's own report; with workers it may be too low."""
     sources: dict[Line, SourceEvidence] = Field(default_factory=dict)
-    """Empty where no source ever reported: then nothing is known of how many requests Locust made."""
+    """Empty if no source ever reported: then it is unknown how many requests Locust made."""
     locust_exceptions: dict[Line, Total] = Field(default_factory=dict)
-    """Exceptions of Locust's own statistics and their files, of which perflab uses nothing."""
+    """Exceptions in Locust's own statistics and in writing their files, which perflab doesn't use."""
     locust_exit_code: int | None = None
     own_exit_code: int | None = None
-    """The exit code that the locustfile itself has set; None where it has set none, or wasn't asked."""
+    """The exit code that the locustfile itself has set; None if it set none, or that was not recorded."""
     target_lost: bool = False
     error: Line | None = None
     """Why the run has the status ``failed``, in one line."""
 
 
 class SuiteUser(TypedDict, total=False):
-    """A class of users, as its locustfile has it."""
+    """A class of users as the locustfile defines it."""
 
     weight: Annotated[float, Field(allow_inf_nan=False)]
     fixed_count: int
@@ -99,7 +99,7 @@ class SuiteUser(TypedDict, total=False):
 
 
 class Suite(TypedDict, total=False):
-    """What makes the load: a digest of the locustfile's code, its users by class, and the hosts of their own."""
+    """What makes the load: a digest of the locustfile's code, its user classes, and the hosts that they set."""
 
     locustfile: Line
     users: dict[Line, SuiteUser]
@@ -107,7 +107,7 @@ class Suite(TypedDict, total=False):
 
 
 class Environment(TypedDict, total=False):
-    """The machine that perflab ran on, the versions that it ran with, and the variables that shape the load."""
+    """The machine that perflab ran on, the versions of the software, and the variables that affect the load."""
 
     system: Line
     architecture: Line
@@ -120,21 +120,22 @@ class Environment(TypedDict, total=False):
 
 
 class Manifest(Record):
-    """A JSON file of its own: `schema_version` says which fields it has."""
+    """A JSON file; `schema_version` says which fields it has."""
 
     schema_version: int
 
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
-        """Turn a document of the version before this one into one of this version.
+        """Convert a document of the previous version to this one, in place.
 
-        Raises NotImplementedError where that version isn't read any more; what else is raised says that it is damaged.
+        Raises NotImplementedError if the previous version is no longer supported, and LookupError, TypeError or
+        AttributeError if the document is damaged.
         """
         raise NotImplementedError
 
 
 class RunManifest(Manifest):
-    """``run.json``. A run counts as interrupted until it has proved to be complete, so a kill leaves the truth."""
+    """``run.json``. The status is interrupted until the run is known to be complete, so a kill leaves it correct."""
 
     schema_version: int = 3
     sweep_id: Name
@@ -146,18 +147,18 @@ class RunManifest(Manifest):
     start: Moment | None = None
     end: Moment | None = None
     window: Window | None = None
-    """As planned: from when all users run and have settled, to the planned end."""
+    """The planned window: from when all users are running and have settled, to the planned end."""
     judged: Window | None = None
-    """What of it was judged when the sweep ended: less what was not steady at its front."""
+    """The part of it that was judged when the sweep ended: without the seconds at its start that were not steady."""
     evidence: Evidence = Evidence()
     suite: Suite | None = None
-    """What made the load: a digest of the locustfile and what it imports, and its users. None: not recorded."""
+    """What made the load; None if it was not recorded."""
     versions: dict[Name, Name] = Field(default_factory=dict)
     git_commit: Name | None = None
 
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
-        """Version 2 named some counters differently, and had null where no source ever reported."""
+        """Convert version 2, which named some counters differently and had null if no source ever reported."""
         evidence = document["evidence"]
         evidence["misrouted"] = evidence.pop("strayed", 0)
         evidence |= {name: evidence.get(name) or 0 for name in ("requests_finished", "locust_finished")}
@@ -166,7 +167,7 @@ class RunManifest(Manifest):
 
 
 class TargetInfo(Record):
-    """The system under test as it was reached."""
+    """The system under test: its address, and whether perflab started it (`managed`)."""
 
     host: Name
     managed: bool
@@ -188,9 +189,9 @@ class SweepManifest(Manifest):
 
 
 class AbManifest(Manifest):
-    """``ab.json``: what an A/B comparison was to do, how far it has come, and which rounds its last look was at.
+    """``ab.json``: the plan of an A/B comparison, its progress, and the rounds that its last look compared.
 
-    It counts as interrupted until it has proved to be complete, so a kill leaves the truth.
+    The status is interrupted until the comparison is known to be complete, so a kill leaves it correct.
     """
 
     schema_version: int = 1
@@ -198,24 +199,24 @@ class AbManifest(Manifest):
     label: Name
     created: Moment
     ab: AbPlan
-    """As planned; a secret in a command is taken out."""
+    """The plan, without the secrets in its commands."""
     environment: Environment
     status: Status = "interrupted"
     rounds: tuple[Positive, ...] = ()
-    """The rounds that the last look was at, in their order; empty before the first look."""
+    """The rounds that the last look compared, in order; empty before the first look."""
     verdict: Verdict | None = None
-    """That of the last look."""
+    """The verdict of the last look."""
 
 
 class Baseline(Manifest):
-    """``baseline.json``: the whole id of the sweep that the others are held against."""
+    """``baseline.json``: the full id of the sweep that others are compared with by default."""
 
     schema_version: int = 1
     id: Name
 
 
 def read_baseline(runs_dir: Path) -> str:
-    """Return the stored baseline's id; raises StoreError if none is stored, or the file can't be used."""
+    """Return the stored baseline's id; raises StoreError if none is stored or the file is unusable."""
     path = RunsDir(runs_dir).baseline
     if not path.exists():
         raise StoreError(f"no baseline under {str(runs_dir)!r}: choose one with perflab baseline set ID", runs_dir)
@@ -226,37 +227,37 @@ ManifestT = TypeVar("ManifestT", bound=Manifest)
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest so that a kill at any moment leaves the old or the new one; no secret in its texts is kept."""
-    write_whole(path, to_json(_redacted(manifest.model_dump()), indent=2) + b"\n")
+    """Write a manifest atomically, without the secrets in its texts."""
+    write_whole(path, to_json(_redact_texts(manifest.model_dump()), indent=2) + b"\n")
 
 
-def _redacted(value: Any) -> Any:
+def _redact_texts(value: Any) -> Any:
     if isinstance(value, str):
         return redact_values(value)
     if isinstance(value, dict):
-        return {_redacted(key): _redacted(item) for key, item in value.items()}
-    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_redact_texts(key): _redact_texts(item) for key, item in value.items()}
+    return [_redact_texts(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it or delete its folder") -> ManifestT:
-    """Read a manifest of the version that `kind` has, or of the one before it where that can be upgraded.
+    """Read a manifest of `kind`'s version, or of the previous one if `kind` can upgrade it.
 
-    Raises StoreError with the file and what is wrong with it.
+    Raises StoreError, which names the file, what is wrong with it, and `way_out`: what to do if it is damaged.
     """
     try:
         text = read_text(path)
     except FileNotFoundError:
         raise StoreError(f"{str(path)!r} is missing: the folder is not a complete result; delete it", path) from None
     except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"{str(path)!r} can't be read ({what}): {way_out}", path) from None
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"{str(path)!r} can't be read ({problem}): {way_out}", path) from None
     try:
         document = parse_document(text)
         version = Manifest.model_validate(document).schema_version
         known = kind.model_fields["schema_version"].default
         if version == known - 1:
             with contextlib.suppress(NotImplementedError):
-                # What is damaged is left as it is: its validation says what is wrong.
+                # A damaged document is left as it is, because validating it says what is wrong.
                 with contextlib.suppress(LookupError, TypeError, AttributeError):
                     kind.upgrade(document)
                 document["schema_version"] = version = known
@@ -268,7 +269,7 @@ def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it 
             )
         return kind.model_validate(document)
     except ValidationError as error:
-        what = first_problem(error)
+        problem = first_problem(error)
     except ValueError as error:
-        what = str(error)
-    raise StoreError(f"{str(path)!r} is damaged ({what}): {way_out}", path)
+        problem = str(error)
+    raise StoreError(f"{str(path)!r} is damaged ({problem}): {way_out}", path)

@@ -1,4 +1,4 @@
-"""``ab``: two targets loaded against each other until it is known whether the candidate is slower."""
+"""``ab``: loads two targets, round by round, until it is known whether the candidate is slower."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from perflab.workbench.comparing import compare_ab, compare_rounds
 from perflab.workbench.listing import runs_folder
 from perflab.workbench.sweeps import warn_of_environment
 
-# Rounds may be made invalid by something that passes. More than these, and more than a comparison may do without, say
-# that it does not pass.
+# Something temporary may make a round unusable. Beyond this number, and beyond the share of runs that a comparison may
+# leave out, it isn't temporary, and the comparison stops.
 MAX_INVALID = 2
 
 
@@ -46,14 +46,14 @@ def ab(
     report: bool = True,
     **options: Unpack[AbOptions],
 ) -> SweepComparison:
-    """Load two targets against each other, round by round, until it is known whether the candidate is slower.
+    """Load two targets, round by round, until it is known whether the candidate is slower than the baseline.
 
     `baseline` and `candidate` are each a URL, or a command that perflab starts (``{port}`` in it becomes a free port);
-    with `launch`, the command, they are git refs. A *duet* loads both at the same moment, half of the users each;
-    *interleaved* loads one after the other, in random order. They are compared at 5, 10, 15 and 20 rounds and no more
-    rounds are made once there is a verdict; `rounds` fixes their number. `resume` is the id of an earlier comparison,
-    to go on with. `objectives`, `runs_dir`, `allow_hosts`, `progress`, `save` and `report` are as in `sweep`. Raises
-    UsageError, TargetError and LocustfileError before anything is written.
+    with `launch`, the command, they are git refs. A *duet* loads both at the same time, with half of the users each;
+    *interleaved* loads one after the other, in random order. The two are compared after 5, 10, 15 and 20 rounds, and
+    the first verdict ends the comparison; `rounds` fixes the number of rounds instead. `resume` is the id of an earlier
+    comparison to continue. `objectives`, `runs_dir`, `allow_hosts`, `progress`, `save` and `report` are as in `sweep`.
+    Raises UsageError, TargetError and LocustfileError before anything is written.
 
         perflab.ab("python -m service --port {port}", "python -m service --port {port} --new-cache")
         perflab.ab("main", "HEAD", launch="python -m service --port {port}", users=200)
@@ -67,10 +67,10 @@ def ab(
     if resume is not None:
         if baseline is not None or candidate is not None:
             raise UsageError(
-                f"--resume {resume} goes on with its own two targets: leave the others out", "--resume", resume
+                f"--resume {resume} continues with the same two targets: don't name any", "--resume", resume
             )
         resumed = find_ab(folder, str(resume))
-        plan = check_again(_resumable(resumed), environment=environment, root=root)
+        plan = check_again(_read_resumable_plan(resumed), environment=environment, root=root)
     elif baseline is None or candidate is None:
         raise UsageError("name two targets: perflab ab BASELINE CANDIDATE, each a URL, a command, or a git ref")
     else:
@@ -78,9 +78,9 @@ def ab(
     limits = choose_objectives(objectives, plan.plan.locustfile, environment)
     if progress != "none":
         warn_of_environment(environment, plan.plan, limits)
-    judge = _Judge(plan, talk=progress != "none")
+    judge = _Judge(plan, verbose=progress != "none")
     with show_progress(progress) as show:
-        place = run_ab(
+        ab_dir = run_ab(
             plan,
             limits,
             runs_dir=folder,
@@ -91,86 +91,88 @@ def ab(
             begun=judge.begun,
             go_on=judge.go_on,
         )
-    comparison = compare_ab(place)
+    comparison = compare_ab(ab_dir)
     if save:
         saving.save(comparison, report=report)
     return comparison
 
 
 class _Judge:
-    """Decides after each round whether another one is wanted."""
+    """Decides after each round whether another one is needed."""
 
-    def __init__(self, plan: AbPlan, *, talk: bool) -> None:
+    def __init__(self, plan: AbPlan, *, verbose: bool) -> None:
         self._plan = plan
-        self._talk = talk
-        self._problems: dict[int, str] = {}
-        """Why each round can't be used; empty for those that can."""
+        self._verbose = verbose
+        self._why_unusable: dict[int, str] = {}
+        """Why each round is unusable; "" for usable ones."""
 
-    def begun(self, place: AbDir) -> None:
-        """Say what the comparison is called, so that it can be resumed."""
+    def begun(self, ab_dir: AbDir) -> None:
+        """Print the comparison's id, by which it can be resumed, and what is going to be run."""
         plan = self._plan
         levels = ", ".join(map(str, plan.plan.users))
         split = ", half for each side" if plan.design == "duet" else ""
         looks = " or ".join(map(str, plan.looks))
-        load = f"{plan.design} at {levels} users{split}, {plan.plan.duration_s:g} s a round"
-        self._say(f"comparison {place.id}: {load}, {looks} rounds")
+        load = f"{plan.design} at {levels} users{split}, {plan.plan.duration_s:g} s per round"
+        self._say(f"comparison {ab_dir.id}: {load}, {looks} rounds")
 
-    def go_on(self, place: AbDir, number: int) -> bool:
-        """Say whether another round is wanted after `number` of them; at a look, compare."""
-        for made in range(1, number + 1):
-            if made not in self._problems:
-                self._problems[made] = _problem(place, made, self._plan)
-                if self._problems[made]:
-                    self._say(f"round {made} can't be used: {self._problems[made]}")
-        rounds = [made for made, problem in self._problems.items() if not problem]
-        invalid = number - len(rounds)
-        if invalid > MAX_INVALID and invalid > MAX_LEFT_OUT * number:
-            self._write(place, status="failed")
+    def go_on(self, ab_dir: AbDir, number: int) -> bool:
+        """Return whether another round is needed after `number` of them; compares the two if a look is due."""
+        for round_number in range(1, number + 1):
+            if round_number not in self._why_unusable:
+                why = self._why_unusable[round_number] = _why_unusable(ab_dir, round_number, self._plan)
+                if why:
+                    self._say(f"round {round_number} can't be used: {why}")
+        usable = [round_number for round_number, why in self._why_unusable.items() if not why]
+        unusable = number - len(usable)
+        if unusable > MAX_INVALID and unusable > MAX_LEFT_OUT * number:
+            self._update_manifest(ab_dir, status="failed")
             return False
-        if len(rounds) not in self._plan.looks:
+        if len(usable) not in self._plan.looks:
             return True
-        return not self._look(place, rounds)
+        return not self._compare_at_look(ab_dir, usable)
 
-    def _look(self, place: AbDir, rounds: Sequence[int]) -> bool:
-        """Compare these rounds; return whether that is the end."""
-        comparison = compare_rounds(place, self._plan, rounds)
+    def _compare_at_look(self, ab_dir: AbDir, rounds: Sequence[int]) -> bool:
+        """Compare these rounds; return whether the comparison is finished."""
+        comparison = compare_rounds(ab_dir, self._plan, rounds)
         last = len(rounds) >= self._plan.looks[-1]
         done = comparison.verdict != Verdict.INCONCLUSIVE or last
         status = "complete" if done else "interrupted"
-        self._write(place, status=status, rounds=tuple(rounds), verdict=comparison.verdict)
+        self._update_manifest(ab_dir, status=status, rounds=tuple(rounds), verdict=comparison.verdict)
         self._say(f"look at {len(rounds)} rounds: {comparison.headline}")
         return done
 
-    def _write(self, place: AbDir, **fields: object) -> None:
-        manifest = read_manifest(place.manifest, AbManifest)
-        write_manifest(place.manifest, manifest.model_copy(update=fields))
+    def _update_manifest(self, ab_dir: AbDir, **fields: object) -> None:
+        manifest = read_manifest(ab_dir.manifest, AbManifest)
+        write_manifest(ab_dir.manifest, manifest.model_copy(update=fields))
 
     def _say(self, line: str) -> None:
-        if self._talk:
+        if self._verbose:
             say(line)
 
 
-def _resumable(place: AbDir) -> AbPlan:
-    manifest = read_manifest(place.manifest, AbManifest)
+def _read_resumable_plan(ab_dir: AbDir) -> AbPlan:
+    manifest = read_manifest(ab_dir.manifest, AbManifest)
     if manifest.status == "complete":
         raise UsageError(
-            f"{place.id} is complete: see it with perflab compare {place.id}, or begin a new one", "--resume", place.id
+            f"{ab_dir.id} is complete: see it with perflab compare {ab_dir.id}, or start a new one",
+            "--resume",
+            ab_dir.id,
         )
-    texts = {f"{name}'s command": target.launch for name, target in zip(SIDES, manifest.ab.targets, strict=True)}
-    for what, text in [*texts.items(), ("options for Locust", manifest.ab.plan.locust_options)]:
+    commands = {f"{name}'s command": target.launch for name, target in zip(SIDES, manifest.ab.targets, strict=True)}
+    for what, text in [*commands.items(), ("options for Locust", manifest.ab.plan.locust_options)]:
         if text and HIDDEN in text:
             raise UsageError(
-                f"{place.id} can't be resumed: a secret was taken out of its {what}; "
-                f"give secrets by environment variables, and begin a new one",
+                f"{ab_dir.id} can't be resumed: a secret was taken out of its {what}; "
+                f"pass secrets in environment variables, and start a new one",
                 "--resume",
-                place.id,
+                ab_dir.id,
             )
     return manifest.ab
 
 
-def _problem(place: AbDir, number: int, plan: AbPlan) -> str:
-    """Return why a round can't be used; empty if it can."""
-    for side in place.sides:
+def _why_unusable(ab_dir: AbDir, number: int, plan: AbPlan) -> str:
+    """Return why a round is unusable; "" if it isn't."""
+    for side in ab_dir.sides:
         runs = Sweep.open(side, repeats=(number,)).runs
         if len(runs) < len(plan.plan.users):
             return "it was cut short"

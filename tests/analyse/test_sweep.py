@@ -357,7 +357,7 @@ def test_clients_that_wait_by_their_own_will_are_told(written: Any) -> None:
     assert sweep.verdict == "PASS"
     [note] = sweep.notes
     assert note.startswith("users-0010-r1: the client itself waits")
-    assert "500 ms a request" in note
+    assert "500 ms" in note
 
 
 def test_a_full_core_condemns_only_what_the_wire_clock_does_not_tell(written: Any) -> None:
@@ -392,9 +392,10 @@ def test_many_connections_are_told(written: Any) -> None:
     written.run([*WIRE, (4, "/a", "ok", 1.0, 19, "connect")])
     written.run([*WIRE, (4, "/a", "ok", 1.0, 30, "connect")], users=20)
     sweep = written.open()
-    assert sweep.notes == ["users-0020-r1: 30 % of its requests opened a connection of their own"]
+    [note] = sweep.notes
+    assert note.startswith("users-0020-r1: 30 % of its requests")
     # Nobody reads notes below a PASS.
-    assert sweep.notes[0] in sweep.headline
+    assert note in sweep.headline
 
 
 def test_each_source_of_load_is_looked_at(written: Any) -> None:
@@ -414,13 +415,9 @@ def test_what_does_not_spoil_a_measurement_is_a_note(written: Any) -> None:
     written.run(WIRE, unstamped=3, task_exceptions=2, locust_total=90)
     sweep = written.open()
     assert sweep.verdict == "PASS"
-    assert sweep.notes == [
-        "users-0010-r1: 3 successful requests have no wire time (no TCP socket of this process carried them), so the "
-        "client clock stands in for them",
-        "users-0010-r1: 2 exceptions were raised in the locustfile's tasks",
-        "users-0010-r1: Locust's own report tells of 90 requests, its processes made 100: reports of workers were lost "
-        "on their way, recorded requests were not",
-    ]
+    beginnings = ["3 successful requests have no wire time", "2 exceptions", "Locust's own report has 90 requests"]
+    for note, beginning in zip(sweep.notes, beginnings, strict=True):
+        assert note.startswith(f"users-0010-r1: {beginning}")
 
 
 def test_without_objectives_validity_alone_is_judged(written: Any) -> None:

@@ -112,7 +112,7 @@ def test_a_regression_is_found_and_a_kill_in_the_middle_costs_one_round(in_empty
         (["HEAD~1", "HEAD"], "to compare git refs give --launch CMD"),
         (["http://127.0.0.1:9", "http://127.0.0.1:9"], "http://127.0.0.1:9 can't be reached"),
         (["--resume", "nothing"], "no A/B comparison under"),
-        (["a", "b", "--resume", "x"], "leave the others out"),
+        (["a", "b", "--resume", "x"], "continues with the same two targets"),
         (["a {port}", "b {port}", "--margin", "ten"], "--margin: 'ten'"),
         (["a {port}", "b {port}", "--design", "trio"], "--design 'trio'"),
         (["a {port}", "b {port}", "--users", "7"], "--users 7 can't be split evenly"),

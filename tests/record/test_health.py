@@ -31,7 +31,7 @@ lost = LostTime([])
 recorder = source.Source(environment, InFlight(), lost, SimpleNamespace(requests=0, resets=0))
 for second, took_s, users, lost_s in json.loads(sys.argv[1]):
     environment.runner.user_count = users
-    recorder._use = SimpleNamespace(take=lambda: Use(took_s, 0.0, 0.0, 60.0))
+    recorder._process_use = SimpleNamespace(take=lambda: Use(took_s, 0.0, 0.0, 60.0))
     lost.sleeps_late_s += [lost_s] * 2
     recorder.note_health(second)
 print(json.dumps(recorder.take_batch().generator))

@@ -1,10 +1,11 @@
-"""One side of a comparison: which of its runs count, and the figure of each run that everything else is made of.
+"""One side of a comparison: which of its runs count, and the figure of each run, from which everything else follows.
 
 The run is the replicate, so the requests of two runs are never pooled for a verdict.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,39 +24,40 @@ from perflab.store.manifest import whole_seconds
 from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 
 Cell: TypeAlias = tuple[int, str]
-"""A user count and a group."""
-NOT_COMPARED = "not of the rounds that are compared"
-# Samples beyond a percentile that make it worth judging.
+"""A user count and a group of endpoints."""
+NOT_COMPARED = "not in one of the compared rounds"
+# How many samples must lie beyond a percentile to judge by it.
 MIN_BEYOND = 50
-# Whether a cell has so many is asked of its median run: to leave out the runs with fewer would leave out slow ones,
-# since slow runs make fewer requests. Only a run with less than half of them has no figure of its own.
+# The median run of a cell must have that many. To exclude single runs with fewer would exclude the slow ones, because
+# slow runs make fewer requests, so a run is excluded only if it has less than half as many.
 MIN_BEYOND_RUN = MIN_BEYOND / 2
 
-_TEXTS = {"side", "group", "metric", "run", "clock", "verdict", "words", "evidence", "why", "method", "name"}
-_WHOLE = {
+_STRING_COLUMNS = {"side", "group", "metric", "run", "clock", "verdict", "words", "evidence", "why", "method", "name"}
+_INTEGER_COLUMNS = {
     *("users", "repeat", "runs", "samples", "beyond", "baseline_runs", "candidate_runs"),
     *("baseline_failed", "baseline_requests", "candidate_failed", "candidate_requests"),
 }
-_FLAGS = {"used", "inside"}
+_BOOLEAN_COLUMNS = {"used", "inside"}
 
 
 def frame(rows: Sequence[Mapping[Any, Any]] | pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a frame of a comparison with these columns, each of its dtype, with or without rows."""
+    """Return rows as a frame with these columns of a comparison, each with its dtype even if there are no rows."""
     return pd.DataFrame(rows, columns=list(columns)).astype({name: _dtype(name) for name in columns})
 
 
 def _dtype(column: str) -> Any:
-    if column in _TEXTS:
+    if column in _STRING_COLUMNS:
         return "str"
-    return "int64" if column in _WHOLE else "bool" if column in _FLAGS else "float64"
+    return "int64" if column in _INTEGER_COLUMNS else "bool" if column in _BOOLEAN_COLUMNS else "float64"
 
 
 @dataclass(frozen=True)
 class Side:
-    """A sweep as one side of a comparison, `name` baseline or candidate.
+    """A sweep as one side of a comparison; `name` is baseline or candidate.
 
-    `samples` are the sweep's, with the groups of the comparison. `requests` holds those of each run's window, each run
-    a level of its own. `why` says of each run why it does not count; it is empty where it does.
+    `samples` are the sweep's samples, with the groups of the comparison; `windows` the seconds of each run that are
+    compared. `requests` holds the samples in them, with the run's index as level. `why` says for each run why it does
+    not count; it is empty if the run counts.
     """
 
     name: str
@@ -75,11 +77,11 @@ class Side:
         planned: bool,
         repeats: Collection[int] | None = None,
     ) -> Side:
-        """Return a sweep's side, with these `repeats` of it only if they are given.
+        """Return a sweep as a side; with `repeats`, only these of its repeats count.
 
-        Groups are those of `objectives`: if both sides had their own, groups of one name could hold other endpoints.
-        `planned` windows are taken as they are: both sides were loaded at the same moment, so what is not steady hits
-        both. Otherwise the windows are those that the sweep is judged by.
+        Groups are those of `objectives`: if each side used its own, groups of the same name could hold different
+        endpoints. With `planned`, the planned windows are compared: both sides were loaded at the same time, so what is
+        not steady affects both. Otherwise the windows are those that the sweep's verdicts are based on.
         """
         manifests, samples = sweep.run_manifests, sweep.samples
         if sweep.manifest.objectives.groups != objectives.groups:
@@ -95,13 +97,13 @@ class Side:
         return cls(name, sweep, samples, windows, requests, why)
 
     def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
-        """Return the side with these runs, as (users, repeat), left out too."""
+        """Return the side with these runs, as (users, repeat), excluded as well."""
         pairs = zip(self.why, self.sweep.run_manifests, strict=True)
-        return replace(self, why=[own or (why if (run.users, run.repeat) in runs else "") for own, run in pairs])
+        return replace(self, why=[reason or (why if (run.users, run.repeat) in runs else "") for reason, run in pairs])
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run: users, repeat, place (among all runs), run, seconds, used, why."""
+        """One row per run: users, repeat, place (its index among all runs), run, seconds, used, why."""
         manifests = self.sweep.run_manifests
         return pd.DataFrame(
             {
@@ -123,57 +125,57 @@ class Side:
 
     @cached_property
     def observations(self) -> Observations:
-        """What was observed second by second, each run a level of its own: by its place among the runs."""
+        """What was observed second by second, with the run's index as level."""
         return Observations(self.samples, range(len(self.windows)), self.windows)
 
     @property
     def most_runs(self) -> int:
-        """The number of runs that count, at the user count that has most of them."""
+        """The largest number of runs that count at any user count."""
         return int(self.runs.groupby("users")["used"].sum().max()) if len(self.runs) else 0
 
     @property
     def groups(self) -> list[str]:
-        """The groups of endpoints, in the objectives' order; some may have no request."""
+        """The groups of endpoints, in the objectives' order; some may have no requests."""
         return [str(group) for group in self.requests.groups]
 
     @property
     def run_and_group(self) -> Ints:
-        """The run and group of each sample as one number, run by run."""
+        """The run and group of each sample as one index, run by run."""
         return self.requests.level * len(self.groups) + self.requests.group
 
     @cached_property
     def counts(self) -> pd.DataFrame:
-        """One row per run and group that has requests at the run's user count.
+        """One row per run and group, for groups that have requests at the run's user count in any run.
 
-        Columns: those of `runs`, group, at (run and group as one number), ok, failed, wire (whether nearly all of its
+        Columns: those of `runs`, group, at (run and group as one index), ok, failed, wire (whether nearly all of its
         successful requests have a wire time).
         """
         groups = self.groups
-        number = len(self.runs) * len(groups)
-        ok, failed = count_requests(self.requests.samples, self.run_and_group, number)
+        size = len(self.runs) * len(groups)
+        ok, failed = count_requests(self.requests.samples, self.run_and_group, size)
         counts = self.runs.loc[np.repeat(np.arange(len(self.runs)), len(groups))].reset_index(drop=True)
         counts["group"] = pd.Series(groups * len(self.runs), dtype="str")
-        counts["at"] = np.arange(number)
+        counts["at"] = np.arange(size)
         counts["ok"], counts["failed"] = ok, failed
-        counts["wire"] = wire_cells(self.requests.samples, self.run_and_group, number)
+        counts["wire"] = wire_cells(self.requests.samples, self.run_and_group, size)
         requests = (counts["ok"] + counts["failed"]).groupby([counts["users"], counts["group"]]).transform("sum")
         return counts[requests > 0].reset_index(drop=True)
 
     @cached_property
     def used_counts(self) -> Mapping[Cell, pd.DataFrame]:
-        """The `counts` of each cell in the runs that count, in order of repeats."""
+        """The rows of `counts` for each cell, of the runs that count, ordered by repeat."""
         used = self.counts[self.counts["used"]].sort_values("repeat", kind="stable")
         cells: Any = used.groupby(["users", "group"])
         return dict(iter(cells))
 
     @cached_property
     def wire(self) -> dict[Cell, bool]:
-        """Whether the latency of each cell can be read from the wire clock in all of its runs that count."""
+        """Whether each cell's latency is available on the wire clock in all of its runs that count."""
         answered = {cell: counts[counts["ok"] > 0] for cell, counts in self.used_counts.items()}
         return {cell: bool(counts["wire"].all()) for cell, counts in answered.items() if len(counts)}
 
     def sort_by_run(self, wire: Mapping[Cell, bool]) -> tuple[SortedSamples, pd.Categorical[str]]:
-        """Return the judged samples of each run and group (in the places `at` of `counts`), and whose time it is."""
+        """Return the samples of each run and group to compare, and their clocks, both indexed by `at` of `counts`."""
         by_wire = np.zeros(len(self.runs) * len(self.groups), "bool")
         cells = zip(self.counts["users"], self.counts["group"], strict=True)
         by_wire[self.counts["at"]] = [wire.get(cell, False) for cell in cells]
@@ -181,15 +183,15 @@ class Side:
         return sort_judged(samples, at, len(by_wire), by_wire), clocks(samples, at, by_wire)
 
     def number_cells(self, cells: Sequence[Cell]) -> Ints:
-        """Return which of the `cells` each run and group, as one number, is of; -1: of none, or it doesn't count."""
-        numbers = np.full(len(self.runs) * len(self.groups), -1, "int64")
-        for number, cell in enumerate(cells):
-            numbers[self.used_counts[cell]["at"]] = number
-        return numbers
+        """Return the index in `cells` of each run and group; -1 if it is in none of them, or the run doesn't count."""
+        indices = np.full(len(self.runs) * len(self.groups), -1, "int64")
+        for index, cell in enumerate(cells):
+            indices[self.used_counts[cell]["at"]] = index
+        return indices
 
 
 def common_levels(baseline: Side, candidate: Side) -> list[int]:
-    """Return the user counts of which both sides have a run that counts."""
+    """Return the user counts at which both sides have a run that counts."""
     used = [{users for users, _ in side.used_runs} for side in (baseline, candidate)]
     return sorted(used[0] & used[1])
 
@@ -200,25 +202,23 @@ def group_order(baseline: Side, candidate: Side) -> list[str]:
 
 
 def common_cells(baseline: Side, candidate: Side) -> list[Cell]:
-    """Return the cells that both sides have requests of, in runs that count."""
+    """Return the cells in which both sides have requests, in runs that count."""
 
-    def has(side: Side, cell: Cell) -> bool:
+    def has_requests(side: Side, cell: Cell) -> bool:
         counts = side.used_counts.get(cell)
         return counts is not None and bool((counts["ok"] + counts["failed"]).any())
 
-    every = (
-        (users, group) for users in common_levels(baseline, candidate) for group in group_order(baseline, candidate)
-    )
-    return [cell for cell in every if has(baseline, cell) and has(candidate, cell)]
+    cells = itertools.product(common_levels(baseline, candidate), group_order(baseline, candidate))
+    return [cell for cell in cells if has_requests(baseline, cell) and has_requests(candidate, cell)]
 
 
 def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
-    """Return whether each cell of either side goes by the wire clock: one clock for both, else the client's."""
+    """Return whether each cell is compared on the wire clock: if both sides can be, else both on the client clock."""
     cells = dict.fromkeys([*baseline.wire, *candidate.wire])
     return {cell: baseline.wire.get(cell, True) and candidate.wire.get(cell, True) for cell in cells}
 
 
-_CELL = ["users", "group", "metric"]
+_CELL_COLUMNS = ["users", "group", "metric"]
 _LATENCY_COLUMNS = [
     *("side", "users", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
     *("counts", "median_beyond"),
@@ -226,43 +226,43 @@ _LATENCY_COLUMNS = [
 
 
 def latency_by_run(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
-    """Return one row per side, run, group and percentile; `wire` says which cells go by the wire clock.
+    """Return one row per side, run, group and percentile; `wire` says which cells are on the wire clock.
 
-    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole does), median_beyond (of the
-    cell, over the runs of both sides that count). An unanswered request takes for ever: a percentile that falls on one
-    has no value.
+    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole counts), median_beyond (the
+    median of `beyond` over the cell's runs that count, of both sides). An unanswered request counts as infinitely slow:
+    a percentile that falls on one has no value.
     """
-    figures = pd.concat([part for side in sides for part in _latency_of(side, wire)], ignore_index=True)
-    counting = figures[figures["counts"]]
-    by_cell = counting.groupby(_CELL, observed=True)
+    figures = pd.concat([part for side in sides for part in _side_latency(side, wire)], ignore_index=True)
+    counted = figures[figures["counts"]]
+    by_cell = counted.groupby(_CELL_COLUMNS, observed=True)
     figures["median_beyond"] = by_cell["beyond"].transform("median").reindex(figures.index)
-    few = figures["counts"] & (figures["median_beyond"] < MIN_BEYOND)
-    # Said before what a single run lacks: it is the reason for all of them.
-    figures.loc[few, "why"] = [
-        f"{requests_needed(percentile_of(name))} requests a run are needed" for name in figures["metric"][few]
+    too_few = figures["counts"] & (figures["median_beyond"] < MIN_BEYOND)
+    # This takes precedence over what a single run lacks, because it applies to all runs of the cell.
+    figures.loc[too_few, "why"] = [
+        f"{requests_needed(percentile_of(name))} requests per run are needed" for name in figures["metric"][too_few]
     ]
     if paired:
-        valued = figures[figures["why"] == ""]
-        alone = valued.groupby([*_CELL, "repeat"], observed=True)["side"].transform("size") < 2
-        figures.loc[alone.index[alone], "why"] = "the other side has no value in this round"
+        with_value = figures[figures["why"] == ""]
+        unpaired = with_value.groupby([*_CELL_COLUMNS, "repeat"], observed=True)["side"].transform("size") < 2
+        figures.loc[unpaired.index[unpaired], "why"] = "the other side has no value in this round"
     figures["used"] = figures["why"] == ""
     return figures[_LATENCY_COLUMNS]
 
 
-def _latency_of(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFrame]:
+def _side_latency(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFrame]:
     counts = side.counts
-    ordered, clock = side.sort_by_run(wire)
+    sorted_samples, clock = side.sort_by_run(wire)
     at = counts["at"].to_numpy()
-    samples = ordered.samples[at]
-    front = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
-    front.insert(0, "side", pd.Series([side.name] * len(front), dtype="str"))
+    samples = sorted_samples.samples[at]
+    common = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
+    common.insert(0, "side", pd.Series([side.name] * len(common), dtype="str"))
     for metric in CHARTED:
-        value = ordered.percentile(metric.q)[at]
+        value = sorted_samples.percentile(metric.q)[at]
         beyond = np.floor(np.round(samples * (1 - metric.q), 6)).astype("int64")
         rows = zip(counts["why"], value.tolist(), beyond.tolist(), strict=True)
-        why = [left_out or _no_value(metric, *figures) for left_out, *figures in rows]
-        yield front.assign(
-            metric=pd.Series([metric.name] * len(front), dtype="str"),
+        why = [run_why or _no_value(metric, *figures) for run_why, *figures in rows]
+        yield common.assign(
+            metric=pd.Series([metric.name] * len(common), dtype="str"),
             value=np.where(np.isfinite(value), value, np.nan),
             samples=samples,
             beyond=beyond,
@@ -272,7 +272,7 @@ def _latency_of(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFrame]
 
 
 def requests_needed(percentile: Percentile) -> int:
-    """Return how many requests a run takes to be worth judging by a percentile."""
+    """Return how many requests a run needs for a percentile to be judged."""
     return int(np.ceil(round(MIN_BEYOND / (1 - percentile.q), 6)))
 
 
@@ -280,5 +280,5 @@ def _no_value(percentile: Percentile, value: float, beyond: int) -> str:
     if np.isnan(value):
         return "no successful request"
     if np.isinf(value):
-        return f"so many requests were never answered that its {percentile.words} is one of them"
+        return f"its {percentile.words} falls on requests that were never answered"
     return f"only {beyond} requests lie beyond its {percentile.words}" if beyond < MIN_BEYOND_RUN else ""

@@ -1,4 +1,4 @@
-"""Two recorded sweeps compared: is the candidate slower than the baseline, or is it just noise?
+"""Compares two recorded sweeps: is the candidate slower than the baseline, or is the difference just noise?
 
     compare_sweeps(baseline, candidate).verdict    PASS, FAIL, INVALID or INCONCLUSIVE
 
@@ -55,26 +55,27 @@ def compare_sweeps(
     allow_different: Collection[str] = (),
     history: Sequence[Sweep] = (),
 ) -> SweepComparison:
-    """Compare two sweeps; what is asked of the result is computed when it is first asked for.
+    """Compare two sweeps. The parts of the result are computed when they are first used.
 
-    `design` says how they were made: separate, or both in the same rounds, one after the other (interleaved) or at the
-    same moment (duet); then runs of the same user count and repeat belong together. `margin`, `alpha`, `looks` and
-    `look` are as in `compare_runs`; `rounds` are the repeats to compare, None for all. `allow_different` names what
-    may differ although it matters. `history` are other sweeps of the baseline's configuration, for what one run tells.
+    `design` says how they were made: separately, or in the same rounds, one after the other (interleaved) or at the
+    same time (duet). In a design with rounds, runs of the same user count and repeat form pairs. `margin`, `alpha`,
+    `looks` and `look` are as in `compare_runs`; `rounds` are the repeats to compare, None for all. `allow_different`
+    names differences in configuration that are accepted although they matter. `history` are other sweeps of the
+    baseline's configuration, from which `spread` is computed.
 
     Raises UsageError for options out of range, and StoreError for sweeps that can't be read.
     """
     if design not in DESIGNS:
-        raise UsageError(f"design is {design!r}: it is one of {', '.join(DESIGNS)}")
+        raise UsageError(f"design is {design!r}: it must be one of {', '.join(DESIGNS)}")
     check_waived(allow_different)
     rules = make_rules(paired=design != "separate", margin=margin, alpha=alpha, looks=looks, look=look)
     return SweepComparison(baseline, candidate, design, rules, rounds, allow_different, history)
 
 
 class SweepComparison:
-    """Candidate against baseline. Latencies are in ms, ratios candidate to baseline; don't change the frames.
+    """A candidate compared with a baseline. Latencies are in ms, ratios are candidate / baseline.
 
-    Groups are those of the candidate's objectives, on both sides.
+    On both sides the groups are those of the candidate's objectives. The frames are cached: don't modify them.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class SweepComparison:
 
     @property
     def dir(self) -> ComparisonDir:
-        """Where its files lie, whether there are any or not: in its A/B comparison's folder, or in the candidate's."""
+        """The folder of its files, existing or not: that of its A/B comparison, else one in the candidate's."""
         ab = common_ab(self.baseline.dir, self.candidate.dir)
         return self.candidate.dir.against(self.baseline.id) if ab is None else ab.comparison
 
@@ -114,7 +115,7 @@ class SweepComparison:
 
     @property
     def change(self) -> Change:
-        """What is known of the change: REGRESSION, NO_REGRESSION beyond the margin, INCONCLUSIVE, INVALID."""
+        """The kind of change: REGRESSION, NO_REGRESSION (beyond the margin), INCONCLUSIVE or INVALID."""
         return self._conclusion.change
 
     @property
@@ -124,17 +125,17 @@ class SweepComparison:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """Why the comparison does not pass, one line each, the worst first; none for PASS."""
+        """Why the comparison does not pass, one line per reason, the worst first; empty for PASS."""
         return self._conclusion.reasons
 
     @property
     def other_reasons(self) -> list[str]:
-        """Those of the reasons that the headline doesn't name already."""
+        """The reasons that the headline doesn't already name."""
         return self._conclusion.other_reasons
 
     @cached_property
     def notes(self) -> list[str]:
-        """What is worth knowing but changes no verdict, one line each."""
+        """What is worth knowing but does not affect the verdict, one line per fact."""
         unknown = ", ".join(unrecorded(self.baseline, self.candidate))
         return [
             *self._conclusion.improvements,
@@ -142,32 +143,33 @@ class SweepComparison:
             *self._latency.notes,
             *self._failures.notes,
             *left_out(*self._sides),
-            # What is not steady in a duet hits both sides at the same moment.
+            # In a duet, whatever is not steady affects both sides at the same time.
             *(never_steady(*self._sides) if self.design != "duet" else []),
-            *([f"not recorded of both, so it can't be told whether it differs: {unknown}"] if unknown else []),
+            *([f"not recorded on both sides, so it is unknown whether it differs: {unknown}"] if unknown else []),
         ]
 
     @property
     def additional_runs(self) -> int | None:
-        """Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; None: nothing to go by."""
+        """How many more rounds, or runs per side, would probably settle an INCONCLUSIVE comparison; None if unknown."""
         return self._conclusion.additional_runs
 
     @property
     def improved(self) -> list[str]:
-        """Groups that are faster: of these too at most a share alpha of comparisons names one wrongly."""
+        """Groups that are faster; at most a share alpha of comparisons names one wrongly."""
         return self._latency.deciding.improved if self._latency.deciding else []
 
     @property
     def slower(self) -> list[str]:
-        """Groups that are slower as a whole, or in a cell, and not shown to be within the margin."""
+        """Groups that are slower, overall or in some cell, and not shown to be within the margin."""
         return self._latency.deciding.slower if self._latency.deciding else []
 
     @property
     def groups(self) -> list[str]:
-        """All groups that were measured, in the order, and so in the colours, that the sweeps' own reports use."""
+        """All measured groups, in the order of the sweeps' own reports, and so in the same colours."""
         measured = set(self.latency_by_run["group"])
-        stated = [group.name for sweep in (self.candidate, self.baseline) for group in sweep.manifest.objectives.groups]
-        return list(dict.fromkeys([*(name for name in stated if name in measured), *sorted(measured)]))
+        sweeps = (self.candidate, self.baseline)
+        declared = [group.name for sweep in sweeps for group in sweep.manifest.objectives.groups]
+        return list(dict.fromkeys([*(name for name in declared if name in measured), *sorted(measured)]))
 
     @cached_property
     def latency(self) -> pd.DataFrame:
@@ -175,9 +177,9 @@ class SweepComparison:
 
         Columns: users, group, metric (p50_ms, p95_ms, p99_ms), baseline_runs, candidate_runs, baseline and candidate
         (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict (a `Finding`), words (the
-        same for people), evidence (its figures, or why it is not assessable), clock. Bounds and p-values as in
-        `compare_runs`, p_adjusted for everything that is compared. Verdicts: slower; slower, within the margin; within
-        the margin; faster; open; not assessable.
+        same as a phrase), evidence (its figures, or why it is not assessable), clock. Bounds and p-values are as in
+        `compare_runs`; p_adjusted is adjusted for everything that is compared. Verdicts: slower; slower, within the
+        margin; within the margin; faster; open; not assessable.
         """
         return self._latency.cells
 
@@ -194,7 +196,7 @@ class SweepComparison:
         """Latency, one row per run, group and percentile, of both sides.
 
         Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
-        clock, used, why (it isn't used; else empty).
+        clock, used, why (why it isn't used, else empty).
         """
         return self._figures.drop(columns=["counts", "median_beyond"])
 
@@ -212,7 +214,7 @@ class SweepComparison:
     def throughput_by_level(self) -> pd.DataFrame:
         """Throughput of all requests together, one row per user count: the columns of `throughput` without group.
 
-        These must be within the margin for the comparison to pass; groups need only not be found to be lower.
+        For the comparison to pass, each must be within the margin; a single group only must not be found lower.
         """
         return self._throughput.by_level
 
@@ -238,20 +240,20 @@ class SweepComparison:
 
     @cached_property
     def comparability(self) -> pd.DataFrame:
-        """What differs: what, baseline, candidate (in words), kind (matters, waived, the change, listed)."""
+        """What differs: what, baseline, candidate (text), kind (matters, waived, the change, listed)."""
         rows = [asdict(difference) for difference in self._differences]
         return pd.DataFrame(rows, columns=["what", "baseline", "candidate", "kind"], dtype="str")
 
     @cached_property
     def spread(self) -> pd.DataFrame:
-        """Where single runs lie among ten or more of the baseline's configuration; empty without so many.
+        """Where single runs lie among ten or more runs of the baseline's configuration; empty if there are fewer.
 
         Columns: users, group, metric, runs, low and high (ms: 99 % of such runs lie within), candidate (ms), inside.
         """
-        ends = {self.baseline.dir.path, self.candidate.dir.path}
-        earlier = [sweep for sweep in self._history if sweep.dir.path not in ends]
+        compared = {self.baseline.dir.path, self.candidate.dir.path}
+        others = [sweep for sweep in self._history if sweep.dir.path not in compared]
         objectives = self.candidate.manifest.objectives
-        return details.spread(self.latency, self.baseline, earlier, self._clocks, objectives)
+        return details.spread(self.latency, self.baseline, others, self._clocks, objectives)
 
     @cached_property
     def latency_curves(self) -> pd.DataFrame:
@@ -265,7 +267,7 @@ class SweepComparison:
 
     @cached_property
     def latency_by_round(self) -> pd.DataFrame:
-        """The change in each round that counts, of sides that were run in the same ones; else there are none.
+        """The change in each round that counts; empty unless both sides were run in the same rounds.
 
         Columns: users, group, metric, repeat, ratio.
         """
@@ -273,15 +275,15 @@ class SweepComparison:
 
     @cached_property
     def latency_over_time(self) -> pd.DataFrame:
-        """When it began: users, group, second (middle of a block, since the planned window's start), ratio.
+        """The change over the window: users, group, second (middle of a block, from the planned window's start), ratio.
 
-        The ratio is that of the median latencies of all requests begun in the block.
+        The ratio is that of the median latencies of all requests that began in the block.
         """
         return details.latency_over_time(*self._sides, self._clocks)
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """What each endpoint adds to its group's change of mean latency, largest first at each user count.
+        """What each endpoint contributes to its group's change of mean latency, largest first at each user count.
 
         Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
         both sides), contribution_ms (share times the change of its mean).
@@ -300,9 +302,9 @@ class SweepComparison:
             for name, sweep in zip(SIDES, (self.baseline, self.candidate), strict=True)
         )
         if self._rules.paired:
-            alone = baseline.used_runs ^ candidate.used_runs
+            unpaired = baseline.used_runs ^ candidate.used_runs
             why = "the other side has no such run that counts"
-            return baseline.without(alone, why), candidate.without(alone, why)
+            return baseline.without(unpaired, why), candidate.without(unpaired, why)
         return baseline, candidate
 
     @cached_property

@@ -18,6 +18,7 @@ from perflab.errors import StoreError
 from perflab.results.sweep import build
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import Window, write_manifest
+from perflab.vocabulary.measure import PHASES
 
 FRAMES = (
     *("runs", "latency", "generator", "health", "target", "failures"),
@@ -443,14 +444,15 @@ def test_endpoints_outside_all_groups_are_other(written: Any) -> None:
     assert sweep.groups["requests"].tolist() == [100, 500]
 
 
-def test_the_wire_clock_is_preferred_and_phases_are_left_out(written: Any) -> None:
+@pytest.mark.parametrize("phase", [*PHASES, "of a later version"])
+def test_the_wire_clock_is_preferred_and_phases_are_left_out(written: Any, phase: str) -> None:
     written.limit("p95_ms", 200)
     wire = [(second, "/a", "ok", 100.0, 10, "wire") for second in range(10)]
     client = [(second, "/a", "ok", 350.0, 10, "client") for second in range(10)]
-    connect = [(0, "/a", "ok", 5000.0, 500, "connect")]
+    part = [(0, "/a", "ok", 5000.0, 500, phase)]
     # A refused connection is a request of the client clock alone.
     refused = [(0, "/a", "refused", 1.0, 4, "client")]
-    written.run([*wire, *client, *connect, *refused])
+    written.run([*wire, *client, *part, *refused])
     sweep = written.open()
     assert sweep.verdict == "PASS"
     found = sweep.groups.loc[0]

@@ -32,6 +32,7 @@ from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write
 from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import create_tables
 from perflab.vocabulary.measure import CONNECT
+from perflab.vocabulary.verdict import Verdict
 
 START = int(datetime(2026, 11, 22, 10, 30, tzinfo=UTC).timestamp())
 SECONDS = 12
@@ -223,7 +224,7 @@ def check(sweep: Sweep, closed: RunManifest, requests: list[Request]) -> None:
     as_they_are = Counter(one.name for one in requests if one.name.isprintable() and len(one.name) < 100)
     counted = latency.groupby("name", observed=True)["count"].sum()
     assert all(counted[name] >= count for name, count in as_they_are.items() if "?" not in name)
-    assert sweep.verdict in {"PASS", "FAIL", "INVALID", "INCONCLUSIVE"}
+    assert sweep.verdict in {"PASS", "FAIL", "INVALID", Verdict.INCONCLUSIVE}
     metrics = build(sweep)
     assert type(metrics).model_validate_json(metrics.to_json()).to_json() == metrics.to_json()
     assert to_junit(metrics)

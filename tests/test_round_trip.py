@@ -31,6 +31,8 @@ from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import HealthRow, create_tables
+from perflab.vocabulary.measure import CONNECT
+from perflab.vocabulary.verdict import Verdict
 
 START = int(datetime(2026, 11, 22, 10, 30, tzinfo=UTC).timestamp())
 SECONDS = 12
@@ -110,7 +112,7 @@ def batch_of(requests: list[Request], health: list[tuple[Any, ...]]) -> Batch:
     for one in requests:
         outcome, status = classify(type("R", (), {"status_code": one.status})(), error_of(one))
         key = (START + one.second, name_of(one.method), name_of(one.name), outcome, status, one.user_class)
-        measured = None if one.wire_ms is None or outcome != "ok" else (one.wire_ms, one.wire_ms / 2)
+        measured = None if one.wire_ms is None or outcome != "ok" else (one.wire_ms, {CONNECT: one.wire_ms / 2})
         counts.note(key, one.latency_ms, measured)
         if outcome != "ok":
             counts.add_failure(*key[:4], str(status or ""), message_of(error_of(one)), one.user_class)
@@ -222,7 +224,7 @@ def check(sweep: Sweep, closed: RunManifest, requests: list[Request]) -> None:
     as_they_are = Counter(one.name for one in requests if one.name.isprintable() and len(one.name) < 100)
     counted = latency.groupby("name", observed=True)["count"].sum()
     assert all(counted[name] >= count for name, count in as_they_are.items() if "?" not in name)
-    assert sweep.verdict in {"PASS", "FAIL", "INVALID", "INCONCLUSIVE"}
+    assert sweep.verdict in {"PASS", "FAIL", "INVALID", Verdict.INCONCLUSIVE}
     metrics = build(sweep)
     assert type(metrics).model_validate_json(metrics.to_json()).to_json() == metrics.to_json()
     assert to_junit(metrics)

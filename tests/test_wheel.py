@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from perflab.vocabulary.verdict import Verdict
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -57,7 +59,7 @@ def test_the_wheel_holds_perflab_alone(wheel: Path) -> None:
 def test_one_command_gives_a_report_without_a_service(installed: Path, tmp_path: Path) -> None:
     done = perflab(installed, tmp_path, "demo", "--users", "20", "--duration", "3s", "--json")
     result = json.loads(done.stdout)
-    assert done.returncode == {"PASS": 0, "INCONCLUSIVE": 4}[result["verdict"]], done.stderr
+    assert done.returncode == {"PASS": 0, Verdict.INCONCLUSIVE: 4}[result["verdict"]], done.stderr
     [report] = tmp_path.glob("runs/*/report.html")
     assert "Load sweep" in report.read_text(encoding="utf-8")
 

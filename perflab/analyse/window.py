@@ -120,7 +120,8 @@ def no_weight(recorded: Recorded, window: range, limits: Iterable[Objective]) ->
 def swings(recorded: Recorded, window: range, objectives: Iterable[Objective]) -> list[Swing]:
     """Return how far each latency objective's percentile moved within a run's judged `window` of whole seconds.
 
-    A group without a sample in some block has moved beyond all measure (NaN).
+    A group without a sample in some block has moved beyond all measure (NaN), and so has what is made of latencies and
+    no percentile of them: how much of its way a drift is can't be told.
     """
     blocks = max(1, min(MAX_BLOCKS, len(window) // MIN_BLOCK_S))
     within = (recorded.second >= window.start) & (recorded.second < window.stop)
@@ -129,6 +130,7 @@ def swings(recorded: Recorded, window: range, objectives: Iterable[Objective]) -
     swings = []
     for objective in objectives:
         if objective.percentile is None:
+            swings += [Swing(objective, np.nan, np.nan)] if objective.latencies_ms else []
             continue
         rows = recorded.rows(judged & (recorded.group == groups.index(objective.group)))
         block = (recorded.second[recorded.kind[rows]] - window.start) * blocks // len(window)

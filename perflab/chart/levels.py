@@ -98,7 +98,7 @@ def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[int]) -> 
 
 @styled
 def percentiles(sweep: Sweep) -> Chart:
-    """p50, p95 and p99 latency in ms against users, one panel per group, latency objectives as lines."""
+    """Latency percentiles in ms against users, one panel per group, latency objectives as lines."""
     groups = sweep.groups
     names, invalid = group_names(sweep), _invalid_levels(sweep)
     limits = latency_limits(sweep)

@@ -50,7 +50,7 @@ def run_sweep(
         manifest = sweep_manifest(sweep, plan.label, plan, objectives, target, about)
         write_manifest(sweep.manifest, manifest)
         listen(SweepStarted(sweep, plan, target.host))
-        limits_ms = sorted({limit.limit for limit in objectives.limits if limit.percentile is not None})
+        limits_ms = sorted({latency for limit in objectives.limits for latency in limit.latencies_ms})
         # All levels in turn rather than all repeats of a level, so that slow drifts of the machine affect all levels.
         runs = [(users, repeat) for repeat in range(1, plan.repeats + 1) for users in plan.users]
         for number, (users, repeat) in enumerate(runs, start=1):

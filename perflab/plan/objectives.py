@@ -13,6 +13,8 @@ the group's endpoints if it names them, and is judged from a number of users on 
 
     throughput_rps = { at_least = 10, endpoints = ["POST /orders"], from_users = 100 }
 
+`perflab.vocabulary.metric` says which metrics there are, and what an objective on one states besides its limit.
+
 Without a file, a success rate of at least 99 % of all requests is the objective; an empty file sets none.
 """
 
@@ -25,12 +27,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from perflab.errors import UsageError
-from perflab.fields import Amount, Count, Name, Record, first_problem
+from perflab.fields import MOST_AMOUNT, Amount, Count, Name, Record, first_problem
 from perflab.files import read_text
-from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, metric_of
+from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, known_metrics, metric_of
 from perflab.vocabulary.text import request_name
 
 _FILE = "objectives.toml"
@@ -39,12 +41,14 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 class Objective(Record, extra="forbid"):
-    """One limit on one group. Rates are fractions, latencies milliseconds, throughput requests per second."""
+    """One limit on one group, in the metric's unit. Rates are fractions."""
 
     group: Name
     metric: Name
     bound: Bound
     limit: Amount
+    parameters: dict[Name, Amount] = Field(default_factory=dict)
+    """The metric's own, by their names."""
     variable: Name | None = None
     endpoints: tuple[Name, ...] = ()
     """Patterns of the endpoints that count for it; none for all of the group."""
@@ -63,9 +67,16 @@ class Objective(Record, extra="forbid"):
         return metric.q if isinstance(metric, Percentile) else None
 
     @property
+    def latencies_ms(self) -> list[float]:
+        """The latencies that it holds requests against; none if it is not made of latencies."""
+        limit = [self.limit] if self.definition.unit == "ms" else []
+        return limit + [value for name, value in self.parameters.items() if name.endswith("_ms")]
+
+    @property
     def words(self) -> str:
         """What it limits: success rate, p95, throughput of POST /orders."""
-        return self.definition.words + (f" of {' or '.join(self.endpoints)}" if self.endpoints else "")
+        of = f" of {' or '.join(self.endpoints)}" if self.endpoints else ""
+        return self.definition.called(self.parameters) + of
 
 
 class Group(Record, extra="forbid"):
@@ -115,6 +126,7 @@ class Objectives(Record, extra="forbid"):
                 (metric := find_metric(limit.metric)) is None
                 or limit.bound != metric.bound
                 or limit.limit > metric.most
+                or set(limit.parameters) != set(metric.parameters)
             ):
                 raise ValueError(f"{limit.metric!r} with {limit.bound} {limit.limit:g} is no objective")
         places = [(limit.group, limit.metric) for limit in self.limits]
@@ -199,21 +211,17 @@ def _objective(
 ) -> Objective:
     definition = find_metric(metric)
     if definition is None:
-        raise UsageError(
-            f"{where}: {metric!r} is not an objective; known are success_rate, error_rate, throughput_rps, and "
-            f"percentiles such as p95_ms",
-            where,
-            metric,
-        )
+        raise UsageError(f"{where}: {metric!r} is not an objective: state a limit on {known_metrics()}", where, metric)
     bound = definition.bound
     selective = {"endpoints", "from_users"} if definition.selective else set()
     texts = [spec.get(key, "") for key in ("variable", "complements")] if isinstance(spec, dict) else []
     if (
         not isinstance(spec, dict)
-        or not set(spec) <= {bound, "variable", "complements", *selective}
+        or not set(spec) <= {bound, "variable", "complements", *definition.parameters, *selective}
         or not all(isinstance(text, str) for text in texts)
     ):
-        raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT, variable = 'NAME' }}", where, spec)
+        own = "".join(f", {name} = NUMBER" for name in definition.parameters)
+        raise UsageError(f"{where}: {metric} must look like {{ {bound} = LIMIT{own}, variable = 'NAME' }}", where, spec)
     patterns, from_users = spec.get("endpoints", []), spec.get("from_users", 0)
     if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
         raise UsageError(
@@ -232,6 +240,7 @@ def _objective(
                 other,
             )
         return Objective(group=group, metric=metric, bound=bound, limit=round(1 - earlier[other].limit, 12))
+    parameters = {name: _parameter(f"{where}, {metric}", name, spec.get(name)) for name in definition.parameters}
     variable = spec.get("variable")
     stated = environment.get(variable) if variable else None
     value, source = (spec.get(bound), f"{where}, {metric}") if stated is None else (stated, str(variable))
@@ -249,7 +258,16 @@ def _objective(
         metric=metric,
         bound=bound,
         limit=limit,
+        parameters=parameters,
         variable=variable,
         endpoints=tuple(patterns),
         from_users=from_users,
     )
+
+
+def _parameter(where: str, name: str, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_AMOUNT:
+        return float(value)
+    missing = value is None
+    what = f"{name} is missing" if missing else f"{name} must be a number of at least 0, not {value!r}"
+    raise UsageError(f"{where}: {what}; write for example {name} = 200", where, value)

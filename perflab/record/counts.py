@@ -8,7 +8,7 @@ from operator import sub
 from perflab.record.delivery import FailureRow, LatencyRow
 from perflab.record.outcome import UNANSWERED, BoundedTexts
 from perflab.store.tables import bucket_middle, count_buckets
-from perflab.vocabulary.measure import CLIENT, FALLBACK, ON_THE_WIRE
+from perflab.vocabulary.measure import CLIENT, FALLBACK, PHASES, WIRE, Measured
 from perflab.vocabulary.text import request_name
 
 # Neither a target that fails with a new message each time, nor a locustfile that gives each request its own name, may
@@ -21,9 +21,9 @@ MAX_NAMES, OTHER_NAMES = 100_000, "(other names)"
 Key = tuple[int, str, str, str, int, str]
 # Latencies in ms, a list for each measure. The source fills the first two itself, where every step counts.
 Cell = tuple[list[float], ...]
-_MEASURES = (CLIENT, *ON_THE_WIRE, FALLBACK)
+_MEASURES = (CLIENT, WIRE, *PHASES, FALLBACK)
 OF_CLIENT, OF_WIRE = 0, 1
-_OF_PHASES = tuple(range(2, len(_MEASURES) - 1))
+_PLACES = {measure: at for at, measure in enumerate(_MEASURES)}
 
 
 class Counts:
@@ -48,8 +48,8 @@ class Counts:
         self._messages = BoundedTexts(MAX_MESSAGES, OTHER_MESSAGES)
         self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
-    def note(self, key: Key, client_ms: float | None, measured: tuple[float, *tuple[float | None, ...]] | None) -> None:
-        """Count one finished request: its time by the client, None without one, and those that are `ON_THE_WIRE`."""
+    def note(self, key: Key, client_ms: float | None, measured: Measured | None) -> None:
+        """Count one finished request: its time by the client, None without one, and what the wire clock tells."""
         if client_ms is None:
             self._untimed[key] = self._untimed.get(key, 0) + 1
             return
@@ -59,9 +59,9 @@ class Counts:
         cell[OF_CLIENT].append(client_ms)
         if measured is not None:
             cell[OF_WIRE].append(measured[0])
-            for phase in _OF_PHASES:
-                if (latency_ms := measured[phase - OF_WIRE]) is not None:
-                    cell[phase].append(latency_ms)
+            if measured[1] is not None:
+                for phase, latency_ms in measured[1].items():
+                    cell[_PLACES[phase]].append(latency_ms)
         elif key[3] == "ok":
             # The client's time is the fallback, and the row says so.
             cell[-1].append(client_ms)

@@ -13,6 +13,8 @@ from typing import Any
 
 from gevent import getcurrent
 
+from perflab.vocabulary.measure import CONNECT, Measured
+
 # Two readings of the same clock, one of them rounded to a float.
 SAME_MOMENT_NS = 2_000
 # A start reckoned back from the event is late by what the client does between reading its clock and the event.
@@ -80,8 +82,8 @@ class Exchange:
         self.parts.append((self.sent, took, connecting))
         self.sent = self.arrived = 0
 
-    def measured(self, since: int) -> tuple[float, float | None] | None:
-        """Return (wire ms, connect ms or None) of everything sent since `since`.
+    def measured(self, since: int) -> Measured | None:
+        """Return what the wire clock tells of everything sent since `since`.
 
         None if the last send got no response with a receive time.
         """
@@ -94,7 +96,7 @@ class Exchange:
                     total += took
                     if connecting:
                         connect = took if connect is None else connect + took
-        return total / 1e6, None if connect is None else connect / 1e6
+        return total / 1e6, None if connect is None else {CONNECT: connect / 1e6}
 
 
 def current_exchange() -> Exchange:
@@ -112,8 +114,8 @@ def current_exchange() -> Exchange:
     return fresh
 
 
-def take_exchange(start_time: float | None, response_ms: float | None) -> tuple[float, float | None] | None:
-    """Return (wire ms, connect ms or None) of the request whose event is firing in this greenlet, None if unknown.
+def take_exchange(start_time: float | None, response_ms: float | None) -> Measured | None:
+    """Return what the wire clock tells of the request whose event is firing in this greenlet, None if unknown.
 
     According to its client, the request began at `start_time` (epoch seconds), or else `response_ms` ago.
     """

@@ -16,7 +16,7 @@ from perflab.results import document_of
 from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import Latency, Side
 from perflab.store.layout import common_ab
-from perflab.vocabulary.verdict import Verdict
+from perflab.vocabulary.verdict import Change, Verdict
 
 
 def title(comparison: SweepComparison) -> str:
@@ -83,14 +83,19 @@ def how_to_read(comparison: SweepComparison) -> Html:
     """What the verdicts, the bounds, the margin and the error rate mean, and what can't be told."""
     procedure = document_of(comparison).procedure
     margin, alpha = words.percentage(procedure.margin), words.percentage(procedure.alpha)
+
+    def gated(change: Change) -> str:
+        return f"{change.words} ({change.verdict})"
+
     items = {
-        "REGRESSION (FAIL)": "something is slower, has lost throughput or fails more often, by more than noise "
+        gated(Change.REGRESSION): "something is slower, has lost throughput or fails more often, by more than noise "
         f"explains, and is not shown to be within the margin. Of two equal systems at most {alpha} of comparisons "
         "say so, whatever is compared in them.",
-        "NO REGRESSION (PASS)": f"every figure is shown to be slower by less than {margin}, or not at all. It takes "
-        "more runs than finding a change: finding none proves nothing.",
-        "INCONCLUSIVE": "neither: too few runs for how much they differ from each other.",
-        "INVALID": "the two can't be compared, or too many runs can't be trusted. The figures must not be used.",
+        gated(Change.NO_REGRESSION): f"every figure is shown to be slower by less than {margin}, or not at all. "
+        "It takes more runs than finding a change: finding none proves nothing.",
+        Change.INCONCLUSIVE.words: "neither: too few runs for how much they differ from each other.",
+        Change.INVALID.words: "the two can't be compared, or too many runs can't be trusted. The figures must not "
+        "be used.",
         "Margin": f"the change that would not matter, {margin}. What is slower by less is named, and passes.",
         "Runs count, not requests": "all requests of a run share its luck. So each run gives one figure, and the "
         "question is whether the two sides differ by more than runs of one side do.",

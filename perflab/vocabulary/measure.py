@@ -3,15 +3,17 @@
 Each request has a sample of the client's time. One that got an answer has a sample of the wire's time too, if the
 recorder knows it, and of its phases; a successful request without a wire time has its client time as a fallback.
 
-Whoever reads samples asks a measure what it is, so that a new phase is one member here, and what records it.
+Whoever reads samples asks a measure what it is, so that a new phase is one member here, and what records it
+(`perflab.record.exchange`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
-from typing import Any
+from typing import Any, TypeAlias
 
 
 class Role(Flag):
@@ -44,9 +46,11 @@ class Measure(StrEnum):
     CONNECT = "connect", Role.PHASE
 
 
-CLIENT, FALLBACK, WIRE, CONNECT = Measure
-ON_THE_WIRE = (WIRE, *(measure for measure in Measure if measure.role == Role.PHASE))
-"""What the wire clock tells of a request, in this order; each but the first may be unknown."""
+CLIENT, FALLBACK, WIRE, CONNECT = Measure.CLIENT, Measure.FALLBACK, Measure.WIRE, Measure.CONNECT
+PHASES = tuple(measure for measure in Measure if measure.role is Role.PHASE)
+"""What the wire clock may tell of a request besides its latency."""
+Measured: TypeAlias = tuple[float, Mapping[Measure, float] | None]
+"""What the wire clock tells of a request, in ms: its latency, and those of its phases that are known; None for none."""
 FORMER_NAMES = {"stand_in": FALLBACK.value}
 """Of measures, in files of earlier versions."""
 _ROLES = {measure.value: measure.role for measure in Measure}

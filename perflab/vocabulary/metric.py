@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from perflab.vocabulary.number import percent, significant
@@ -39,10 +38,20 @@ class Metric:
     """The metric that with this one makes 1."""
     selective: bool = False
     """Whether an objective may count some of the group's endpoints only, and begin at a level."""
+    parameters: tuple[str, ...] = ()
+    """Amounts that an objective states besides its limit, each with its unit at the end of its name: threshold_ms."""
 
     def amount(self, value: float) -> str:
         """Return a value with its unit."""
-        return f"{self.figure(value)} {self.unit}"
+        return f"{self.figure(value)} {self.unit}".rstrip()
+
+    def called(self, parameters: Mapping[str, float]) -> str:
+        """Return what it is called with its parameters: apdex (threshold 200 ms)."""
+        stated = [
+            f"{name.rpartition('_')[0].replace('_', ' ')} {significant(value)} {name.rpartition('_')[2]}"
+            for name, value in parameters.items()
+        ]
+        return f"{self.words} ({', '.join(stated)})" if stated else self.words
 
     def limit(self, bound: Bound, value: float, signs: Mapping[Bound, str] = SIGNS) -> str:
         """Return a limit with its sign and unit."""
@@ -78,23 +87,33 @@ SUCCESS_RATE = Metric("success_rate", "success rate", "%", "at_least", 6, percen
 ERROR_RATE = Metric("error_rate", "error rate", "%", "at_most", 6, percent, most=1.0, complement="success_rate")
 THROUGHPUT = Metric("throughput_rps", "throughput", "requests/s", "at_least", 3, selective=True)
 
-PERCENTILES = (Percentile.of(50), Percentile.of(90, charted=False), Percentile.of(95), Percentile.of(99))
+PERCENTILES = (
+    Percentile.of(50),
+    Percentile.of(90, charted=False),
+    Percentile.of(95),
+    Percentile.of(99),
+)
 """Those that every table and document has."""
 CHARTED = tuple(metric for metric in PERCENTILES if metric.charted)
 """Those that are drawn and compared."""
 
-_NAMED: dict[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, ERROR_RATE, THROUGHPUT, *PERCENTILES)}
-_FAMILIES = ((re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms"), Percentile.of),)
-"""Metrics whose name has a number in it: names, and what makes a metric of the number."""
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, ERROR_RATE, THROUGHPUT)}
+"""Those that an objective may limit besides a percentile, by their names."""
+_PERCENTILES = {metric.name: metric for metric in PERCENTILES}
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
 
 
-@cache
+def known_metrics() -> str:
+    """Return what an objective may limit, for a message or a description."""
+    return f"{', '.join(METRICS)}, or a percentile such as {Percentile.of(95).name}"
+
+
 def find_metric(name: str) -> Metric | None:
     """Return the metric of a name, None if there is none; any percentile may be named, such as ``p99.9_ms``."""
-    if name in _NAMED:
-        return _NAMED[name]
-    made = (make(float(match[1])) for pattern, make in _FAMILIES if (match := pattern.fullmatch(name)))
-    return next(made, None)
+    if (named := METRICS.get(name) or _PERCENTILES.get(name)) is not None:
+        return named
+    match = _PERCENTILE.fullmatch(name)
+    return Percentile.of(float(match[1])) if match else None
 
 
 def metric_of(name: str) -> Metric:

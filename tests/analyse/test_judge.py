@@ -52,19 +52,19 @@ def further_seconds(judgement: Judgement) -> float:
     ("metric", "limit", "ok", "failed", "slow", "verdict"),
     [
         ("success_rate", 0.99, 299, 0, 0, "PASS"),
-        ("success_rate", 0.99, 298, 0, 0, "INCONCLUSIVE"),
-        ("success_rate", 0.99, 299, 1, 0, "INCONCLUSIVE"),
+        ("success_rate", 0.99, 298, 0, 0, Verdict.INCONCLUSIVE),
+        ("success_rate", 0.99, 299, 1, 0, Verdict.INCONCLUSIVE),
         ("success_rate", 0.99, 60, 40, 0, "FAIL"),
         ("error_rate", 0.01, 299, 0, 0, "PASS"),
-        ("error_rate", 0.01, 298, 0, 0, "INCONCLUSIVE"),
+        ("error_rate", 0.01, 298, 0, 0, Verdict.INCONCLUSIVE),
         ("error_rate", 0.01, 60, 40, 0, "FAIL"),
         # 59 if they were known to be independent; ten seconds that don't show otherwise leave Student's t.
         ("p95_ms", 200, 64, 0, 0, "PASS"),
-        ("p95_ms", 200, 63, 0, 0, "INCONCLUSIVE"),
-        ("p95_ms", 200, 64, 0, 1, "INCONCLUSIVE"),
+        ("p95_ms", 200, 63, 0, 0, Verdict.INCONCLUSIVE),
+        ("p95_ms", 200, 64, 0, 1, Verdict.INCONCLUSIVE),
         ("p95_ms", 200, 1000, 0, 100, "FAIL"),
         # One of one is not enough to say that more than 5 % are slow, two of two are.
-        ("p95_ms", 200, 1, 0, 1, "INCONCLUSIVE"),
+        ("p95_ms", 200, 1, 0, 1, Verdict.INCONCLUSIVE),
         ("p95_ms", 200, 2, 0, 2, "FAIL"),
         # A limit that everything meets is met by little.
         ("success_rate", 0, 0, 1, 0, "PASS"),
@@ -74,9 +74,9 @@ def further_seconds(judgement: Judgement) -> float:
         ("p95_ms", 200, 64, 5000, 0, "PASS"),
         ("p95_ms", 100, 64, 0, 0, "PASS"),
         ("p99.9_ms", 200, 3357, 0, 0, "PASS"),
-        ("p99.9_ms", 200, 3356, 0, 0, "INCONCLUSIVE"),
+        ("p99.9_ms", 200, 3356, 0, 0, Verdict.INCONCLUSIVE),
         ("throughput_rps", 8, 100, 0, 0, "PASS"),
-        ("throughput_rps", 10, 100, 0, 0, "INCONCLUSIVE"),
+        ("throughput_rps", 10, 100, 0, 0, Verdict.INCONCLUSIVE),
         ("throughput_rps", 13, 100, 0, 0, "FAIL"),
         # A refusal is no throughput.
         ("throughput_rps", 3, 50, 50, 0, "PASS"),
@@ -86,7 +86,7 @@ def further_seconds(judgement: Judgement) -> float:
 def test_verdicts_by_interval(metric: str, limit: float, ok: int, failed: int, slow: int, verdict: str) -> None:
     found = judged(metric, limit, ok, failed, slow)
     assert found.verdict == verdict
-    assert bool(found.advice) == (verdict == "INCONCLUSIVE")
+    assert bool(found.advice) == (verdict == Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_the_advised_time_settles_it_and_half_of_it_does_not(
             metric, limit, round(ok * factor), round(failed * factor), round(slow * factor), seconds + further
         )
 
-    assert after(0).verdict == "INCONCLUSIVE"
+    assert after(0).verdict == Verdict.INCONCLUSIVE
     further = further_seconds(after(0))
-    assert after(further * 1.1).verdict != "INCONCLUSIVE"
-    assert after(further / 2).verdict == "INCONCLUSIVE"
+    assert after(further * 1.1).verdict != Verdict.INCONCLUSIVE
+    assert after(further / 2).verdict == Verdict.INCONCLUSIVE
 
 
 def test_the_advised_time_is_known_where_it_can_be_worked_out_by_hand() -> None:
@@ -136,14 +136,14 @@ def test_the_advised_time_is_known_where_it_can_be_worked_out_by_hand() -> None:
 )
 def test_no_silly_numbers_close_to_the_limit(metric: str, limit: float, ok: int, failed: int, slow: int) -> None:
     found = judged(metric, limit, ok, failed, slow)
-    assert found.verdict == "INCONCLUSIVE"
+    assert found.verdict == Verdict.INCONCLUSIVE
     assert found.advice == TOO_CLOSE
 
 
 def test_a_limit_that_no_measurement_can_prove_says_so() -> None:
     for metric, limit in (("success_rate", 1.0), ("error_rate", 0.0)):
         found = judged(metric, limit, 100_000)
-        assert found.verdict == "INCONCLUSIVE"
+        assert found.verdict == Verdict.INCONCLUSIVE
         assert "leave a little room in the limit" in found.advice
         assert judged(metric, limit, 100_000, failed=1).verdict == "FAIL"
 
@@ -151,14 +151,14 @@ def test_a_limit_that_no_measurement_can_prove_says_so() -> None:
 def test_a_group_without_a_request_names_its_patterns() -> None:
     for metric, limit in (("success_rate", 0.99), ("p95_ms", 200), ("throughput_rps", 5)):
         found = judged(metric, limit, 0)
-        assert found.verdict == "INCONCLUSIVE"
+        assert found.verdict == Verdict.INCONCLUSIVE
         assert "/cart or /buy/*" in found.advice
         assert math.isnan(found.measured)
 
 
 def test_a_group_without_a_success_has_no_latency_to_judge() -> None:
     found = judged("p95_ms", 200, 0, failed=50)
-    assert (found.verdict, found.samples) == ("INCONCLUSIVE", 0)
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 0)
     assert "no request succeeded" in found.advice
     assert judged("success_rate", 0.99, 0, failed=50).verdict == "FAIL"
 
@@ -167,7 +167,7 @@ def test_invalid_outranks_fail_outranks_inconclusive_outranks_pass() -> None:
     passed, undecided, failed, invalid = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.INVALID
     assert Verdict.worst([passed, invalid, failed, undecided]) == "INVALID"
     assert Verdict.worst([passed, undecided, failed]) == "FAIL"
-    assert Verdict.worst([undecided, passed]) == "INCONCLUSIVE"
+    assert Verdict.worst([undecided, passed]) == Verdict.INCONCLUSIVE
     assert Verdict.worst([passed]) == Verdict.worst([]) == "PASS"
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from perflab.vocabulary.verdict import Verdict
+
 SECONDS = 60
 
 
@@ -62,8 +64,8 @@ def test_a_drift_is_never_passed(written: Any) -> None:
     written.limit("success_rate", 0.9)
     written.run(rows(lambda second: 1 + 4 * second / SECONDS), generator=idle(), window=(0, SECONDS))
     sweep = written.open()
-    assert sweep.verdict == "INCONCLUSIVE"
-    assert set(sweep.verdicts["verdict"]) == {"INCONCLUSIVE"}
+    assert sweep.verdict == Verdict.INCONCLUSIVE
+    assert set(sweep.verdicts["verdict"]) == {Verdict.INCONCLUSIVE}
     assert all("not steady" in advice for advice in sweep.verdicts["advice"])
     [reason] = sweep.reasons
     assert reason.startswith("users-0010-r1: it never became steady: ")
@@ -72,7 +74,7 @@ def test_a_drift_is_never_passed(written: Any) -> None:
 
 def test_a_drift_without_objectives_is_no_pass_either(written: Any) -> None:
     written.run(rows(lambda second: 1 + second / SECONDS), generator=idle(), window=(0, SECONDS))
-    assert written.open().verdict == "INCONCLUSIVE"
+    assert written.open().verdict == Verdict.INCONCLUSIVE
 
 
 def step(second: int) -> float:
@@ -98,7 +100,7 @@ def test_the_same_change_has_weight_for_a_tighter_one(written: Any, limit: float
     written.limit("p50_ms", 9000)
     written.run(rows(step), generator=idle(), window=(0, SECONDS))
     sweep = written.open()
-    assert sweep.verdict == "INCONCLUSIVE"
+    assert sweep.verdict == Verdict.INCONCLUSIVE
     assert "never became steady" in sweep.reasons[0]
     assert sweep.notes == []
 
@@ -106,13 +108,13 @@ def test_the_same_change_has_weight_for_a_tighter_one(written: Any, limit: float
 def test_without_a_limit_on_latency_nothing_says_what_has_weight(written: Any) -> None:
     written.limit("success_rate", 0.9)
     written.run(rows(step), generator=idle(), window=(0, SECONDS))
-    assert written.open().verdict == "INCONCLUSIVE"
+    assert written.open().verdict == Verdict.INCONCLUSIVE
 
 
 def test_a_drift_has_weight_however_far_the_limit_is(written: Any) -> None:
     written.limit("p95_ms", 30_000)
     written.run(rows(lambda second: 1 + second / SECONDS), generator=idle(), window=(0, SECONDS))
-    assert written.open().verdict == "INCONCLUSIVE"
+    assert written.open().verdict == Verdict.INCONCLUSIVE
 
 
 def test_an_objective_that_is_missed_stays_missed(written: Any) -> None:

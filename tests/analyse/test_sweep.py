@@ -17,6 +17,8 @@ from perflab.errors import StoreError
 from perflab.results.sweep import build
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import Window, whole_seconds, write_manifest
+from perflab.vocabulary.measure import PHASES
+from perflab.vocabulary.verdict import Verdict
 
 FRAMES = (
     *("runs", "latency", "generator", "health", "target", "failures"),
@@ -148,7 +150,7 @@ def test_a_throughput_counts_the_successes_of_its_endpoints(written: Any) -> Non
     sweep = written.open()
     assert sweep.verdicts["measured"].tolist()[:2] == [20, 10]
     assert sweep.verdicts["samples"].tolist() == [200, 100, 0]
-    assert sweep.verdicts["verdict"].tolist() == ["PASS", "FAIL", "INCONCLUSIVE"]
+    assert sweep.verdicts["verdict"].tolist() == ["PASS", "FAIL", Verdict.INCONCLUSIVE]
     assert sweep.verdicts["endpoints"].unique().tolist() == ["GET /create"]
     assert "shop throughput of GET /create at 20 users: 10 requests/s" in sweep.reasons[0]
     assert "no request of the steady window matches GET /create of [shop]" in sweep.reasons[1]
@@ -233,12 +235,12 @@ def test_a_group_without_a_request_is_inconclusive_and_named(written: Any) -> No
     written.limit("success_rate", 0.9, group="payments", patterns=("/pay", "POST /refund/*"))
     written.run(ROWS)
     sweep = written.open()
-    assert sweep.verdict == "INCONCLUSIVE"
-    assert sweep.levels.loc[0, "verdict"] == "INCONCLUSIVE"
+    assert sweep.verdict == Verdict.INCONCLUSIVE
+    assert sweep.levels.loc[0, "verdict"] == Verdict.INCONCLUSIVE
     assert "payments success rate at 10 users: no request" in sweep.reasons[0]
     assert "/pay or POST /refund/*" in sweep.reasons[0]
     [judged] = [judged for judged in sweep.judged if judged.objective.group == "payments"]
-    assert (judged.judgement.samples, judged.verdict) == (0, "INCONCLUSIVE")
+    assert (judged.judgement.samples, judged.verdict) == (0, Verdict.INCONCLUSIVE)
 
 
 def test_the_gravest_verdict_stands_and_comes_first(written: Any) -> None:
@@ -250,7 +252,7 @@ def test_the_gravest_verdict_stands_and_comes_first(written: Any) -> None:
     written.run([(1, "/a", "ok", 900.0, 300)], users=40, target_lost=True)
     sweep = written.open()
     assert sweep.verdict == "INVALID"
-    assert sweep.levels["verdict"].tolist() == ["INCONCLUSIVE", "FAIL", "PASS", "INVALID"]
+    assert sweep.levels["verdict"].tolist() == [Verdict.INCONCLUSIVE, "FAIL", "PASS", "INVALID"]
     assert [line.split(":")[0] for line in sweep.reasons] == [
         "users-0040-r1",
         "shop p95 at 20 users",
@@ -382,7 +384,7 @@ def test_unanswered_requests_are_slower_than_every_other(written: Any) -> None:
     verdicts = sweep.verdicts.set_index("objective")
     assert verdicts.loc["p50_ms", "verdict"] == "PASS"
     # 6 of 106 took for ever: their share may well be below 5 %.
-    assert verdicts.loc["p95_ms", "verdict"] == "INCONCLUSIVE"
+    assert verdicts.loc["p95_ms", "verdict"] == Verdict.INCONCLUSIVE
     assert not math.isfinite(verdicts.loc["p95_ms", "high"])
     assert verdicts.loc["p95_ms", "samples"] == 106
     assert any("6 requests were never answered" in note for note in sweep.notes)
@@ -439,14 +441,15 @@ def test_endpoints_outside_all_groups_are_other(written: Any) -> None:
     assert sweep.groups["requests"].tolist() == [100, 500]
 
 
-def test_the_wire_clock_is_preferred_and_phases_are_left_out(written: Any) -> None:
+@pytest.mark.parametrize("phase", [*PHASES, "of a later version"])
+def test_the_wire_clock_is_preferred_and_phases_are_left_out(written: Any, phase: str) -> None:
     written.limit("p95_ms", 200)
     wire = [(second, "/a", "ok", 100.0, 10, "wire") for second in range(10)]
     client = [(second, "/a", "ok", 350.0, 10, "client") for second in range(10)]
-    connect = [(0, "/a", "ok", 5000.0, 500, "connect")]
+    part = [(0, "/a", "ok", 5000.0, 500, phase)]
     # A refused connection is a request of the client clock alone.
     refused = [(0, "/a", "refused", 1.0, 4, "client")]
-    written.run([*wire, *client, *connect, *refused])
+    written.run([*wire, *client, *part, *refused])
     sweep = written.open()
     assert sweep.verdict == "PASS"
     found = sweep.groups.loc[0]

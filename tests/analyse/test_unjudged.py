@@ -12,6 +12,7 @@ from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import DEFAULT
 from perflab.results.sweep import build, to_junit, to_summary
+from perflab.vocabulary.verdict import Verdict
 from tests.analyse.conftest import Written
 
 WORDS = "of requests failed (404) and no objective judges that"
@@ -47,7 +48,7 @@ def test_a_latency_is_not_passed_that_fewer_requests_keep_to(written: Any, faile
     written.limit("p95_ms", 200)
     written.run(rows(100 - failed, failed))
     sweep = written.open()
-    assert sweep.verdict == "INCONCLUSIVE"
+    assert sweep.verdict == Verdict.INCONCLUSIVE
     assert f"{failed} % {WORDS}" in sweep.reasons[0]
     assert b'failures="1"' in to_junit(build(sweep))
     for text in everywhere(sweep):

@@ -16,6 +16,7 @@ from perflab.cli.app import run_command
 from perflab.results import document_of
 from perflab.store.layout import find_ab
 from perflab.store.manifest import AbManifest, read_manifest, write_manifest
+from perflab.vocabulary.verdict import Verdict
 from tests.cli.conftest import Recorded
 
 
@@ -78,7 +79,7 @@ def test_one_run_against_one_run_is_no_verdict_on_a_change(
     shutil.copytree(recorded.runs_dir / recorded.single, recorded.runs_dir / f"{recorded.single}-2")
     code, out = compared(capsys, recorded.single, f"{recorded.single}-2")
     assert code == 4
-    assert "INCONCLUSIVE" in out
+    assert Verdict.INCONCLUSIVE in out
     assert "--repeats 5" in out
 
 

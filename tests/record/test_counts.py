@@ -5,6 +5,7 @@ import pytest
 from perflab.record.counts import MAX_MESSAGES, OTHER_MESSAGES, OTHER_NAMES, Counts, Key
 from perflab.record.delivery import LatencyRow
 from perflab.store.tables import bucket_middle, bucket_of
+from perflab.vocabulary.measure import CONNECT
 
 
 def of(second: int, name: str = "/a", outcome: str = "ok") -> Key:
@@ -62,7 +63,7 @@ def test_names_beyond_a_limit_share_one(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
     counts = Counts()
-    counts.note(of(7), 9.0, (5.0, 2.0))
+    counts.note(of(7), 9.0, (5.0, {CONNECT: 2.0}))
     counts.note(of(7), 9.0, None)
     counts.note(of(7, outcome="timeout"), 9.0, None)
     rows = {(row.outcome, row.measure): (row.latencies_ms, row.counts) for row in counts.take_latency()}

@@ -10,6 +10,7 @@ import pytest
 from gevent import getcurrent
 
 from perflab.record.exchange import MAX_NESTED, MAX_PARTS, Exchange, current_exchange, take_exchange
+from perflab.vocabulary.measure import CONNECT
 
 MS = 1_000_000
 
@@ -50,7 +51,7 @@ def test_parts_add_up_and_what_lies_between_does_not() -> None:
     answered(exchange, 50 * MS, 20)
     exchange.end_part()
     answered(exchange, 900 * MS, 7)
-    assert exchange.measured(0) == (30.0, 3.0)
+    assert exchange.measured(0) == (30.0, {CONNECT: 3.0})
     # What was sent before the request began is not its own.
     assert exchange.measured(20 * MS) == (27.0, None)
     assert exchange.measured(901 * MS) is None

@@ -11,6 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from perflab.store.layout import SweepDir
+from perflab.vocabulary.verdict import Verdict
 from tests.browser import needs_browser, open_browser
 from tests.report.conftest import HOSTILE
 
@@ -60,7 +61,7 @@ def test_hostile_names_stand_there_as_text(page: webdriver.Chrome) -> None:
 def test_the_verdict_is_seen_first(page: webdriver.Chrome) -> None:
     banner = page.find_element(By.CSS_SELECTOR, ".perflab .banner")
     assert banner.is_displayed()
-    assert "INCONCLUSIVE" in banner.text
+    assert Verdict.INCONCLUSIVE in banner.text
     box = banner.rect
     assert 0 <= box["y"] < page.execute_script("return innerHeight") - 100
 

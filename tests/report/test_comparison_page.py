@@ -18,6 +18,7 @@ from perflab import report
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.errors import UsageError
 from perflab.store.layout import ComparisonDir
+from perflab.vocabulary.verdict import Change
 from tests.browser import needs_browser, open_browser
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 
@@ -140,7 +141,7 @@ def test_the_notebook_has_the_parameters_of_a_comparison() -> None:
 def test_every_shape_has_its_tables(tmp_path: Path, shape: str) -> None:
     comparison = compared(tmp_path, shape)
     verdict = report.comparison.verdict(comparison)
-    words = {"PASS": "NO REGRESSION", "FAIL": "REGRESSION", "INVALID": "INVALID", "INCONCLUSIVE": "INCONCLUSIVE"}
+    words = {change.verdict: change.words for change in Change}
     assert f"</span> {words[comparison.verdict]}" in verdict.body or f" {words[comparison.verdict]}</p>" in verdict.body
     changes = report.comparison.changes(comparison)
     rows = changes.body.count('<td class="result')

@@ -19,6 +19,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.errors import PerflabError, UsageError
 from perflab.report import export_html, find_notebook, render, run_notebook
 from perflab.store.layout import SweepDir
+from perflab.vocabulary.verdict import Verdict
 from tests.report.conftest import write_hostile_sweep
 
 
@@ -37,7 +38,7 @@ def visible(html: str) -> str:
 
 def test_the_report_has_everything_in_its_order_and_no_traceback(rendered: SweepDir) -> None:
     html = visible(rendered.report_html.read_text(encoding="utf-8"))
-    order = ["Load sweep", "INCONCLUSIVE", "Throughput", "Latency", "Errors", "Generator and target", "Endpoints"]
+    order = ["Load sweep", Verdict.INCONCLUSIVE, "Throughput", "Latency", "Errors", "Generator and target", "Endpoints"]
     places = [html.index(word) for word in [*order, "How it was measured"]]
     assert places == sorted(places)
     assert html.count("<img ") == 6

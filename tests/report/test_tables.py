@@ -11,6 +11,7 @@ from perflab import report
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
 from perflab.report.html import Html
+from perflab.vocabulary.metric import PERCENTILES
 from tests.report.conftest import HOSTILE, MESSAGE
 
 PIECES: dict[str, Callable[[Sweep], Html]] = {
@@ -21,6 +22,8 @@ PIECES: dict[str, Callable[[Sweep], Html]] = {
     "how_measured": report.sweep.how_measured,
 }
 VOID = {"br", "img", "meta"}
+FIGURES = 6 + len(PERCENTILES)
+"""Cells of a row of the endpoints' table, without a clock."""
 
 
 class Page(HTMLParser):
@@ -107,15 +110,16 @@ def test_without_objectives_the_verdict_says_what_was_judged(tmp_path: Path) -> 
 def test_every_endpoint_and_level_has_its_row_with_its_figures(hostile_sweep: Sweep) -> None:
     cells = page(report.sweep.endpoints(hostile_sweep)).cells
     # This sweep has no wire clock, so each row says whose its latencies are.
-    assert len(cells) == 11 * len(hostile_sweep.endpoints)
-    assert set(cells[10::11]) == {"client"}
+    width = FIGURES + 1
+    assert len(cells) == width * len(hostile_sweep.endpoints)
+    assert set(cells[width - 1 :: width]) == {"client"}
     first = hostile_sweep.endpoints.sort_values(["users", "group", "name", "method"]).iloc[0]
     assert cells[2] == f"{first.requests}"
 
 
 def test_the_wire_clock_is_the_rule_and_another_one_is_said(tmp_path: Path, hostile_sweep: Sweep) -> None:
     sweep = Sweep.open(write_recorded_sweep(tmp_path, Load(users=(20,), seconds=10, spawn_rate=50, wire=True)))
-    assert len(page(report.sweep.endpoints(sweep)).cells) == 10 * len(sweep.endpoints)
+    assert len(page(report.sweep.endpoints(sweep)).cells) == FIGURES * len(sweep.endpoints)
     assert "by the wire clock" in page(report.sweep.endpoints(sweep)).text
     assert "client clock" not in page(report.sweep.verdict(sweep)).text
     assert "client clock" in page(report.sweep.verdict(hostile_sweep)).text

@@ -17,7 +17,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.results import save
 from perflab.results.comparison import ComparisonDocument, build, to_junit, to_summary
-from perflab.vocabulary.verdict import Finding
+from perflab.vocabulary.verdict import Change, Finding, Verdict
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 from tests.results.test_sweep_summary import HOSTILE, OURS, Page
 
@@ -151,10 +151,10 @@ def test_a_pass_stays_green_though_a_group_is_open_whose_throughput_decides_noth
 
 def test_what_is_inconclusive_is_a_failure_that_says_so(comparison_of: Compared) -> None:
     document = build(comparison_of("single runs"))
-    assert document.change == "INCONCLUSIVE"
+    assert document.change == Change.INCONCLUSIVE
     found = {name: (kind, verdict) for name, kind, verdict in results(document)}
-    assert found["comparison no regression"] == (Failure, "INCONCLUSIVE")
-    assert found["users-0100 auth: p50"] == (Failure, "INCONCLUSIVE")
+    assert found["comparison no regression"] == (Failure, Verdict.INCONCLUSIVE)
+    assert found["users-0100 auth: p50"] == (Failure, Verdict.INCONCLUSIVE)
     assert "REGRESSION" not in {verdict for _, verdict in found.values()}
 
 
@@ -166,7 +166,7 @@ def test_the_summary_is_short_and_has_the_verdict_and_every_group(comparison_of:
     shown = page(document)
     assert text.count("\n") < 45
     heads = {"PASS": "✅ NO REGRESSION", "FAIL": "❌ REGRESSION", "INVALID": "⛔ INVALID"}
-    assert text.startswith(f"## {heads.get(document.verdict, '❔ INCONCLUSIVE')}: after against before\n")
+    assert text.startswith(f"## {heads.get(document.verdict, f'❔ {Verdict.INCONCLUSIVE}')}: after against before\n")
     assert document.headline in shown.texts
     assert {cells[0] for cells in shown.rows if len(cells) == 4} >= set(document.groups)
     for row in comparison.latency_by_group.to_dict("records"):

@@ -9,6 +9,7 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from perflab.analyse.sweep import Sweep
 from perflab.results.junit import xml_text
 from perflab.results.sweep import build, to_junit
+from perflab.vocabulary.verdict import Verdict
 from tests.analyse.conftest import Written
 
 HOSTILE = "a\x00\x08\x1b]]>\"'<b>&amp;\n\u2028\ufffe𝛑"
@@ -49,7 +50,7 @@ def test_each_verdict_has_its_mark(written: Written) -> None:
     assert met[p95].system_out == "5 ms (5 to 5 ms, 300 requests, 300 effective, client clock)"
     kind, verdict, message = result(met[error])
     # A skipped case would leave CI green, while perflab exits with 4.
-    assert (kind, verdict) == (Failure, "INCONCLUSIVE")
+    assert (kind, verdict) == (Failure, Verdict.INCONCLUSIVE)
     assert message.startswith("shop error rate at 10 users: 0 % ")
     kind, verdict, message = result(missed[p95])
     assert (kind, verdict) == (Failure, "FAIL")
@@ -80,13 +81,13 @@ def test_suites_tell_their_level_their_counts_and_their_time(hostile_sweep: Swee
     assert root.tests == sum(suite.tests for suite in suites)
 
 
-@pytest.mark.parametrize("verdict", ["PASS", "INVALID", "INCONCLUSIVE"])
+@pytest.mark.parametrize("verdict", ["PASS", "INVALID", Verdict.INCONCLUSIVE])
 def test_without_objectives_the_measurement_alone_is_a_case(written: Written, verdict: str) -> None:
     written.run(
         [(second, "/a", "ok", 5.0, 30) for second in range(10)], users_reached=9 if verdict == "INVALID" else 10
     )
     metrics = build(written.open())
-    if verdict == "INCONCLUSIVE":
+    if verdict == Verdict.INCONCLUSIVE:
         level = metrics.levels["0010"].model_copy(update={"verdict": verdict, "reasons": ["it never became steady"]})
         metrics = metrics.model_copy(update={"levels": {"0010": level}})
     [suite] = parse(to_junit(metrics))
@@ -95,7 +96,7 @@ def test_without_objectives_the_measurement_alone_is_a_case(written: Written, ve
     assert [(type(found), found.type) for found in case.result] == {
         "PASS": [],
         "INVALID": [(Error, "INVALID")],
-        "INCONCLUSIVE": [(Failure, "INCONCLUSIVE")],
+        Verdict.INCONCLUSIVE: [(Failure, Verdict.INCONCLUSIVE)],
     }[verdict]
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from perflab.analyse.sweep import Sweep
 from perflab.results.sweep import SweepDocument, build, to_summary
 from perflab.results.sweep.document import FailureOfRuns
+from perflab.vocabulary.verdict import Verdict
 from tests.analyse.conftest import Written
 
 HOSTILE = [
@@ -142,7 +143,7 @@ def test_what_was_never_answered_or_measured_is_told(written: Written) -> None:
     written.run(rows, **evidence)
     cells = [row[2].split(" / ") for row in render(build(written.open())).rows]
     assert cells[1] == ["❌ FAIL never answered", "no bounds", "100 requests, 100 effective, client clock"]
-    assert cells[2] == ["❔ INCONCLUSIVE nothing measured", "no bounds", "0 requests"]
+    assert cells[2] == [f"❔ {Verdict.INCONCLUSIVE} nothing measured", "no bounds", "0 requests"]
 
 
 def test_an_objective_that_is_not_judged_at_a_level_keeps_its_place(written: Written) -> None:

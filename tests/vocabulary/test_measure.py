@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perflab.vocabulary.measure import CLIENT, FALLBACK, ON_THE_WIRE, WIRE, LatencyCounts, Measure, Role, role_of
+from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE, LatencyCounts, Measure, Role, role_of
 
 
 def counted(*samples: tuple[str, float, int]) -> LatencyCounts:
@@ -12,10 +12,9 @@ def counted(*samples: tuple[str, float, int]) -> LatencyCounts:
     return counts
 
 
-def test_one_measure_counts_requests_and_what_the_wire_tells_begins_with_its_latency() -> None:
+def test_one_measure_counts_requests_and_one_is_their_latency_on_the_wire() -> None:
     assert [measure for measure in Measure if measure.role is Role.COUNTS] == [CLIENT]
-    assert ON_THE_WIRE[0] is WIRE
-    assert {measure.role for measure in ON_THE_WIRE[1:]} == {Role.PHASE}
+    assert [measure for measure in Measure if measure.role is Role.STAMPED] == [WIRE]
 
 
 @pytest.mark.parametrize(("fallbacks", "by_wire"), [(1, True), (2, False)])
@@ -32,5 +31,5 @@ def test_failures_go_by_the_wire_clock_only_where_it_knows_all_of_them() -> None
 def test_files_of_earlier_and_of_later_versions_are_understood() -> None:
     assert role_of("stand_in") is Role.FALLBACK
     # What only a later version knows is neither a request nor its latency.
-    counts = counted((CLIENT, 9.0, 10), (WIRE, 5.0, 10), ("ttfb", 3.0, 10))
+    counts = counted((CLIENT, 9.0, 10), (WIRE, 5.0, 10), ("of a later version", 3.0, 10))
     assert (counts.answered, counts.stamped, counts.judged()) == (10, 10, {5.0: 10})

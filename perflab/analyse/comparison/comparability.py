@@ -100,7 +100,9 @@ def _commit(sweep: Sweep) -> Mapping[str, Any] | None:
 def _objectives(sweep: Sweep) -> Mapping[str, Any]:
     objectives = sweep.manifest.objectives
     groups = {f"group {group.name}": list(group.endpoints) for group in objectives.groups}
-    return {**groups, **{f"{limit.group} {limit.metric}": limit.limit for limit in objectives.limits}}
+    limits = {f"{limit.group} {limit.metric}": limit for limit in objectives.limits}
+    parameters = {f"{name} {own}": value for name, limit in limits.items() for own, value in limit.parameters.items()}
+    return {**groups, **{name: limit.limit for name, limit in limits.items()}, **parameters}
 
 
 def _managed(sweep: Sweep) -> Mapping[str, Any]:

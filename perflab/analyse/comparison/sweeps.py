@@ -175,7 +175,7 @@ class SweepComparison:
     def latency(self) -> pd.DataFrame:
         """Latency, one row per user count, group and percentile.
 
-        Columns: users, group, metric (p50_ms, p95_ms, p99_ms), baseline_runs, candidate_runs, baseline and candidate
+        Columns: users, group, metric (such as p95_ms), baseline_runs, candidate_runs, baseline and candidate
         (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict (a `Finding`), words (the
         same as a phrase), evidence (its figures, or why it is not assessable), clock. Bounds and p-values are as in
         `compare_runs`; p_adjusted is adjusted for everything that is compared. Verdicts: slower; slower, within the

@@ -1,29 +1,28 @@
 """Judging one objective on what was observed: each kind of metric has its module, registered here.
 
-A new kind of objective is a metric in `perflab.vocabulary.metric` and a module with a function ``judge``, which takes
-the objective and what was observed, and returns a `Judgement`.
+A new kind of objective is a metric among `METRICS` in `perflab.vocabulary.metric` and a module with a function
+``judge``, which takes the objective and what was observed, and returns a `Judgement`; `JUDGES` has it by its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from perflab.analyse.judge import percentile, rate, throughput
 from perflab.analyse.judge.judgement import TOO_CLOSE, Judgement, Observed, nothing_to_judge, settles
 from perflab.analyse.judge.percentile import fails_too_often
 from perflab.plan.objectives import Group, Objective
-from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE, THROUGHPUT, Metric, Percentile
+from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE, THROUGHPUT
 
-__all__ = ["TOO_CLOSE", "Judgement", "Observed", "fails_too_often", "judge", "settles"]
+__all__ = ["JUDGES", "TOO_CLOSE", "Judgement", "Observed", "fails_too_often", "judge", "settles"]
 
 Judge = Callable[[Objective, Observed], Judgement]
-_BY_NAME: Mapping[str, Judge] = {
+JUDGES: dict[str, Judge] = {
     SUCCESS_RATE.name: rate.judge,
     ERROR_RATE.name: rate.judge,
     THROUGHPUT.name: throughput.judge,
 }
-_BY_TYPE: Mapping[type[Metric], Judge] = {Percentile: percentile.judge}
-"""Of metrics whose name has a number in it."""
+"""By the metric's name; all others are percentiles."""
 
 
 def judge(objective: Objective, group: Group, observed: Observed) -> Judgement:
@@ -35,5 +34,4 @@ def judge(objective: Objective, group: Group, observed: Observed) -> Judgement:
             f"no request of the steady window matches {' or '.join(patterns)} of [{group.name}]: check its endpoints, "
             f"or measure longer{seen}"
         )
-    metric = objective.definition
-    return (_BY_TYPE.get(type(metric)) or _BY_NAME[metric.name])(objective, observed)
+    return JUDGES.get(objective.metric, percentile.judge)(objective, observed)

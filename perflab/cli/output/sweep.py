@@ -76,5 +76,6 @@ def _amount(metric: Metric, value: float | None) -> str:
 def _objective(objective: Objective) -> str:
     """Return what is judged, and how where that isn't a matter of course."""
     how = [] if objective.clock in (None, "wire") else [f"{objective.clock} clock"]
+    how += [f"{name} {value:g}" for name, value in objective.parameters.items()]
     how += [" ".join(objective.endpoints)] if objective.endpoints else []
     return escape(f"{objective.metric} ({', '.join(how)})" if how else objective.metric)

@@ -210,7 +210,7 @@ class ComparisonDocument(Document):
     slower: list[str] = Field(description="Groups that are slower, as a whole or in a figure, not within the margin.")
     improved: list[str] = Field(description="Groups that are faster.")
     additional_runs: int | None = Field(
-        description="Rounds, or runs a side, that would probably settle an INCONCLUSIVE comparison; null: not known."
+        description="Rounds, or runs a side, that would probably settle what is open; null: not known."
     )
     comparability: list[Difference] = Field(description="In what the two sweeps differ, what matters first.")
     groups: dict[str, Group] = Field(description="By the group's name: over all user counts.")

@@ -302,6 +302,7 @@ def _objective(judged: Judged) -> doc.Objective:
     return doc.Objective(
         group=objective.group,
         metric=objective.metric,
+        parameters=objective.parameters,
         endpoints=list(objective.endpoints),
         measured=judgement.measured,
         low=judgement.bounds.low,

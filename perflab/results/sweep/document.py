@@ -26,7 +26,7 @@ from perflab.results.document import (
     rounded,
 )
 from perflab.store.manifest import Status
-from perflab.vocabulary.metric import Bound, metric_of
+from perflab.vocabulary.metric import Bound, known_metrics, metric_of
 from perflab.vocabulary.verdict import Verdict
 
 
@@ -162,10 +162,14 @@ class Resources(Part):
 
 
 class Objective(Part):
-    """One objective at one level: shares are 0 to 1, latencies in ms, throughput in successful requests per second."""
+    """One objective at one level, in its metric's unit: shares are 0 to 1, latencies in ms, throughput in successful
+    requests per second."""
 
     group: str = Field(description="The group of endpoints that it limits.")
-    metric: str = Field(description="success_rate, error_rate, throughput_rps, or a percentile such as p95_ms.")
+    metric: str = Field(description=f"{known_metrics()}.")
+    parameters: dict[str, float] = Field(
+        description="What it states besides its limit, by names with the unit at their end; empty for most metrics."
+    )
     endpoints: list[str] = Field(description="Patterns of the endpoints that count; empty for all of the group.")
     measured: Value = Field(
         description="The measured value in the metric's unit; null if nothing was measured, or, of a percentile with "
@@ -180,7 +184,7 @@ class Objective(Part):
         description="How many independent requests would tell as much; null where nothing shows how they depend on "
         "each other, as when none has failed: the bounds then take them as independent."
     )
-    clock: Clock | None = Field(description="Whose time a percentile is; null for other metrics.")
+    clock: Clock | None = Field(description="Whose time it is, if it is made of latencies; else null.")
     verdict: Verdict = Field(description=f"{Verdict.listed()}.")
     reason: str = Field(description="Why it is not passed, in one line; empty for PASS.")
     advice: str = Field(description="What would settle it, or why it can't be judged; may be empty.")

@@ -12,7 +12,7 @@ from perflab.vocabulary.number import thousands
 
 def metric(objective: Objective) -> str:
     """Return what an objective's metric is called: success rate, p95, throughput."""
-    return metric_of(objective.metric).words
+    return metric_of(objective.metric).called(objective.parameters)
 
 
 def what(objective: Objective) -> str:

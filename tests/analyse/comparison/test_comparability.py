@@ -13,6 +13,7 @@ from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.store.manifest import RunManifest
+from perflab.vocabulary.verdict import Change
 from tests.analyse.comparison.conftest import Record, cell, rewrite, rewrite_runs
 
 
@@ -102,7 +103,7 @@ def test_an_unknown_name_can_not_be_waived(slowed: tuple[Sweep, Sweep]) -> None:
 
 def test_a_level_of_the_baseline_alone_keeps_it_from_passing(record: Record) -> None:
     comparison = compare_sweeps(record(users=(50, 60)), record(), margin=0.5)
-    assert comparison.change == "INCONCLUSIVE"
+    assert comparison.change == Change.INCONCLUSIVE
     assert comparison.reasons == ["60 users: only the baseline has runs"]
     other_way = compare_sweeps(comparison.candidate, comparison.baseline, margin=0.5)
     assert other_way.change == "NO_REGRESSION"

@@ -11,6 +11,7 @@ from scipy import stats
 import perflab
 from perflab import compare_runs
 from perflab.errors import UsageError
+from perflab.vocabulary.verdict import Change
 
 CELLS = [(f"{endpoint} {users} {q}", endpoint) for endpoint in "ABC" for users in (100, 250) for q in ("p50", "p95")]
 
@@ -120,7 +121,7 @@ def test_neither_units_nor_the_order_of_rows_matter() -> None:
 
 def test_equal_systems_pass_once_every_cell_is_surely_within_the_margin() -> None:
     few = compare_runs(runs(5, 1), runs(5, 2))
-    assert few.verdict == "INCONCLUSIVE"
+    assert few.verdict == Change.INCONCLUSIVE
     assert few.additional_runs
     many = compare_runs(runs(40, 1), runs(40, 2))
     assert many.verdict == "NO_REGRESSION"
@@ -139,7 +140,7 @@ def test_surely_slower_but_within_the_margin_is_told_and_passes() -> None:
 
 def test_one_run_against_one_run_is_never_a_verdict() -> None:
     found = compare_runs(runs(1, 1), runs(1, 2, slower={"A": 3.0}))
-    assert found.verdict == "INCONCLUSIVE"
+    assert found.verdict == Change.INCONCLUSIVE
     assert found.additional_runs is None
     assert set(found.cells["verdict"]) == {"not assessable"}
     assert found.cells["ratio"].iloc[0] == pytest.approx(3, rel=0.2)
@@ -150,7 +151,7 @@ def test_a_cell_with_too_few_runs_keeps_from_passing_but_hides_nothing_else() ->
     candidate = runs(40, 2)
     thin = candidate[(candidate["cell"] != "A 100 p50") | (candidate["run"] == 0)]
     found = compare_runs(runs(40, 1), thin)
-    assert found.verdict == "INCONCLUSIVE"
+    assert found.verdict == Change.INCONCLUSIVE
     assert found.cells.set_index("cell")["verdict"].to_dict()["A 100 p50"] == "not assessable"
     assert found.endpoints.set_index("endpoint").loc["A", "verdict"] == "within the margin"
     slow = runs(10, 2, slower={"A": 1.3})
@@ -204,10 +205,10 @@ def test_looks_are_those_set_beforehand() -> None:
     assert (first.cells["high"] > once.cells["high"]).all()
     assert first.additional_runs in (None, 5, 10, 15)
     # A round that failed does not change which look it is.
-    assert compare_runs(runs(4, 1), runs(5, 2), looks=looks).verdict == "INCONCLUSIVE"
-    assert compare_runs(runs(4, 1), runs(4, 2), looks=looks, look=5).verdict == "INCONCLUSIVE"
+    assert compare_runs(runs(4, 1), runs(5, 2), looks=looks).verdict == Change.INCONCLUSIVE
+    assert compare_runs(runs(4, 1), runs(4, 2), looks=looks, look=5).verdict == Change.INCONCLUSIVE
     last = compare_runs(runs(20, 1, cv=0.1), runs(20, 2, cv=0.1), looks=looks, margin=0.1)
-    assert last.verdict == "INCONCLUSIVE"
+    assert last.verdict == Change.INCONCLUSIVE
     assert last.additional_runs is not None
     assert f"all looks are taken; about {last.additional_runs} more runs a side" in last.text
 
@@ -216,7 +217,7 @@ def test_what_is_too_close_to_tell_is_said_to_be_hopeless() -> None:
     baseline = runs(5, 1, cv=0.1)
     candidate = baseline.assign(value=baseline["value"] * 1.049)
     found = compare_runs(baseline, candidate)
-    assert found.verdict == "INCONCLUSIVE"
+    assert found.verdict == Change.INCONCLUSIVE
     assert found.additional_runs is None
     assert "not even 200 runs" in found.text
     planned = compare_runs(baseline, candidate, looks=(5, 10))
@@ -230,7 +231,7 @@ def test_the_runs_said_to_settle_it_do_if_the_ratios_stay_as_they_are(slower: fl
     baseline = runs(6, 1, cv=0.1)
     candidate = baseline.assign(run=(baseline["run"] + 1) % 6, value=baseline["value"] * slower)
     found = compare_runs(baseline, candidate)
-    assert found.verdict == "INCONCLUSIVE"
+    assert found.verdict == Change.INCONCLUSIVE
     assert found.additional_runs
     times = -(-(6 + found.additional_runs) // 6)
     more = [
@@ -240,7 +241,7 @@ def test_the_runs_said_to_settle_it_do_if_the_ratios_stay_as_they_are(slower: fl
     assert compare_runs(*more).verdict == ("NO_REGRESSION" if slower == 1 else "REGRESSION")
 
 
-Change = Callable[[pd.DataFrame], pd.DataFrame]
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
         (lambda f: f, {"looks": (3, 5), "look": 3}, "look is 3, but there are 5 runs"),
     ],
 )
-def test_what_cant_be_compared_is_refused_with_the_value(change: Change, options: dict[str, Any], message: str) -> None:
+def test_what_cant_be_compared_is_refused_with_the_value(change: Edit, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message) as refused:
         compare_runs(runs(5, 1), change(runs(5, 2)), **options)
     assert "\n" not in str(refused.value)

@@ -8,6 +8,7 @@ import pytest
 from perflab.analyse.comparison.sweeps import compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Group, Objectives
+from perflab.vocabulary.verdict import Change
 from tests.analyse.comparison.conftest import Record, cell
 
 
@@ -45,7 +46,7 @@ def test_a_single_run_is_placed_among_earlier_ones(record: Record) -> None:
     history = [record(**single) for _ in range(12)]
     baseline, candidate = record(**single), record(**single, slowdown={"payments": 1.6})
     comparison = compare_sweeps(baseline, candidate, history=history)
-    assert comparison.change == "INCONCLUSIVE"
+    assert comparison.change == Change.INCONCLUSIVE
     inside = comparison.spread.set_index("group")["inside"]
     assert inside.to_dict() == {"auth": True, "generation": True, "payments": False}
     assert set(comparison.spread["runs"]) == {13}

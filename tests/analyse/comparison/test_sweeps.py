@@ -13,6 +13,7 @@ from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.objectives import Group, Objectives
+from perflab.vocabulary.verdict import Change
 from tests.analyse.comparison.conftest import Record, cell, edit_latency, plain_p50
 from tests.analyse.conftest import Written
 
@@ -30,7 +31,7 @@ def test_a_slower_group_is_a_regression_that_names_it(slowed: tuple[Sweep, Sweep
 
 def test_a_faster_group_is_told_and_is_no_regression(slowed: tuple[Sweep, Sweep]) -> None:
     comparison = compare_sweeps(slowed[1], slowed[0])
-    assert comparison.change == "INCONCLUSIVE"
+    assert comparison.change == Change.INCONCLUSIVE
     assert comparison.improved == ["payments"]
     assert any(note.startswith("payments: faster") for note in comparison.notes)
 
@@ -40,7 +41,7 @@ def test_equal_sweeps_are_no_regression_where_the_margin_is_wide(record: Record)
     assert (comparison.verdict, comparison.change) == ("PASS", "NO_REGRESSION")
     assert comparison.reasons == []
     narrow = compare_sweeps(comparison.baseline, comparison.candidate, margin=0.01)
-    assert narrow.change == "INCONCLUSIVE"
+    assert narrow.change == Change.INCONCLUSIVE
     assert "not even 200 runs a side would probably do" in narrow.headline
     wider = compare_sweeps(comparison.baseline, comparison.candidate, margin=0.05)
     assert wider.additional_runs is not None
@@ -92,7 +93,7 @@ def test_a_group_that_no_percentile_can_judge_keeps_it_from_passing(record: Reco
     comparison = compare_sweeps(record(objectives), record(objectives), margin=0.5)
     rest = comparison.latency.query("group == 'rest' and metric == 'p50_ms'")
     assert rest["verdict"].tolist() == ["within the margin"]
-    assert comparison.change == "INCONCLUSIVE"
+    assert comparison.change == Change.INCONCLUSIVE
     [reason] = comparison.reasons
     assert reason.startswith("health at 50 users can't be judged")
 
@@ -123,7 +124,7 @@ def test_pairs_are_matched_by_repeat(record: Record) -> None:
     ]
     assert widths[0] < 0.2 * widths[1]
     assert paired.slower == ["payments"]
-    assert separate.change == "INCONCLUSIVE"
+    assert separate.change == Change.INCONCLUSIVE
 
 
 def test_rounds_and_looks_are_those_that_are_asked_for(record: Record) -> None:
@@ -138,7 +139,7 @@ def test_rounds_and_looks_are_those_that_are_asked_for(record: Record) -> None:
 
 def test_one_run_against_one_run_is_no_verdict(record: Record) -> None:
     comparison = compare_sweeps(record(repeats=1), record(repeats=1, slowdown={"payments": 2.0}))
-    assert comparison.change == "INCONCLUSIVE"
+    assert comparison.change == Change.INCONCLUSIVE
     assert "one run on a side at 50 users tells nothing about a change" in comparison.reasons[0]
     assert "--repeats 5" in comparison.headline
     row = cell(comparison.latency, group="payments", metric="p50_ms")

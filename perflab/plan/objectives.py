@@ -55,6 +55,10 @@ class Objective(Record, extra="forbid"):
     from_users: Count = 0
     """Levels with fewer users are not judged: they don't offer the load that it speaks of."""
 
+    def __hash__(self) -> int:
+        # Parameters have none.
+        return hash((self.group, self.metric, self.limit))
+
     @property
     def definition(self) -> Metric:
         """The metric that it limits: its unit, direction and words."""

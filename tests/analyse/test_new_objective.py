@@ -57,6 +57,11 @@ def measured(folder: Path, threshold: float) -> Sweep:
     return written.open()
 
 
+def test_objectives_are_values(tmp_path: Path) -> None:
+    one, other = (stated(tmp_path, "apdex = { at_least = 0.9, threshold_ms = 200 }") for _ in range(2))
+    assert len({one, other}) == 1
+
+
 def test_every_metric_but_a_percentile_has_its_judge() -> None:
     assert METRICS.keys() == JUDGES.keys()
 

@@ -18,6 +18,7 @@ from perflab.results.sweep import build
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import Window, whole_seconds, write_manifest
 from perflab.vocabulary.measure import PHASES
+from perflab.vocabulary.metric import PERCENTILES
 from perflab.vocabulary.verdict import Verdict
 
 FRAMES = (
@@ -25,7 +26,7 @@ FRAMES = (
     *("groups", "endpoints", "totals", "timeline", "verdicts", "levels"),
 )
 COUNTED = ("requests", "ok", "failed", "unanswered", "rps", "success_rate", "error_rate")
-FIGURES = [*COUNTED, "min_ms", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "clock"]
+FIGURES = [*COUNTED, "min_ms", "mean_ms", *(metric.name for metric in PERCENTILES), "max_ms", "clock"]
 RUN = ("run", "users", "repeat")
 ROWS = [(second, "/a", "ok", 100.0, 10) for second in range(10)]
 WIRE = [*ROWS, *((second, "/a", "ok", 90.0, 10, "wire") for second in range(10))]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_what_a_target_prints_under_load_does_not_fill_the_disk(
         "        self.send_response(200)\n        self.send_header('Content-Length', '0')\n        self.end_headers()\n"
         "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Loud).serve_forever()\n"
     )
-    with open_target(plan(launch=f"{sys.executable} {server} {{port}}"), os.environ, tmp_path) as target:
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(server))} {{port}}"
+    with open_target(plan(launch=command), os.environ, tmp_path) as target:
         assert target.output is not None
         for _ in range(3):
             ask(target.host, "/", 10)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from papermill.cli import _resolve_type
 
@@ -248,7 +248,8 @@ def test_what_the_command_line_takes_means_the_same_as_papermill_casts_it(text: 
     try:
         meant = planned(text)
     except UsageError:
-        assume(False)
+        # Refused on the command line: nothing to be the same as.
+        return
     assert planned(_resolve_type(text)) == meant
 
 

@@ -243,17 +243,19 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
     numbers = [name for name, kind in table.columns.items() if kind in {"number", "latency"}]
 
     def read(dtypes: dict[str, Any]) -> pd.DataFrame:
-        return pd.read_csv(
-            io.BytesIO(data),
-            engine="c",
-            dtype=dtypes,
-            usecols=None if len(dtypes) == len(table.columns) else list(dtypes),
-            # An endpoint may be called "NA" or "null": only a number may be absent.
-            keep_default_na=False,
-            na_values={name: [""] for name in numbers},
-            na_filter=bool(numbers),
-            low_memory=False,
-        )
+        # A number that is too large for its kind is seen below; pandas would warn of it on stderr.
+        with np.errstate(invalid="ignore"):
+            return pd.read_csv(
+                io.BytesIO(data),
+                engine="c",
+                dtype=dtypes,
+                usecols=None if len(dtypes) == len(table.columns) else list(dtypes),
+                # An endpoint may be called "NA" or "null": only a number may be absent.
+                keep_default_na=False,
+                na_values={name: [""] for name in numbers},
+                na_filter=bool(numbers),
+                low_memory=False,
+            )
 
     frame = read({name: _READ_AS[kind] for name, kind in table.columns.items()})
     # A field too many in every row would become the index; blank lines and unclosed quotes swallow lines.

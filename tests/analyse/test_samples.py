@@ -118,6 +118,8 @@ def test_a_file_without_rows_reads_as_an_empty_table(tmp_path: Path, table: Tabl
         ("NA,local,GET,/a,ok,client,12.5,2", "second is 'NA'"),
         ("99999999999,local,GET,/a,ok,client,12.5,2", "second is '99999999999'"),
         ("9" * 30 + ",local,GET,/a,ok,client,12.5,2", "second is '9999999"),
+        ("1e308,local,GET,/a,ok,client,12.5,2", "second is '1e308'"),
+        ("3,local,GET,/a,ok,client,12.5,1e308", "count is '1e308'"),
         ("3,local,GET,/a,ok,client,12.5", "expected 8 fields, found 7"),
         ("3,local,GET,/a,ok,client,12.5,2,2", "expected 8 fields, found 9"),
         ("3,local,GE" + GOOD.strip(), "expected 8 fields, found 10"),

@@ -100,11 +100,13 @@ def _hide(pattern: str, seen_as: Step = _lower) -> Step:
 
 
 _QUERY: Step = partial(re.compile(r"\?[^\s'\")>]*+").sub, f"?{HIDDEN}")
+# To the last @ before the path, or after a colon: people put passwords with an @ or a / into URLs unquoted. Done twice:
+# what the first pass leaves may look like credentials itself.
+_URL_CREDENTIALS: Step = partial(
+    re.compile(r"://(?:[^/\s'\"]+@|[^/\s'\"@:]*+:(?!\d{1,5}+(?:[/?#\s'\"]|\Z))[^\s'\"@:]++@)").sub, f"://{HIDDEN}@"
+)
 _VALUES: dict[str, Step] = {
-    # To the last @ before the path, or after a colon: people put passwords with an @ or a / into URLs unquoted.
-    "credentials of a URL": partial(
-        re.compile(r"://(?:[^/\s'\"]+@|[^/\s'\"@:]*+:(?!\d{1,5}+(?:[/?#\s'\"]|\Z))[^\s'\"@:]++@)").sub, f"://{HIDDEN}@"
-    ),
+    "credentials of a URL": lambda text: _URL_CREDENTIALS(_URL_CREDENTIALS(text)),
     "private key": _hide(
         r"-----BEGIN(?: (?!PRIVATE)\w++)*+ PRIVATE KEY(?: BLOCK)?-----([^-]*+(?:-(?!----END)[^-]*+)*+)", seen_as=str
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import shlex
 import socket
@@ -97,7 +98,8 @@ def test_the_tables_cover_every_second(recorded: tuple[Sweep, dict[str, object]]
     for table in (run.generator, run.target):
         seconds = pd.read_csv(table)["second"]
         assert not seconds.duplicated().any(), table
-        assert set(range(int(manifest.window.end) - 1)) - set(seconds) <= {0}, table
+        # On a busy machine the first look may come late, but before the steady window.
+        assert set(range(math.ceil(manifest.window.start), int(manifest.window.end) - 1)) <= set(seconds), table
     generator = pd.read_csv(run.generator)
     assert generator["users"].max() == 30
     assert (generator["cpu_percent"] > 0).all()

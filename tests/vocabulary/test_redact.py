@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.redaction_speed import ALPHABET, HOSTILE, cpu_ms, repeated, slowness
-from perflab.vocabulary.redact import LOOKED_AT, SECRETS, LineByLine, beginning, redact, redact_values
+from benchmarks.redaction_speed import ALPHABET
+from perflab.vocabulary.redact import LOOKED_AT, LineByLine, beginning, redact, redact_values
 from perflab.vocabulary.text import one_line
 
 SECRET_TEXTS = [
@@ -213,16 +213,3 @@ def test_a_long_text_is_shortened_as_a_short_one() -> None:
 def test_letters_of_all_scripts_leave_the_places_of_secrets_as_they_are() -> None:
     every = "".join(map(chr, range(1, 0xD800))) + "".join(map(chr, range(0xE000, sys.maxunicode + 1)))
     assert redact_values(every + " token=hunter2 " + every).count("token=… ") == 1
-
-
-@pytest.mark.parametrize("kind", SECRETS)
-def test_redaction_takes_a_millisecond_for_10_kb_at_the_worst_and_time_in_proportion_to_the_length(kind: str) -> None:
-    for piece in HOSTILE:
-        # Others use the machine too: at its pace of the moment, and as often as it takes, which is once as a rule.
-        for tries in (3, 10, 30, 100):
-            short, twice = (cpu_ms(SECRETS[kind], repeated(piece, length), tries) for length in (10_000, 20_000))
-            most_ms = 1.0 if short <= 1 else slowness()
-            if short <= most_ms and twice <= 3 * max(short, 0.05):
-                break
-        assert short <= most_ms, piece
-        assert twice <= 3 * max(short, 0.05), piece

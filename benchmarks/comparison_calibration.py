@@ -31,7 +31,7 @@ ENDPOINT = np.repeat(np.arange(ENDPOINTS), 8)
 SHARED_BY_CELLS = 0.5
 SHARED_BY_PAIRS = 0.5
 OUTLIER = 1.5
-MOST_ROUNDS = 160
+MAX_ROUNDS = 160
 ALPHA = 0.01
 OUTCOMES = ("REGRESSION", "NO_REGRESSION", "INCONCLUSIVE")
 
@@ -194,12 +194,12 @@ def measure(case: Case, repetitions: int, rng: np.random.Generator) -> Figures:
 
 def runs_needed(case: Case, repetitions: int, seed: int) -> str:
     """Return the smallest number of runs a side with which 95 % of comparisons come out as `case.outcome`."""
-    for rounds in [*range(3, 31), *range(32, MOST_ROUNDS + 1, 4)]:
+    for rounds in [*range(3, 31), *range(32, MAX_ROUNDS + 1, 4)]:
         one = measure(replace(case, rounds=rounds), repetitions, np.random.default_rng([seed, rounds]))
         hits = one.regression if case.outcome == "REGRESSION" else one.no_regression
         if hits >= 0.95 * repetitions:
             return str(rounds)
-    return f"> {MOST_ROUNDS}"
+    return f"> {MAX_ROUNDS}"
 
 
 def print_runs_needed(repetitions: int, seed: int) -> None:

@@ -4,8 +4,8 @@
 
 Each mutation changes one file of two recorded sweeps and an A/B comparison of them: bytes, a field of a table, a value
 of a JSON document, or what kind of file it is. Then ``list``, ``show``, ``compare``, ``check`` and ``baseline`` run as
-commands do, and so do the cells of both report notebooks, in a process of their own that may take `MOST_S` seconds, and
-`MOST_MB` more memory than it had. Each may give a result, or one line that says what is wrong; a traceback, a hang, or
+commands do, and so do the cells of both report notebooks, in a process of their own that may take `MAX_S` seconds, and
+`MAX_MB` more memory than it had. Each may give a result, or one line that says what is wrong; a traceback, a hang, or
 growth beyond the limit is a failure. The same seed makes the same mutations.
 """
 
@@ -45,8 +45,8 @@ from perflab.report import find_notebook
 from perflab.store.layout import RunsDir, create_ab
 from perflab.store.manifest import AbManifest, Baseline, write_manifest
 
-MOST_S = 60
-MOST_MB = 1000
+MAX_S = 60
+MAX_MB = 1000
 ROUNDS = 2
 # The process ends before the machine does.
 ADDRESS_MB = 3000
@@ -355,7 +355,7 @@ def _as_command(name: str, act: Callable[[], int]) -> list[str]:
     if any(not (char.isprintable() or char == "\n") for char in said + out.getvalue()):
         return [f"{name}: control characters reach the terminal"]
     seconds = time.monotonic() - begun
-    return [f"{name}: took {seconds:.0f} s"] if seconds > MOST_S / 4 else []
+    return [f"{name}: took {seconds:.0f} s"] if seconds > MAX_S / 4 else []
 
 
 def _cells(name: str, parameters: dict[str, str]) -> int:
@@ -396,7 +396,7 @@ def within_limits(runs_dir: Path, recorded: Recorded, said: Path) -> list[str]:
     if pid == 0:
         limit = int((_address_mb() + ADDRESS_MB) * 1e6)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        signal.alarm(MOST_S)
+        signal.alarm(MAX_S)
         try:
             failures = examine(runs_dir, recorded)
             said.write_text(json.dumps(failures), encoding="utf-8")
@@ -408,8 +408,8 @@ def within_limits(runs_dir: Path, recorded: Recorded, said: Path) -> list[str]:
     said.unlink(missing_ok=True)
     if os.WIFSIGNALED(status):
         number = signal.Signals(os.WTERMSIG(status))
-        failures.append(f"hang: more than {MOST_S} s" if number == signal.SIGALRM else f"ended by {number.name}")
-    if grown_mb > MOST_MB:
+        failures.append(f"hang: more than {MAX_S} s" if number == signal.SIGALRM else f"ended by {number.name}")
+    if grown_mb > MAX_MB:
         failures.append(f"growth: {grown_mb:.0f} MB")
     return failures
 

@@ -48,7 +48,7 @@ PERCENTILES = (50, 95, 99)
 SPAWN_RATE = 100
 # What the wire clock is to keep to: 1 % of the drawn percentile or 0.5 ms, whichever is larger.
 GOAL_SHARE, GOAL_MS = 0.01, 0.5
-LEAST_REQUESTS = 12_000
+MIN_REQUESTS = 12_000
 LOAD_USERS = "100,250,500,1000,1500,2000"
 LOAD_SECONDS = 12
 SATURATION_USERS = 50
@@ -324,9 +324,9 @@ def main() -> None:
     print_figures(figures)
     if saturated:
         print_saturation(*saturated)
-    few = sorted({one.case for one in figures if one.requests < LEAST_REQUESTS and one.case not in {"load"}})
+    few = sorted({one.case for one in figures if one.requests < MIN_REQUESTS and one.case not in {"load"}})
     if few:
-        print(f"\nfewer than {LEAST_REQUESTS} requests, so the figures are coarse: {', '.join(few)}")
+        print(f"\nfewer than {MIN_REQUESTS} requests, so the figures are coarse: {', '.join(few)}")
     if options.csv:
         write_csv(options.csv, list(map(csv_row, figures)))
     if options.chart:

@@ -26,7 +26,7 @@ _CLOSE_TIMEOUT_S = 1
 _LOCK = 7_205_759_404  # any number, the same for all seeders
 
 _BATCH_USERS = 2000  # bounds the memory: about 10 000 rows at a time
-_MOST_TASKS = _MOST_PAYMENTS = 4  # a user has from 0 to so many of each, 2 on average
+_MAX_TASKS = _MAX_PAYMENTS = 4  # a user has from 0 to so many of each, 2 on average
 
 _LEDGER = """
 CREATE SCHEMA IF NOT EXISTS load_test;
@@ -202,10 +202,10 @@ def _rows(seed: int, numbers: Iterable[int]) -> tuple[list[_Row], list[_Row], li
         account = data.account()
         users.append((number, account.email, account.name))
         amount = random.Random(f"{seed}/{number}/history")
-        for _ in range(amount.randint(0, _MOST_TASKS)):
+        for _ in range(amount.randint(0, _MAX_TASKS)):
             prompt = data.prompt()
             tasks.append((number, prompt["model"], prompt["prompt"]))
-        for _ in range(amount.randint(0, _MOST_PAYMENTS)):
+        for _ in range(amount.randint(0, _MAX_PAYMENTS)):
             payment = data.payment()
             body = (payment.amount_cents, payment.currency, payment.description)
             payments.append((number, payment.idempotency_key, *body))

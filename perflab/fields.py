@@ -22,17 +22,17 @@ from pydantic import (
 
 from perflab.vocabulary.text import one_line
 
-MOST = 1_000_000_000
+MAX_NUMBER = 1_000_000_000
 """Beyond this a count of users or runs is a slip of the finger."""
-LONGEST_S = 1_000_000.0
+MAX_DURATION_S = 1_000_000.0
 """Eleven days: nothing that is planned takes longer."""
-MOST_OF_RUN_S = 3 * LONGEST_S
+MAX_RUN_S = 3 * MAX_DURATION_S
 """Spawning may take twice as long as planned, and then the last requests are waited for."""
-MOST_AMOUNT = 1e15
+MAX_AMOUNT = 1e15
 # Whole numbers that a float tells apart.
-MOST_COUNTED = 2**53
+MAX_TOTAL = 2**53
 # No document is as deep, no list or text in one as long.
-MOST_DEPTH, MOST_ITEMS, LONGEST_TEXT, LONGEST_LINE = 20, 20_000, 100_000, 2000
+MAX_DEPTH, MAX_ITEMS, MAX_TEXT, MAX_LINE = 20, 20_000, 100_000, 2000
 
 
 def _in_these_times(moment: AwareDatetime) -> AwareDatetime:
@@ -48,19 +48,19 @@ def _printable(text: str) -> str:
 
 
 def _on_one_line(text: Any) -> Any:
-    return one_line(text, LONGEST_LINE) if isinstance(text, str) else text
+    return one_line(text, MAX_LINE) if isinstance(text, str) else text
 
 
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Total = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Total = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
 """Of requests."""
-Rate = Annotated[float, Field(gt=0, le=MOST)]
+Rate = Annotated[float, Field(gt=0, le=MAX_NUMBER)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
-OfRun = Annotated[float, Field(ge=0, le=MOST_OF_RUN_S)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_S)]
+OfRun = Annotated[float, Field(ge=0, le=MAX_RUN_S)]
 """Seconds since a run's start."""
-Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
+Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_these_times)]
 Line = Annotated[str, BeforeValidator(_on_one_line)]
 """Somebody else's text, such as an exception's: whatever it is, it is taken as one line."""
@@ -90,8 +90,8 @@ def parse_document(text: str) -> Any:
     try:
         document = json.loads(text, parse_constant=_no_number)
     except RecursionError:
-        raise ValueError(f"it is more than {MOST_DEPTH} levels deep") from None
-    if len(text) > MOST_ITEMS or _UNUSUAL.search(text) or _is_deeper(document, MOST_DEPTH):
+        raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from None
+    if len(text) > MAX_ITEMS or _UNUSUAL.search(text) or _is_deeper(document, MAX_DEPTH):
         _check(document, ())
     return document
 
@@ -118,9 +118,9 @@ def _check(value: Any, place: tuple[str, ...]) -> None:
     elif isinstance(value, int | float):
         problem = "" if abs(value) <= 1e18 else "it is beyond all bounds"
     elif isinstance(value, dict | list):
-        if len(place) >= MOST_DEPTH:
-            problem = f"it is more than {MOST_DEPTH} levels deep"
-        elif len(value) > MOST_ITEMS:
+        if len(place) >= MAX_DEPTH:
+            problem = f"it is more than {MAX_DEPTH} levels deep"
+        elif len(value) > MAX_ITEMS:
             problem = f"it has {len(value)} items"
         elif isinstance(value, dict):
             problem = next(filter(None, map(_problem_of, value)), "")
@@ -132,7 +132,7 @@ def _check(value: Any, place: tuple[str, ...]) -> None:
 
 
 def _problem_of(text: str) -> str:
-    if len(text) > LONGEST_TEXT:
+    if len(text) > MAX_TEXT:
         return f"it has a text of {len(text)} characters"
     if "\x00" in text:
         return "it has a NUL character"

@@ -35,11 +35,11 @@ from benchmarks.kills.traces import find_missing, find_torn, read_sweeps
 from perflab.store.layout import SIDES
 
 # How long a command may take in all, its processes after it, and how long a process stands still that is stopped.
-MOST_S, AFTER_S, STOPPED_S = 120.0, 10.0, 3.0
+MAX_S, AFTER_S, STOPPED_S = 120.0, 10.0, 3.0
 # Until then perflab may still be importing what handles signals.
 EARLY_S = 3.0
 # Tables are written once a second.
-MOST_LOST_S = 2.5
+MAX_LOST_S = 2.5
 # Of a process's life in a run: by then the planned end has not come.
 MIDST = 0.6
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP)
@@ -110,7 +110,7 @@ class Struck(NamedTuple):
 def strike(running: Running, kill: Kill, span: tuple[float, float]) -> Struck | None:
     """Send the signal when it is due, or as soon as there is a victim then; None if the command ended first."""
     due = running.begun + span[0] + kill.moment * (span[1] - span[0])
-    while running.process.poll() is None and time.monotonic() < running.begun + MOST_S:
+    while running.process.poll() is None and time.monotonic() < running.begun + MAX_S:
         found = running.of_kind(kill.victim) if time.monotonic() >= due else []
         with contextlib.suppress(psutil.Error, OSError):
             for victim in random.Random(kill.seed).sample(found, min(1, len(found))):
@@ -139,7 +139,7 @@ def carry_out(kill: Kill, span: tuple[float, float], folder: Path) -> Outcome:
     struck = strike(running, kill, span)
     outcome.done = struck is not None
     with contextlib.suppress(subprocess.TimeoutExpired):
-        outcome.code = running.process.wait(MOST_S)
+        outcome.code = running.process.wait(MAX_S)
     examine(running, struck, outcome)
     return outcome
 
@@ -173,7 +173,7 @@ def examine(running: Running, struck: Struck | None, outcome: Outcome) -> None:
     """Look at what a command has left, and note it in `outcome`."""
     problems, said = outcome.violations, running.said()
     if outcome.code is None:
-        problems.append(f"hang: no end within {MOST_S:.0f} s")
+        problems.append(f"hang: no end within {MAX_S:.0f} s")
         running.process.kill()
     elif outcome.code not in (fitting := expected_codes(struck)):
         problems.append(f"exit code {outcome.code}, not {sorted(fitting)}: {said[-1:]}")
@@ -209,7 +209,7 @@ def examine(running: Running, struck: Struck | None, outcome: Outcome) -> None:
             # What was under way at the kill is nobody's to record.
             lost_s = max(0.0, (missing.requests - USERS) / missing.rate)
             outcome.lost_s = max(lost_s, outcome.lost_s or 0.0)
-            if lost_s > MOST_LOST_S:
+            if lost_s > MAX_LOST_S:
                 problems.append(f"{lost_s:.1f} s lost: {missing.requests} requests")
             if missing.requests > 0 and not outcome.told:
                 problems.append(

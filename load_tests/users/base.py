@@ -19,7 +19,7 @@ REGISTER = "/api/v1/auth/register"
 LOGIN = "/api/v1/auth/login"
 
 # The pause after a refused sign-in doubles from 1 s up to 16 s.
-MOST_DOUBLINGS = 4
+MAX_DOUBLINGS = 4
 
 USERS_PER_WORKER = 1_000_000
 
@@ -77,7 +77,7 @@ class PlatformUser(FastHttpUser):
         think = random.uniform(settings.wait_min, settings.wait_max)
         if not self._refusals:
             return think
-        return max(think, random.uniform(0.5, 1) * 2.0 ** min(self._refusals - 1, MOST_DOUBLINGS))
+        return max(think, random.uniform(0.5, 1) * 2.0 ** min(self._refusals - 1, MAX_DOUBLINGS))
 
     def on_start(self) -> None:
         """Sign in; a user who can't yet goes on trying before its tasks."""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.errors import StoreError
-from perflab.fields import MOST, MOST_AMOUNT, MOST_OF_RUN_S
+from perflab.fields import MAX_AMOUNT, MAX_NUMBER, MAX_RUN_S
 from perflab.files import read_bytes
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest
@@ -94,11 +94,11 @@ _DTYPES: dict[Kind, Any] = {
 _READ_AS: dict[Kind, Any] = {**_DTYPES, "category": "category", "second": "int64", "int": "int64"}
 # What each kind of number may be, bounds included. A kind that is not here may be any text.
 _BOUNDS: dict[Kind, tuple[float, float]] = {
-    "second": (0, MOST_OF_RUN_S),
-    "int": (0, MOST),
-    "count": (1, MOST),
+    "second": (0, MAX_RUN_S),
+    "int": (0, MAX_NUMBER),
+    "count": (1, MAX_NUMBER),
     "latency": (0, MAX_LATENCY_MS),
-    "number": (-MOST_AMOUNT, MOST_AMOUNT),
+    "number": (-MAX_AMOUNT, MAX_AMOUNT),
 }
 
 # Read at once: enough that what a call of the parser costs is little beside it, and little beside the memory.

@@ -30,13 +30,13 @@ from perflab.vocabulary.measure import CLIENT
 
 # By path: only Locust itself may import what lives inside Locust.
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-SHORTEST_THINK_S, LONGEST_THINK_S = 1.0, 3.0
+SHORTEST_THINK_S, MAX_THINK_S = 1.0, 3.0
 # From one request of a user to its next: the mean think time; the answer's 0.05 s hardly count.
-CYCLE_S = (SHORTEST_THINK_S + LONGEST_THINK_S) / 2
+CYCLE_S = (SHORTEST_THINK_S + MAX_THINK_S) / 2
 
 # Enough users without think time to keep the generator's processes busy, whose answers take 50 ms; more than a
 # thousand would only wait for the server.
-PROBE_USERS, MOST_PROBE_USERS = 500, 1000
+PROBE_USERS, MAX_PROBE_USERS = 500, 1000
 PROBE_SPAWN_RATE = 400.0
 PROBE_S = 2.0
 SETTLE_S = 1.0
@@ -46,12 +46,12 @@ RAMP_S = 20.0
 # As far as a ramp goes on beyond that, if it comes so far.
 BEYOND = 1.5
 # A user is a connection, and this machine has 28 000 ports for them.
-MOST_USERS = 20_000
+MAX_USERS = 20_000
 # A ramp is over once the load falls this far behind, over this many seconds: there is nothing to be found beyond.
 LOST_SHARE = 0.15
 LOST_OVER_S = 3
 # The start of Locust is no sign of saturation.
-LEAST_S = 6
+MIN_S = 6
 SAY_EVERY_S = 5
 
 Say = Callable[[str], None]
@@ -68,18 +68,18 @@ def climb(client: str, processes: int, *, seconds: float, folder: Path, say: Say
     """
     log = folder / "truth.csv"
     environment = _environment(client)
-    probe_users = min(PROBE_USERS * processes, MOST_PROBE_USERS)
+    probe_users = min(PROBE_USERS * processes, MAX_PROBE_USERS)
     plan = _plan(log, processes, users=probe_users, spawn_rate=PROBE_SPAWN_RATE, duration_s=PROBE_S)
     ramp = RunDir(folder / "ramp")
     with open_target(plan, environment, folder) as target:
         most = _probe(plan, target, RunDir(folder / "probe"), environment)
         rate = most * CYCLE_S / seconds
         say(f"{most:.0f} requests/s without think time; now with it, adding {rate:.0f} users/s")
-        users = min(MOST_USERS, max(1, math.ceil(rate * seconds * BEYOND)))
+        users = min(MAX_USERS, max(1, math.ceil(rate * seconds * BEYOND)))
         plan = _plan(log, processes, users=users, spawn_rate=rate, duration_s=1.0)
         watcher = _Watcher(ramp, say)
         with contextlib.suppress(_Saturated):
-            think = f"{SHORTEST_THINK_S:g},{LONGEST_THINK_S:g}"
+            think = f"{SHORTEST_THINK_S:g},{MAX_THINK_S:g}"
             _run(plan, target, ramp, {**environment, "PERFLAB_CALIBRATE_THINK": think}, watcher)
     # The server has written the rest of its log by now.
     return measure_steps(_read(ramp, log, watcher.machine_cores))
@@ -169,7 +169,7 @@ class _Watcher:
                 if row["lost_s"]:
                     sums[int(row["second"])][0] += float(row["lost_s"])
                     sums[int(row["second"])][1] += int(row["users"])
-        if len(sums) < LEAST_S:
+        if len(sums) < MIN_S:
             return 1.0
         last = [sums[second] for second in sorted(sums)[-LOST_OVER_S:]]
         lost_s, user_s = (sum(part) for part in zip(*last, strict=True))

@@ -51,8 +51,8 @@ FAST_MS, SLOW_MS = (50.0, 2.0), (400.0, 10.0)
 
 BODY = b'{"status": "ok", "served by": "perflab.calibration.server"}\n'
 LARGE_BODY = b"0123456789abcdef" * (300_000 // 16)
-MOST_PIECES = len(BODY)
-MOST_HEAD_BYTES = 65_536
+MAX_PIECES = len(BODY)
+MAX_HEAD_BYTES = 65_536
 
 BACKLOG = 4096
 FLUSH_S = 1.0
@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
                 head, end, rest = self._unread.partition(b"\r\n\r\n")
                 if end:
                     self._request, self._unread = self._server.parse(head), rest
-                elif len(head) > MOST_HEAD_BYTES:
+                elif len(head) > MAX_HEAD_BYTES:
                     self._request, self._unread = self._server.refuse(), b""
                 else:
                     return
@@ -436,7 +436,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     drawn.add_argument("--immediate", action="store_true", help="answer at once, in about a tenth of a millisecond")
     add("--tls", action="store_true", help="HTTPS, with a certificate of its own making")
-    add("--pieces", type=_number(int, 1, MOST_PIECES), default=1, metavar="N", help="send the body in N pieces")
+    add("--pieces", type=_number(int, 1, MAX_PIECES), default=1, metavar="N", help="send the body in N pieces")
     add("--gap", type=_number(float, 0), default=0.0, metavar="MS", help="between pieces; the last one is on time")
     add("--warm-up", type=_number(float, 0), default=0.0, metavar="S", help="answer slower for the first S seconds")
     add("--warm-up-factor", type=_number(float, 0), default=1.0, metavar="F", help="by this factor, which falls to 1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perflab.chart.style import INK, MUTED, OKABE_ITO, Chart, canvas, number, plain_number_axis, styled
 
-_MOST_POINTS = 300
+_MAX_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LivePoint:
 @styled
 def live(points: Sequence[LivePoint], title: str = "Running") -> Chart:
     """Users, requests/s and p95 of the last 300 seconds, beside each other, with the latest values as text."""
-    recent = points[-_MOST_POINTS:]
+    recent = points[-_MAX_POINTS:]
     failed = sum(point.failures for point in points)
     text = f"{number(failed)} failed so far" if failed else "no failed request so far"
     chart, [panels] = canvas(title, text, panel_height=0.95, columns=3, left=0.55, gap_x=0.55, head=0.25)

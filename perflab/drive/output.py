@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from perflab.vocabulary.redact import LineByLine, beginning
-from perflab.vocabulary.text import discreet
+from perflab.vocabulary.text import redacted_line
 
 MAX_SHOWN = 300
 # More than a person reads; without a limit, output could fill the disk.
@@ -22,7 +22,7 @@ MAX_LINE = 100_000
 
 def shown(line: str) -> str:
     """Return a line for a message: without secrets, and at most `MAX_SHOWN` characters of it."""
-    return discreet(line.strip(), MAX_SHOWN)
+    return redacted_line(line.strip(), MAX_SHOWN)
 
 
 def end_of(fd: int, max_bytes: int = _END) -> str:

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from perflab.errors import UsageError
-from perflab.fields import MOST_AMOUNT, Amount, Count, Name, Record, first_problem
+from perflab.fields import MAX_AMOUNT, Amount, Count, Name, Record, first_problem
 from perflab.files import read_text
 from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, known_metrics, metric_of
 from perflab.vocabulary.text import request_name
@@ -270,7 +270,7 @@ def _objective(
 
 
 def _parameter(where: str, name: str, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_AMOUNT:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_AMOUNT:
         return float(value)
     missing = value is None
     what = f"{name} is missing" if missing else f"{name} must be a number of at least 0, not {value!r}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from perflab.errors import UsageError
-from perflab.fields import LONGEST_S, MOST
+from perflab.fields import MAX_DURATION_S, MAX_NUMBER
 from perflab.vocabulary.redact import redact
 
 DEFAULT_USERS = (100, 250, 500, 1000)
@@ -73,21 +73,21 @@ def parse_duration(value: object, source: str = "--duration") -> float:
     elif not isinstance(value, bool) and _DURATION.fullmatch(text):
         parts = _DURATION_PART.findall(text)
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float(text)
-    if 0 < seconds <= LONGEST_S:
+    if 0 < seconds <= MAX_DURATION_S:
         return seconds
     raise _refused(value, source, "a positive duration of at most eleven days; write for example 300s, 5m or 1h30m")
 
 
 def parse_count(value: object, source: str) -> int:
     """Return a whole number of at least 0; raises UsageError."""
-    if (number := _whole(value)) is not None and 0 <= number <= MOST:
+    if (number := _whole(value)) is not None and 0 <= number <= MAX_NUMBER:
         return number
     raise _refused(value, source, "a whole number of at least 0")
 
 
 def parse_positive(value: object, source: str, example: str | None = None) -> int:
     """Return a whole number of at least 1; raises UsageError, with `example` as what may be written instead."""
-    if (number := _whole(value)) is not None and 1 <= number <= MOST:
+    if (number := _whole(value)) is not None and 1 <= number <= MAX_NUMBER:
         return number
     hint = f"; write for example {example}" if example else ""
     raise _refused(value, source, f"a positive whole number{hint}")
@@ -108,7 +108,7 @@ def parse_number(value: object, source: str) -> float:
         number = float(str(value))
     except ValueError:
         number = 0.0
-    if 1 / MOST <= number <= MOST:
+    if 1 / MAX_NUMBER <= number <= MAX_NUMBER:
         return number
     raise _refused(value, source, "a positive number; write for example 10")
 

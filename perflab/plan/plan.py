@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias, TypedDict, Unpack
 from pydantic import Field
 
 from perflab.errors import LocustfileError, TargetError, UsageError
-from perflab.fields import LONGEST_S, Count, Name, Positive, Rate, Record, Seconds
+from perflab.fields import MAX_DURATION_S, Count, Name, Positive, Rate, Record, Seconds
 from perflab.plan.hosts import allowed_hosts, check_host, check_launch
 from perflab.plan.options import Option, bound, declared
 from perflab.plan.parse import (
@@ -215,9 +215,9 @@ def make_plan(*, environment: Mapping[str, str], root: Path, **given: Unpack[Pla
             plan.expect_workers,
         )
     most = max(plan.users)
-    if plan.run_time_s(most) > LONGEST_S:
+    if plan.run_time_s(most) > MAX_DURATION_S:
         raise UsageError(
-            f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {LONGEST_S:g}: "
+            f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {MAX_DURATION_S:g}: "
             f"give a shorter --duration or a higher --spawn-rate",
             "--duration",
             plan.duration_s,

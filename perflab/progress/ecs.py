@@ -14,7 +14,7 @@ from perflab.vocabulary.text import one_line, say
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 
 
 class LogFile:
@@ -76,5 +76,5 @@ def _clean(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 def _clean_value(value: object) -> object:
     if isinstance(value, str):
-        return one_line(redact_values(beginning(value)), MOST_CHARACTERS)
+        return one_line(redact_values(beginning(value)), MAX_CHARACTERS)
     return [_clean_value(item) for item in value] if isinstance(value, list) else value

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 # A target that fails all the time must not fill the disk: what repeats is told a few times, and the rest is counted.
-MOST_LINES_A_KIND = 3
-MOST_LINES_A_RUN = 200
+MAX_LINES_A_KIND = 3
+MAX_LINES_A_RUN = 200
 
 Level = Literal["info", "warning", "error"]
 
@@ -217,7 +217,7 @@ class _FailureSample:
         chosen = []
         for row in self._table.rows(FAILURE_COLUMNS):
             kind = (row["method"], row["name"], row["outcome"], row["message"])
-            if self._lines < MOST_LINES_A_RUN and self._kinds[kind] < MOST_LINES_A_KIND:
+            if self._lines < MAX_LINES_A_RUN and self._kinds[kind] < MAX_LINES_A_KIND:
                 self._kinds[kind] += 1
                 self._lines += 1
                 chosen.append(row)

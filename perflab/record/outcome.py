@@ -6,7 +6,7 @@ import re
 
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.vocabulary.redact import LOOKED_AT
-from perflab.vocabulary.text import discreet, one_line
+from perflab.vocabulary.text import one_line, redacted_line
 
 UNANSWERED = "unanswered"
 # Longer names are of no use, and would fill the memory. More than is checked for secrets, so that a name that ends in
@@ -69,7 +69,7 @@ def _is_failure(exception: object) -> bool:
 
 def message_of(exception: object) -> str:
     """Return a failure's text on one line, without query strings, credentials or tokens."""
-    return discreet(text_of(exception))
+    return redacted_line(text_of(exception))
 
 
 def name_of(value: object) -> str:

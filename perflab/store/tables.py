@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perflab.errors import naming
-from perflab.vocabulary.text import MOST_OF_A_NAME, one_line
+from perflab.vocabulary.text import MAX_REQUEST_NAME, one_line
 
 LATENCY_COLUMNS = ("second", "source", "method", "name", "outcome", "measure", "latency_ms", "count")
 
@@ -123,8 +123,8 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 def _as_fields(row: Sequence[object]) -> list[object]:
     # Nearly always a text is as it should be already, and to ask costs little.
     return [
-        one_line(value, MOST_OF_A_NAME)
-        if isinstance(value, str) and not (value.isprintable() and len(value) <= MOST_OF_A_NAME)
+        one_line(value, MAX_REQUEST_NAME)
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= MAX_REQUEST_NAME)
         else value
         for value in row
     ]

@@ -20,7 +20,7 @@ HIDDEN = "…"
 # How much of a text is looked at where it is shortened anyway: enough to be shown when the secrets are gone.
 LOOKED_AT = 2_000
 # A word that is cut in two may be half a secret that is known by its end, or by its length.
-LONGEST_CUT_WORD = 300
+MAX_CUT_WORD = 300
 _ENDS_OF_WORDS = " \n\t'\"(){}<>,;/?=&:"
 
 # In lower case, each with what begins alike in one place: they are tried at every character.
@@ -167,7 +167,7 @@ def beginning(text: str, most: int = LOOKED_AT) -> str:
     if len(text) <= most:
         return text
     begun = _OPEN_CREDENTIALS.sub("://", text[:most])
-    last = max(begun.rfind(end, most - LONGEST_CUT_WORD) for end in _ENDS_OF_WORDS)
+    last = max(begun.rfind(end, most - MAX_CUT_WORD) for end in _ENDS_OF_WORDS)
     return (begun if last < 0 else begun[: last + 1]) + HIDDEN
 
 

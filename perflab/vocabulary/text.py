@@ -9,7 +9,7 @@ from typing import TextIO
 
 from perflab.vocabulary.redact import beginning, redact, redact_values
 
-MOST_OF_A_NAME = 500
+MAX_REQUEST_NAME = 500
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -35,7 +35,7 @@ def say(line: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
-def discreet(text: str, limit: int = 200) -> str:
+def redacted_line(text: str, limit: int = 200) -> str:
     """Return what somebody else has said as it may be written down: on one line, without secrets, and shortened."""
     return one_line(redact(beginning(text)), limit)
 
@@ -43,7 +43,7 @@ def discreet(text: str, limit: int = 200) -> str:
 @lru_cache(maxsize=4096)
 def request_name(text: str) -> str:
     """Return a request's method or name as it is written down; names repeat, so the work is done once each."""
-    return one_line(redact_values(beginning(text)), MOST_OF_A_NAME)
+    return one_line(redact_values(beginning(text)), MAX_REQUEST_NAME)
 
 
 def listing(what: Sequence[object], most: int = 5) -> str:

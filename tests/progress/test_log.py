@@ -21,7 +21,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.plan.plan import Plan
 from perflab.progress import SweepLog, together
-from perflab.progress.log import MOST_LINES_A_KIND, MOST_LINES_A_RUN
+from perflab.progress.log import MAX_LINES_A_KIND, MAX_LINES_A_RUN
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import Evidence, RunManifest
 from perflab.store.tables import TableWriter, create_tables
@@ -142,11 +142,11 @@ def test_thousands_of_failures_leave_a_bounded_file_and_the_right_count(failing:
     for run in failing.dir.runs():
         failures = pd.read_csv(run.failures)
         # More than are told, however slow the machine.
-        assert failures["count"].sum() > 2 * MOST_LINES_A_RUN
+        assert failures["count"].sum() > 2 * MAX_LINES_A_RUN
         of_run = [line for line in lines if line["labels"].get("run") == run.name]
         told = with_action(of_run, "request-failed")
         [suppressed] = with_action(of_run, "failures-suppressed")
-        assert len(told) == MOST_LINES_A_RUN
+        assert len(told) == MAX_LINES_A_RUN
         counted = sum(line["perflab"]["count"] for line in told)
         assert counted + suppressed["perflab"]["failures_suppressed"] == failures["count"].sum()
     assert failing.dir.load_test_log.stat().st_size < 500_000
@@ -236,7 +236,7 @@ def test_what_repeats_is_told_a_few_times(sweep: SweepDir) -> None:
     told = [
         (line["perflab"]["request_name"], line["perflab"]["second"]) for line in with_action(lines, "request-failed")
     ]
-    kept = range(MOST_LINES_A_KIND)
+    kept = range(MAX_LINES_A_KIND)
     assert sorted(told) == [*(("/a", at) for at in kept), *(("/b", at) for at in kept), ("/c", 10)]
     [suppressed] = with_action(lines, "failures-suppressed")
     assert suppressed["perflab"] == {"failures_suppressed": 7 * 7 + 2 + 100}
@@ -286,7 +286,7 @@ def test_what_ends_a_sweep_is_its_last_line(sweep: SweepDir, error: BaseExceptio
         table.close()
         raise error
     *_, suppressed, last = read(sweep.load_test_log)
-    assert suppressed["perflab"] == {"failures_suppressed": 9 - MOST_LINES_A_KIND}
+    assert suppressed["perflab"] == {"failures_suppressed": 9 - MAX_LINES_A_KIND}
     assert (last["event"]["action"], last["log.level"]) == (action, "error")
     assert last["error"]["type"] == type(error).__name__
     assert last["labels"] == {"run": "users-0010-r1", "sweep_id": sweep.id}

@@ -19,7 +19,7 @@ Counts = dict[tuple[str, str], int]
 
 ANSWERED = ("plain", "redirect", "chunked", "large", "closes", "head", "post", "outer", "inner")
 # The server waits for 20 ms before it answers, and a redirect is two answers.
-LEAST_MS = {"redirect": 40.0, "chunked": 40.0}
+MIN_MS = {"redirect": 40.0, "chunked": 40.0}
 
 
 @pytest.fixture(scope="module", params=["http", "https"])
@@ -101,7 +101,7 @@ def test_the_wire_time_holds_the_answer_and_not_the_client(odd: Sweep) -> None:
             name = f"{kind} {case}"
             wire = smallest(odd, name, "wire")
             # Buckets are within half a per cent; the client can't have seen an answer before it came.
-            assert LEAST_MS.get(case, 20.0) * 0.99 <= wire <= smallest(odd, name, "client") * 1.011, name
+            assert MIN_MS.get(case, 20.0) * 0.99 <= wire <= smallest(odd, name, "client") * 1.011, name
             # Redirects are followed by the client: what it does in between is not the service's.
             assert mean(odd, name, "wire") <= mean(odd, name, "client"), name
 

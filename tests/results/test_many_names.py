@@ -14,7 +14,7 @@ from perflab.store.tables import RESPONSE_COLUMNS, TableWriter, create_table
 from tests.analyse.conftest import Written
 
 NAMES = 60_000
-MOST_BYTES = 600_000
+MAX_BYTES = 600_000
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 def test_metrics_are_small_and_every_request_is_in_them(sweep: Sweep) -> None:
     metrics = build(sweep)
     [level] = metrics.levels.values()
-    assert len(metrics.to_json()) < MOST_BYTES
+    assert len(metrics.to_json()) < MAX_BYTES
     assert sum(endpoint.requests for endpoint in level.endpoints.values()) == NAMES
     rest = level.endpoints[" 59 500 more names"]
     assert (rest.requests, rest.response_codes) == (59_500, {"500": 59_500})
@@ -46,7 +46,7 @@ def test_metrics_are_small_and_every_request_is_in_them(sweep: Sweep) -> None:
 @pytest.mark.parametrize("piece", [report.sweep.endpoints, report.sweep.failures, report.sweep.how_measured])
 def test_a_piece_of_the_page_is_small(sweep: Sweep, piece: object) -> None:
     shown = piece(sweep)  # type: ignore[operator]
-    assert len(shown._repr_html_()) + len(repr(shown)) < MOST_BYTES
+    assert len(shown._repr_html_()) + len(repr(shown)) < MAX_BYTES
     assert "59 500 more names" in shown._repr_html_() or piece is report.sweep.how_measured
 
 

@@ -137,7 +137,7 @@ def real(sweep: perflab.Sweep, together: int) -> Iterator[Missed]:
     latency = sweep.latency
     judged = latency[latency["steady"] & (latency["outcome"] == "ok") & latency["measure"].isin(["wire", "fallback"])]
     windows = {str(run): whole_seconds(of) for run, of in zip(sweep.runs["run"], sweep.windows, strict=True)}
-    for (users, group), cell in judged.groupby(["users", "group"], observed=True):
+    for (level, group), cell in judged.groupby(["level", "group"], observed=True):
         runs = {str(run): rows for run, rows in cell.groupby("run", observed=True) if len(windows[str(run)]) > 1}
         # Runs beside each other share the machine's mood, which is what others have not: they are drawn by chance.
         rng = np.random.default_rng(1)
@@ -159,7 +159,7 @@ def real(sweep: perflab.Sweep, together: int) -> Iterator[Missed]:
                     (-math.inf if low is None else at(low), math.inf if high is None else at(high)),
                     truth,
                 )
-            yield tally.shares(f"{group}, {users} users", math.nan, max(map(len, windows.values())), f"p{100 * q:g}")
+            yield tally.shares(f"{group}, {level}", math.nan, max(map(len, windows.values())), f"p{100 * q:g}")
 
 
 def _timed(runs: Sequence[pd.DataFrame], windows: Sequence[range]) -> Timed:

@@ -58,18 +58,19 @@ def confirm(ceiling: Ceiling, seconds: float) -> list[Confirmation]:
     health = sweep.health.set_index("run")
     found = []
     for run in sweep.runs.to_dict("records"):
-        of_run = [figure for figure in figures if figure.users == run["users"]]
+        users = run["level"].users
+        of_run = [figure for figure in figures if figure.users == users]
         found.append(
             Confirmation(
-                factor=levels[run["users"]],
-                users=run["users"],
+                factor=levels[users],
+                users=users,
                 requests_per_s=round(run["rps"], 1),
                 offered=round(float(health.loc[run["run"], "achieved_load"]), 4),
                 generator_cores=round(float(health.loc[run["run"], "cpu_percent"]) / 100, 2),
                 errors=" ".join(f"{figure.off(figure.wire_ms):+.2f}" for figure in of_run),
                 within=all(figure.within_goal for figure in of_run),
                 validity=run["validity"],
-                expected="valid" if levels[run["users"]] < 1 else "invalid",
+                expected="valid" if levels[users] < 1 else "invalid",
                 reasons=run["reasons"],
             )
         )

@@ -25,6 +25,7 @@ from benchmarks.figures import machine
 from perflab.calibration.server import CERTIFICATE
 from perflab.drive.target import free_port
 from perflab.plan.parse import parse_users
+from perflab.vocabulary.level import Level
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN_RATE = 50
@@ -89,7 +90,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> list[float]:
             report=False,
         )
         steady = sweep.generator[sweep.generator["steady"]]
-        return [float(steady[steady["users"] == level]["rss_mb"].max()) for level in users]
+        return [float(steady[steady["level"] == Level.of_users(count)]["rss_mb"].max()) for count in users]
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def _steps(client: str, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Step]:
         samples = steady[steady["run"] == name].groupby("measure", observed=True)
         wire = samples.get_group("wire")
         opened = samples.get_group("connect")["count"].sum() if "connect" in samples.groups else 0
-        intended = run["users"] * (until - since) / (CYCLE_S + served["drawn_ms"].mean() / 1000)
+        intended = run["level"].users * (until - since) / (CYCLE_S + served["drawn_ms"].mean() / 1000)
         ones = np.ones(len(served), "int64")
         figures: dict[str, float] = {}
         for q in PERCENTILES:
@@ -132,7 +132,7 @@ def _steps(client: str, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Step]:
             figures[f"p{q}_off"] = percentile(wire["latency_ms"], wire["count"], q) - own
         yield Step(
             client=client,
-            users=run["users"],
+            users=run["level"].users,
             requests_per_s=run["requests"] / (until - since),
             made=run["requests"] / intended,
             offered=float(health.loc[name, "achieved_load"]),

@@ -36,13 +36,14 @@ from perflab.chart.style import (
     canvas,
     end_labels,
     latency_axis,
+    level_axis,
     number,
     styled,
     tint,
-    users_axis,
 )
 from perflab.drive.target import free_port
 from perflab.plan.parse import parse_users
+from perflab.vocabulary.level import Level
 
 PERCENTILES = (50, 95, 99)
 SPAWN_RATE = 100
@@ -174,7 +175,7 @@ def measure(case: Case, users: Sequence[int], seconds: float) -> tuple[Sweep, li
 
 def _figures(case: Case, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Figure]:
     steady = sweep.latency[sweep.latency["steady"]]
-    verdicts = dict(zip(sweep.levels["users"], sweep.levels["verdict"], strict=True))
+    verdicts = dict(zip(sweep.levels["level"], sweep.levels["verdict"], strict=True))
     for run in sweep.runs.to_dict("records"):
         begun = run["start"].timestamp()
         since, until = begun + run["window_start"], begun + run["window_end"]
@@ -186,7 +187,7 @@ def _figures(case: Case, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Figure]:
         for q in PERCENTILES:
             yield Figure(
                 case=case.name,
-                users=run["users"],
+                users=run["level"].users,
                 percentile=q,
                 requests=len(judged),
                 on_the_wire=int(wire["count"].sum()),
@@ -195,7 +196,7 @@ def _figures(case: Case, sweep: Sweep, truth: pd.DataFrame) -> Iterator[Figure]:
                 wire_ms=percentile(wire["latency_ms"], wire["count"], q),
                 client_ms=percentile(client["latency_ms"], client["count"], q),
                 locust_csv_ms=float(locust[f"{q}%"]),
-                verdict=str(verdicts[run["users"]]),
+                verdict=str(verdicts[run["level"]]),
             )
 
 
@@ -260,7 +261,7 @@ def clocks_chart(figures: Sequence[Figure]) -> Chart:
         ("wire clock", [one.wire_ms for one in shown], OKABE_ITO[0], "o"),
     ]
     logarithmic = latency_axis([axes], [value for _, values, *_ in lines for value in values])
-    users_axis(axes, users)
+    level_axis(axes, map(Level.of_users, users))
     for _, values, colour, marker in lines:
         if not marker:
             axes.plot(users, values, color=tint(colour, 0.4), linewidth=8)

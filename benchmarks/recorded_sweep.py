@@ -42,6 +42,7 @@ from perflab.store.tables import (
     bucket_of,
     create_table,
 )
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,17 +148,18 @@ def write_recorded_sweep(
         ),
     )
     start = START
-    for users in load.users:
+    for level in plan.levels:
         for repeat in range(1, load.repeats + 1):
-            run = sweep.run(users, repeat)
+            run = sweep.run(level, repeat)
             run.path.mkdir()
-            start = _write_run(run, sweep.id, plan, load, users, repeat, start)
+            start = _write_run(run, sweep.id, plan, load, level, repeat, start)
     return sweep
 
 
 def _write_run(
-    run: RunDir, sweep_id: str, plan: Plan, load: Load, users: int, repeat: int, start: datetime
+    run: RunDir, sweep_id: str, plan: Plan, load: Load, level: Level, repeat: int, start: datetime
 ) -> datetime:
+    users = level.users
     rng = np.random.default_rng([load.seed, users, repeat, *([load.system] if load.system else [])])
     medians = _medians(load, users, repeat)
     ramp = load.ramp_s(users)
@@ -196,7 +198,7 @@ def _write_run(
         run.manifest,
         RunManifest(
             sweep_id=sweep_id,
-            users=users,
+            level=level,
             repeat=repeat,
             plan=plan,
             seed=load.seed,

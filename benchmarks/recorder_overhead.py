@@ -149,7 +149,7 @@ class Bench:
             "OVERHEAD_RESULT": str(result),
         }
         if recorded:
-            manifest = RunManifest(sweep_id="overhead", users=USERS, repeat=1, plan=self._plan, seed=1)
+            manifest = RunManifest(sweep_id="overhead", level=self._plan.levels[0], repeat=1, plan=self._plan, seed=1)
             execute_run([Lane(run, manifest, self._target, manifest.plan)], environment, lambda *_: None)
         else:
             self._run_plain(run, environment)
@@ -164,7 +164,7 @@ class Bench:
 
     def _run_plain(self, run: RunDir, environment: dict[str, str]) -> None:
         run.path.mkdir()
-        command = run_command(self._plan, USERS, self._target.host, run)
+        command = run_command(self._plan, self._plan.levels[0], self._target.host, run)
         # All the rest is as it is with the recorder, Locust's own CSV files and report included.
         command = [command[0], "-m", "locust", *command[command.index("-f") :]]
         with run.locust_log.open("wb") as log:

@@ -4,7 +4,7 @@
 
     sweep = perflab.sweep("http://localhost:8000", users=[100, 250], duration="30s")
     sweep.verdict            # 'PASS', 'FAIL', 'INVALID' or 'INCONCLUSIVE'
-    sweep.groups             # a DataFrame: rates and percentiles by user count and group of endpoints
+    sweep.groups             # a DataFrame: rates and percentiles by level and group of endpoints
     perflab.open_sweep("latest").latency
     perflab.compare("20261122T103000Z-before", "latest").headline
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
     from perflab.readiness import Finding, doctor
     from perflab.store.calibration import Calibration
+    from perflab.vocabulary.level import Level
     from perflab.vocabulary.verdict import Verdict
     from perflab.workbench import (
         Check,
@@ -55,6 +56,7 @@ __all__ = [
     "Check",
     "Comparison",
     "Finding",
+    "Level",
     "LocustfileError",
     "PercentileBounds",
     "PerflabError",
@@ -97,6 +99,7 @@ _HOMES = {
     "perflab.errors": ("LocustfileError", "PerflabError", "StoreError", "TargetError", "UsageError"),
     "perflab.readiness": ("Finding", "doctor"),
     "perflab.store.calibration": ("Calibration",),
+    "perflab.vocabulary.level": ("Level",),
     "perflab.vocabulary.verdict": ("Verdict",),
 }
 

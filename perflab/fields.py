@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.text import one_line
 
 MAX_NUMBER = 1_000_000_000
@@ -39,6 +40,12 @@ def _in_these_times(moment: AwareDatetime) -> AwareDatetime:
     if not 2000 <= moment.year < 2200:
         raise ValueError("it lies before the year 2000 or after 2199")
     return moment
+
+
+def _amount_of_load(level: Level) -> Level:
+    if not 1 <= level.value <= MAX_NUMBER:
+        raise ValueError(f"{level.value} is no amount of load")
+    return level
 
 
 def _printable(text: str) -> str:
@@ -61,6 +68,7 @@ Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_S)]
 OfRun = Annotated[float, Field(ge=0, le=MAX_RUN_S)]
 """Seconds since a run's start."""
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT)]
+Load = Annotated[Level, AfterValidator(_amount_of_load)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_these_times)]
 Line = Annotated[str, BeforeValidator(_on_one_line)]
 """Somebody else's text, such as an exception's: whatever it is, it is taken as one line."""

@@ -135,7 +135,7 @@ def test_options_behind_dashes_are_in_force_and_settings_of_plain_locust_are_not
     [manifest] = sweep.run_manifests
     assert list(manifest.suite["users"]) == ["Chosen"] if manifest.suite else False
     assert manifest.plan.locust_options == "Chosen --flavour sweet --tags fast"
-    assert (manifest.users, manifest.evidence.users_reached) == (4, 4)
+    assert (str(manifest.level), manifest.evidence.users_reached) == ("4 users", 4)
     [warning] = [line for line in said.splitlines() if line.startswith("warning: not in force")]
     assert all(name in warning for name in (*LOCUSTS_OWN, "home/.locust.conf", "load/locust.conf"))
 

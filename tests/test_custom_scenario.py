@@ -57,9 +57,9 @@ def test_without_objectives_the_verdict_is_on_validity_alone(folder: Path, small
     (folder / "objectives.toml").touch()
     code, result = sweep(folder, small_target)
     assert (code, result["verdict"], result["reasons"]) == (0, "PASS", [])
-    assert [level["users"] for level in result["levels"].values()] == [20, 40]
+    assert list(result["levels"]) == ["users-0020", "users-0040"]
     for level in result["levels"].values():
-        users = level["users"]
+        users = level["level"]["value"]
         assert level["objectives"] == {}
         [endpoint] = level["endpoints"].values()
         assert endpoint["name"] == "/api/endpoint"

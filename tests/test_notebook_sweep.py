@@ -35,7 +35,7 @@ def test_papermill_runs_a_sweep_from(folder: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     sweep = perflab.open_sweep("latest", tmp_path / "runs")
-    assert list(sweep.runs["users"]) == [3, 5]
+    assert list(sweep.runs["level"]) == ["3 users", "5 users"]
     assert set(sweep.runs["status"]) == {"complete"}
     outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]

@@ -52,7 +52,7 @@ def test_a_sweep_that_holds_its_objectives_exits_0(tmp_path: Path) -> None:
     assert (code, result["verdict"]) == (0, "PASS"), (result["reasons"], said)
     sweep = perflab.open_sweep("latest", tmp_path / "runs")
     assert sweep.manifest.verdict == "PASS"
-    assert list(sweep.runs["users"]) == [100, 120]
+    assert list(sweep.runs["level"]) == ["100 users", "120 users"]
     assert set(sweep.groups["group"]) == {"auth", "generation", "payments"}
     assert set(sweep.endpoints["name"]) == {
         "/health",
@@ -67,7 +67,7 @@ def test_a_sweep_that_holds_its_objectives_exits_0(tmp_path: Path) -> None:
     for run, manifest in zip(sweep.dir.runs(), sweep.run_manifests, strict=True):
         latency = pd.read_csv(run.latency)
         assert latency.loc[latency["measure"] == "client", "count"].sum() == manifest.evidence.requests_finished
-        assert manifest.evidence.users_reached == manifest.users
+        assert manifest.evidence.users_reached == manifest.level.users
     assert "120 users: complete" in said
 
 
@@ -82,7 +82,7 @@ def test_a_group_past_its_objective_exits_1_and_is_named(tmp_path: Path) -> None
     [reason] = [reason for reason in result["reasons"] if "is above" in reason and "payments" in reason]
     assert "60 users" in reason
     assert "300 ms" in reason
-    p95 = result["levels"]["0060"]["groups"]["payments"]["latency_ms"]["p95"]
+    p95 = result["levels"]["users-0060"]["groups"]["payments"]["latency_ms"]["p95"]
     assert p95 > 400
     assert float(reason.partition(": ")[2].split()[0]) == pytest.approx(p95, rel=0.01)
 

@@ -31,6 +31,7 @@ from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.recorder_protocol import Totals
 from perflab.store.tables import HealthRow, create_tables
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.measure import CONNECT
 from perflab.vocabulary.verdict import Verdict
 
@@ -177,7 +178,7 @@ def test_whatever_is_recorded_is_read(
     plan = Plan(host=None, launch="serve {port}", locustfile=Path("/x.py"), users=(5,), duration_s=SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         sweep_dir = create_sweep(Path(folder), "x")
-        run = sweep_dir.run(5, 1)
+        run = sweep_dir.run(Level.of_users(5), 1)
         run.path.mkdir()
         create_tables(run.path, managed=True)
         faults = Faults()
@@ -191,7 +192,7 @@ def test_whatever_is_recorded_is_read(
             writer.take(Parcel(f"{number}{source}", number, 1, batch_of(requests, health)))
         writer.write_state()
         assert not faults.count, faults.first
-        manifest = RunManifest(sweep_id=sweep_dir.id, users=5, repeat=1, plan=plan, seed=1)
+        manifest = RunManifest(sweep_id=sweep_dir.id, level=Level.of_users(5), repeat=1, plan=plan, seed=1)
         closed = _close(Lane(run, manifest, target, plan), run, "complete", 0, {})
         write_manifest(sweep_dir.manifest, sweep_manifest(sweep_dir, plan, pattern))
         check(Sweep.open(sweep_dir), closed, [one for _, requests, _ in parcels for one in requests])

@@ -17,6 +17,7 @@ from perflab.analyse.summary import Bools, Ints, numbered
 from perflab.plan.objectives import Objectives
 from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, Window, whole_seconds
+from perflab.vocabulary.level import Level
 
 _TABLES = {
     "generator.csv": GENERATOR,
@@ -31,13 +32,26 @@ _NOTED = ("generator.csv", "target.csv", "failures.csv")
 class RunTables:
     """The tables of several runs, each read when it is first asked for; reading raises StoreError.
 
-    Frames have run, users and repeat in front of the table's columns, and at the end whether a row is `steady`: of a
-    second that lies in the window of its run.
+    Frames have run, level and repeat in front of the table's columns, and at the end whether a row is `steady`: of a
+    second that lies in the window of its run. `levels` are those of the sweep, ascending.
     """
 
-    def __init__(self, runs: Sequence[RunDir], manifests: Sequence[RunManifest], objectives: Objectives) -> None:
+    def __init__(
+        self,
+        runs: Sequence[RunDir],
+        manifests: Sequence[RunManifest],
+        levels: Sequence[Level],
+        objectives: Objectives,
+    ) -> None:
         self._runs, self._manifests, self._objectives = runs, manifests, objectives
         self._names = pd.Index([run.name for run in runs], dtype="str")
+        self._repeats = np.array([manifest.repeat for manifest in manifests], "int64")
+        self.level_of_run = pd.Categorical(
+            np.array([manifest.level for manifest in manifests], "object"),
+            categories=pd.Index(np.array(levels, "object")),
+            ordered=True,
+        )
+        """The level of each run."""
         self._read = cache(self._read_table)
 
     @cached_property
@@ -60,15 +74,13 @@ class RunTables:
         columns: dict[str, Any] = {}
         for name, kind in table.columns.items():
             parts = [frame[name] for frame in frames] or [table.empty()[name]]
-            # A run's level is `users` everywhere; in generator.csv the column is what ran in that second.
-            column = "running_users" if name == "users" else name
             if kind == "category":
                 # Sorted, so that categories don't depend on which run saw a name first.
-                columns[column] = union_categoricals(parts, sort_categories=True)
+                columns[name] = union_categoricals(parts, sort_categories=True)
             elif kind == "text":
-                columns[column] = pd.concat(parts, ignore_index=True)
+                columns[name] = pd.concat(parts, ignore_index=True)
             else:
-                columns[column] = np.concatenate([part.to_numpy() for part in parts])
+                columns[name] = np.concatenate([part.to_numpy() for part in parts])
         run = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
         return self.with_runs(run, columns, windows)
 
@@ -78,16 +90,13 @@ class RunTables:
 
     def with_runs(self, run: Ints, columns: Mapping[str, Any], windows: Sequence[Window | None]) -> pd.DataFrame:
         """Return the frame of some columns, one of them `second`, of the runs with these numbers."""
-        users, repeats = (
-            np.array([getattr(manifest, name) for manifest in self._manifests], "int64") for name in ("users", "repeat")
-        )
         steady = [whole_seconds(window) for window in windows]
         start, stop = np.array([(window.start, window.stop) for window in steady], "int64").reshape(-1, 2).T
         within: Bools = (columns["second"] >= start[run]) & (columns["second"] < stop[run])
         front = {
             "run": pd.Categorical.from_codes(run, categories=self._names),
-            "users": users[run],
-            "repeat": repeats[run],
+            "level": self.level_of_run[run],
+            "repeat": self._repeats[run],
         }
         return pd.DataFrame({**front, **columns, "steady": within}, copy=False)
 

@@ -57,7 +57,7 @@ def percentile_bounds(samples: pd.DataFrame, q: float, confidence: float = CONFI
     and `count` (how many requests took so long), and `run` where there are several runs: what these differ by is then
     in the bounds. A run lasts from its first second to its last. Raises UsageError for samples that are not such.
 
-        latency = sweep.latency.query("steady and users == 100 and group == 'auth' and measure == 'wire'")
+        latency = sweep.latency.query("steady and level == '100 users' and group == 'auth' and measure == 'wire'")
         perflab.percentile_bounds(latency, 0.95)
     """
     _check_share("q", q, 0.0)

@@ -14,7 +14,7 @@ _DEFAULT_MET = (
     "set."
 )
 _NOTHING_SET = "Every measurement can be trusted. No objectives are set, so nothing else was judged."
-_NONE_APPLIES = "Every measurement can be trusted. No objective applies at these user counts, so nothing was judged."
+_NONE_APPLIES = "Every measurement can be trusted. No objective applies at these levels, so nothing was judged."
 _DEFAULT_MISSED = "The default objective is missed, a success rate of at least 99 %: no other is set."
 _MISSED = "At least one objective is missed."
 _SAYS_FAILED = "The locustfile itself says that it failed."

@@ -18,7 +18,7 @@ _LARGEST = ("lag_ms", "client_overhead_p99_ms")
 def health(generator: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and source over the steady seconds of ``Sweep.generator``.
 
-    Columns: run, source, seconds, running_users (mean), cpu_percent, lag_p50_ms, client_overhead_p50_ms (medians of the
+    Columns: run, source, seconds, users (mean), cpu_percent, lag_p50_ms, client_overhead_p50_ms (medians of the
     seconds' figures), lag_ms, client_overhead_p99_ms (the worst second's), lost_s (user-seconds that the generator kept
     its users waiting), client_waits_s (user-seconds that their own clients waited), achieved_load (the share of
     the intended load that was achieved).
@@ -31,7 +31,7 @@ def health(generator: pd.DataFrame) -> pd.DataFrame:
     by_source = steady.groupby(["run", "source"], observed=True, sort=True)
     frame = by_source.agg(
         seconds=("second", "nunique"),
-        running_users=("running_users", "mean"),
+        users=("users", "mean"),
         **{name: (name, "median") for name in _MEDIANS},
         **{name: (name, "max") for name in _LARGEST},
         lost_s=("lost_s", "sum"),
@@ -108,7 +108,7 @@ def _counted(generator: pd.DataFrame) -> pd.DataFrame:
     # all, and it is not known which of them lay in the window.
     covered = generator.groupby(["run", "source"], observed=True)["second"].diff().fillna(1).clip(lower=1)
     return generator.assign(
-        lost_s=generator["lost_s"].where(told_apart | busy, 0.0), user_seconds=generator["running_users"] * covered
+        lost_s=generator["lost_s"].where(told_apart | busy, 0.0), user_seconds=generator["users"] * covered
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class _Pooled:
     """The samples of one level, of its judged seconds if they are `within` them.
 
     `second` numbers these over all of its runs, of which `lengths` are the seconds.
@@ -53,27 +53,27 @@ class Level:
 class Observations:
     """What was observed at each level of a sweep, by group or objective.
 
-    `windows` are the judged seconds of each of its runs, which may be none, and `levels` the runs' levels: their users,
-    or anything else that tells which runs are pooled.
+    `windows` are the judged seconds of each of its runs, which may be none, and `levels` the runs' levels, or anything
+    else that tells which runs are pooled.
     """
 
-    def __init__(self, recorded: Recorded, levels: Sequence[int], windows: Sequence[range]) -> None:
+    def __init__(self, recorded: Recorded, levels: Sequence[Hashable], windows: Sequence[range]) -> None:
         self._recorded, self._levels, self._windows = recorded, levels, windows
         self._groups = recorded.labels.groups.tolist()
         # One level is asked for after the other, and within it one group.
         self._level = lru_cache(maxsize=1)(self._of_level)
         self._some = lru_cache(maxsize=2)(self._of_some)
 
-    def of(self, level: int, objective: Objective) -> Observed:
+    def of(self, level: Hashable, objective: Objective) -> Observed:
         """Return what was observed at a level of the requests that an objective speaks of."""
         return self._some(level, objective.group, objective.endpoints)
 
-    def of_group(self, level: int, group: str | None, by_wire: bool | None = None) -> Observed:
-        """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `Level.observed`."""
+    def of_group(self, level: Hashable, group: str | None, by_wire: bool | None = None) -> Observed:
+        """Return what was observed at a level of a group's requests, or of all; `by_wire` as in `observed`."""
         pooled = self._level(level)
         return pooled.observed(pooled.within if group is None else self._of_group(pooled, group), by_wire)
 
-    def _of_some(self, level: int, group: str, patterns: tuple[str, ...]) -> Observed:
+    def _of_some(self, level: Hashable, group: str, patterns: tuple[str, ...]) -> Observed:
         pooled = self._level(level)
         chosen = self._of_group(pooled, group)
         if patterns:
@@ -82,16 +82,16 @@ class Observations:
         observed = pooled.observed(chosen)
         return observed if observed.requests else replace(observed, instead=self._seen(pooled))
 
-    def _of_group(self, level: Level, group: str) -> Bools:
+    def _of_group(self, pooled: _Pooled, group: str) -> Bools:
         number = self._groups.index(group) if group in self._groups else -1
-        chosen: Bools = level.recorded.group == number
+        chosen: Bools = pooled.recorded.group == number
         return chosen
 
-    def _seen(self, level: Level) -> str:
+    def _seen(self, pooled: _Pooled) -> str:
         """Say which names a level has requests of, the most frequent first, each with its group."""
-        labels, counted = self._recorded.labels, level.within & level.recorded.kinds.by_client
+        labels, counted = self._recorded.labels, pooled.within & pooled.recorded.kinds.by_client
         totals = np.bincount(
-            level.recorded.endpoint[counted], level.recorded.kinds.count[counted], len(labels.endpoints)
+            pooled.recorded.endpoint[counted], pooled.recorded.kinds.count[counted], len(labels.endpoints)
         )
         ordered = [at for at in np.argsort(-totals, kind="stable").tolist() if totals[at]]
         names = [
@@ -101,7 +101,7 @@ class Observations:
         more = len(ordered) - len(names)
         return f"seen were {', '.join(names)}{f' and {more} more' if more else ''}" if names else ""
 
-    def _of_level(self, level: int) -> Level:
+    def _of_level(self, level: Hashable) -> _Pooled:
         runs = [at for at, of_run in enumerate(self._levels) if of_run == level and self._windows[at]]
         recorded = self._recorded.of_runs(*runs)
         lengths = tuple(len(self._windows[at]) for at in runs)
@@ -110,4 +110,4 @@ class Observations:
         begins[runs] = np.cumsum([0, *lengths[:-1]]) if runs else []
         start = np.array([window.start for window in self._windows], "int64")
         second = recorded.second - start[recorded.run] + begins[recorded.run]
-        return Level(recorded, recorded.within(self._windows), second, lengths)
+        return _Pooled(recorded, recorded.within(self._windows), second, lengths)

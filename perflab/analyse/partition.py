@@ -32,6 +32,7 @@ from perflab.analyse.summary import (
     summarise,
     wire_cells,
 )
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.text import one_line
 
@@ -57,14 +58,14 @@ class Steady:
     level: Ints
     endpoint: Ints
     group: Ints
-    levels: tuple[int, ...]
+    levels: Sequence[Level]
     endpoints: Sequence[tuple[str, str]]
     group_of: Ints
     groups: pd.Index[str]
     seconds: Floats
 
     @classmethod
-    def of(cls, recorded: Recorded, judged: Bools, level: Ints, levels: tuple[int, ...], seconds: Floats) -> Steady:
+    def of(cls, recorded: Recorded, judged: Bools, level: Ints, levels: Sequence[Level], seconds: Floats) -> Steady:
         """Return the samples of the kinds that are `judged`; `level` is the place of each run's level in `levels`."""
         labels = recorded.labels
         endpoints = max(len(labels.endpoints), 1)
@@ -83,16 +84,16 @@ class Steady:
         )
 
     def by_level(self) -> pd.DataFrame:
-        """Return users and the figures of each level with requests."""
+        """Return level and the figures of each level with requests."""
         return self._frame(np.zeros_like(self.level), 1, {})
 
     def by_group(self) -> pd.DataFrame:
-        """Return users, group and the figures of each group with requests."""
+        """Return level, group and the figures of each group with requests."""
         groups = len(self.groups)
         return self._frame(self.group, groups, {"group": self._group_column(np.arange(groups))})
 
     def by_endpoint(self, listed: Listed | None = None) -> pd.DataFrame:
-        """Return users, group, method, name and the figures of each endpoint with requests, or as they are `listed`."""
+        """Return level, group, method, name and the figures of each endpoint with requests, or as they are `listed`."""
         listed = listed or Listed(frozenset())
         shown = [listed.endpoint(endpoint) for endpoint in self.endpoints]
         groups: dict[tuple[str, str], str] = {}
@@ -106,14 +107,14 @@ class Steady:
             # The row of all others comes last.
             front[part] = _ordered(texts, sorted(set(texts), key=lambda text: (text == listed.rest, text)))
         frame = self._frame(row_of[self.endpoint], len(row), front)
-        return frame.sort_values(["users", "group", "name", "method"], ignore_index=True)
+        return frame.sort_values(["level", "group", "name", "method"], ignore_index=True)
 
     def _frame(self, part: Ints, parts: int, front: dict[str, Any]) -> pd.DataFrame:
-        """Return the figures by level and part, with users and `front` (a value per part) before them."""
+        """Return the figures by level and part, with level and `front` (a value per part) before them."""
         cell = self.level * parts + part
         figures = summarise(self.samples, cell, np.repeat(self.seconds, parts))
         of_cell = np.tile(np.arange(parts), len(self.levels))
-        columns = {"users": np.repeat(np.array(self.levels, "int64"), parts)}
+        columns = {"level": np.repeat(np.array(self.levels, "object"), parts)}
         columns |= {name: values[of_cell] for name, values in front.items()}
         frame = pd.DataFrame({**columns, **figures})
         return frame[frame["requests"] > 0].reset_index(drop=True)

@@ -134,7 +134,7 @@ class Runs:
                 "run": pd.Categorical.from_codes(
                     np.arange(len(runs)), categories=pd.Index(list(self.names), dtype="str")
                 ),
-                "users": np.array([run.users for run in runs], "int64"),
+                "level": pd.Series([run.level for run in runs], dtype="object"),
                 "repeat": np.array([run.repeat for run in runs], "int64"),
                 "status": pd.Series([run.status for run in runs], dtype="str"),
                 "start": pd.Series([run.start for run in runs], dtype="datetime64[us, UTC]"),
@@ -183,7 +183,7 @@ class Runs:
         return find_silence(seen, window.end)
 
     def _excuse(self, at: int) -> str:
-        users = self.manifests[at].users
-        limits = [limit for limit in self._objectives.limits if users >= limit.from_users]
+        level = self.manifests[at].level
+        limits = [limit for limit in self._objectives.limits if limit.applies_at(level)]
         moved = no_weight(self._each[at], self.seconds[at], limits)
         return f"{self.unsteady[at]}, but of no weight against the objectives ({moved})" if moved else ""

@@ -21,6 +21,7 @@ from perflab.analyse.verdicts import Judged, Unjudged, Verdicts, find_unjudged
 from perflab.plan.hosts import NOT_ALLOWED
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest, SweepManifest, Window, read_manifest
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Verdict
 
 DEFAULT_SET = (
@@ -41,7 +42,7 @@ class Sweep:
         self.dir = sweep_dir
         self.manifest = manifest
         self.run_manifests = run_manifests
-        self._tables = RunTables(runs, run_manifests, manifest.objectives)
+        self._tables = RunTables(runs, run_manifests, self.all_levels, manifest.objectives)
         self._runs = Runs([run.name for run in runs], run_manifests, self._tables, manifest.objectives)
 
     def __repr__(self) -> str:
@@ -64,15 +65,15 @@ class Sweep:
         return self.dir.id
 
     @cached_property
-    def user_counts(self) -> tuple[int, ...]:
+    def all_levels(self) -> tuple[Level, ...]:
         """The levels: what was planned and what was run, ascending."""
-        return tuple(sorted({*self.manifest.plan.users, *(run.users for run in self.run_manifests)}))
+        return tuple(sorted({*self.manifest.plan.levels, *(run.level for run in self.run_manifests)}))
 
     @cached_property
     def latency(self) -> pd.DataFrame:
         """Weighted samples of all runs, ramp-up included, one row per row of ``latency.csv``.
 
-        Columns: run, users, repeat; second (since the run's start, in which the requests began), source, method, name,
+        Columns: run, level, repeat; second (since the run's start, in which the requests began), source, method, name,
         group, outcome, measure (client, wire, fallback, or a phase), latency_ms (NaN where a request has none), count
         (requests with that latency); steady (whether they began in the judged window). Each request is counted by one
         sample of measure client. Millions of rows: the figures below don't need them.
@@ -91,8 +92,8 @@ class Sweep:
     def generator(self) -> pd.DataFrame:
         """The load generator's health, one row per run, second and source.
 
-        Columns: run, users, repeat, those of ``generator.csv``, steady. The file's `users` is called `running_users`
-        here: spawned in that second, in that source.
+        Columns: run, level, repeat, those of ``generator.csv``, steady. Its `users` are those that were running in that
+        second, in that source.
         """
         return self._runs.generator
 
@@ -100,7 +101,7 @@ class Sweep:
     def responses(self) -> pd.DataFrame:
         """Requests by user class and HTTP status, one row per run, second, endpoint, user class and status.
 
-        Columns: run, users, repeat, those of ``responses.csv``, steady. `status` is empty where no answer of HTTP came.
+        Columns: run, level, repeat, those of ``responses.csv``, steady. `status` is empty where no answer of HTTP came.
         Empty for a sweep of a perflab that did not record it.
         """
         return self._tables.frame("responses.csv", self.windows)
@@ -117,7 +118,7 @@ class Sweep:
     def target(self) -> pd.DataFrame:
         """A managed target's resources, one row per run and second.
 
-        Columns: run, users, repeat, second, cpu_percent (100 is a core), rss_mb, steady.
+        Columns: run, level, repeat, second, cpu_percent (100 is a core), rss_mb, steady.
         """
         return self._tables.frame("target.csv", self.windows)
 
@@ -125,20 +126,20 @@ class Sweep:
     def failures(self) -> pd.DataFrame:
         """Failed requests, one row per run, second, endpoint and message.
 
-        Columns: run, users, repeat, second, method, name, outcome, status, message, count, steady.
+        Columns: run, level, repeat, second, method, name, outcome, status, message, count, steady.
         """
         return self._tables.frame("failures.csv", self.windows)
 
     @property
     def failures_by_outcome(self) -> pd.DataFrame:
-        """Failed requests of whole runs: users, outcome, count."""
-        return self.failures.groupby(["users", "outcome"], observed=True)["count"].sum().reset_index()
+        """Failed requests of whole runs: level, outcome, count."""
+        return self.failures.groupby(["level", "outcome"], observed=True)["count"].sum().reset_index()
 
     @cached_property
     def runs(self) -> pd.DataFrame:
         """One row per run.
 
-        Columns: run, users, repeat, status, start, end, window_start, window_end (of the judged window, in seconds
+        Columns: run, level, repeat, status, start, end, window_start, window_end (of the judged window, in seconds
         since the run's start: the planned one, less what was not steady at its front), requests (that began in it), rps
         (per second), validity ("valid" or "invalid"), reasons ("; " between them).
         """
@@ -148,7 +149,7 @@ class Sweep:
     def totals(self) -> pd.DataFrame:
         """One row per level: its judged requests, repeats pooled.
 
-        Columns: users, requests, ok, failed (unanswered ones too), unanswered, rps (per second), success_rate and
+        Columns: level, requests, ok, failed (unanswered ones too), unanswered, rps (per second), success_rate and
         error_rate (shares of 1), min_ms, mean_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms, clock. Latencies are those of
         successful requests, unanswered ones being slower than all; `clock` says whose time they are: wire, client, or
         wire and client.
@@ -157,7 +158,7 @@ class Sweep:
 
     @cached_property
     def groups(self) -> pd.DataFrame:
-        """One row per level and group: the columns of `totals` with group after users."""
+        """One row per level and group: the columns of `totals` with group after level."""
         return self._steady.by_group()
 
     @cached_property
@@ -179,18 +180,19 @@ class Sweep:
     def timeline(self) -> pd.DataFrame:
         """One row per run, second and group, ramp-up included.
 
-        Columns: run, second, group, users, repeat, requests, failed, p50_ms, p95_ms, steady.
+        Columns: run, second, group, level, repeat, requests, failed, p50_ms, p95_ms, steady.
         """
-        rows = timeline(self.samples, self._level_of_run, len(self.user_counts))
+        rows = timeline(self.samples, self._level_of_run, len(self.all_levels))
         run = rows.pop("run").to_numpy()
         frame = self._tables.with_runs(run, {str(name): rows[name] for name in rows}, self.windows)
-        return frame[["run", "second", "group", "users", "repeat", "requests", "failed", "p50_ms", "p95_ms", "steady"]]
+        columns = ["run", "second", "group", "level", "repeat", "requests", "failed", "p50_ms", "p95_ms", "steady"]
+        return frame[columns].astype({"level": "object"})
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """One row per level and objective.
 
-        Columns: users, group, objective, endpoints (patterns of those that count, empty for all), measured,
+        Columns: level, group, objective, endpoints (patterns of those that count, empty for all), measured,
         low and high (one-sided 95 % bounds, NaN where the samples are too few for one), bound, limit, samples,
         effective_samples (so many independent requests would tell as much; NaN where nothing shows how they depend on
         each other), clock (of what is made of latencies), verdict, advice. Figures are in the objective's unit: shares
@@ -205,7 +207,7 @@ class Sweep:
 
     @cached_property
     def levels(self) -> pd.DataFrame:
-        """One row per level: users, verdict, reasons (one line each)."""
+        """One row per level: level, verdict, reasons (one line each)."""
         return self._verdicts.levels()
 
     @cached_property
@@ -218,9 +220,9 @@ class Sweep:
         """Why the sweep does not pass, one line each, the worst first; none for PASS."""
         return self._verdicts.reasons
 
-    def reasons_of(self, users: int) -> list[str]:
+    def reasons_of(self, level: Level) -> list[str]:
         """Return why a level does not pass, one line each; none for PASS."""
-        return self._verdicts.reasons_of(users)
+        return self._verdicts.reasons_of(level)
 
     @cached_property
     def headline(self) -> str:
@@ -243,15 +245,15 @@ class Sweep:
         counted = np.flatnonzero(self._judged & kinds.by_client)
         requests = pd.DataFrame(
             {
-                "users": np.array(self.user_counts)[cell[counted] // groups],
+                "level": pd.Categorical.from_codes(cell[counted] // groups, dtype=self._tables.level_of_run.dtype),
                 "group": samples.labels.groups[cell[counted] % groups],
                 "outcome": np.array([series.outcome for series in samples.labels.series])[samples.series[counted]],
                 "count": kinds.count[counted],
             }
         )
-        counts = requests.groupby(["users", "group", "outcome"])["count"].sum().reset_index()
+        counts = requests.groupby(["level", "group", "outcome"], observed=True)["count"].sum().reset_index()
         unjudged = find_unjudged(counts, self.manifest.objectives)
-        return [failures for failures in unjudged if not self._distrust[failures.users]]
+        return [failures for failures in unjudged if not self._distrust[failures.level]]
 
     @cached_property
     def notes(self) -> list[str]:
@@ -291,7 +293,7 @@ class Sweep:
 
     @cached_property
     def _level_of_run(self) -> Ints:
-        return np.searchsorted(np.array(self.user_counts), [run.users for run in self.run_manifests]).astype("int64")
+        return self._tables.level_of_run.codes.astype("int64")
 
     @cached_property
     def _judged(self) -> Bools:
@@ -301,29 +303,29 @@ class Sweep:
     @cached_property
     def _steady(self) -> Steady:
         lengths = [len(seconds) for seconds in self._runs.judged_seconds]
-        seconds = np.bincount(self._level_of_run, weights=lengths, minlength=len(self.user_counts)).astype("float64")
-        return Steady.of(self.samples, self._judged, self._level_of_run, self.user_counts, seconds)
+        seconds = np.bincount(self._level_of_run, weights=lengths, minlength=len(self.all_levels)).astype("float64")
+        return Steady.of(self.samples, self._judged, self._level_of_run, self.all_levels, seconds)
 
     @cached_property
-    def _distrust(self) -> dict[int, list[str]]:
+    def _distrust(self) -> dict[Level, list[str]]:
         """Why each level is INVALID, one line each."""
-        lines: dict[int, list[str]] = {users: [] for users in self.user_counts}
+        lines: dict[Level, list[str]] = {level: [] for level in self.all_levels}
         for name, manifest, reasons in zip(self._runs.names, self.run_manifests, self._runs.invalid, strict=True):
-            lines[manifest.users] += [f"{name}: {phrase}" for phrase in reasons]
-        for users in self.user_counts:
-            lines[users] += missing_runs(self.manifest.plan, users, self.run_manifests)
+            lines[manifest.level] += [f"{name}: {phrase}" for phrase in reasons]
+        for level in self.all_levels:
+            lines[level] += missing_runs(self.manifest.plan, level, self.run_manifests)
         return lines
 
     @cached_property
     def _verdicts(self) -> Verdicts:
-        failed: dict[int, list[str]] = {users: [] for users in self.user_counts}
-        unsteady: dict[int, list[str]] = {users: [] for users in self.user_counts}
-        unjudged = {(failures.users, failures.group): failures.words for failures in self.unjudged}
+        failed: dict[Level, list[str]] = {level: [] for level in self.all_levels}
+        unsteady: dict[Level, list[str]] = {level: [] for level in self.all_levels}
+        unjudged = {(failures.level, failures.group): failures.words for failures in self.unjudged}
         runs = zip(self._runs.names, self.run_manifests, self.unsteady, self._runs.excuses, strict=True)
         for name, manifest, why, excuse in runs:
-            failed[manifest.users] += [f"{name}: {line}" for line in own_failures(manifest)]
+            failed[manifest.level] += [f"{name}: {line}" for line in own_failures(manifest)]
             if why and not excuse:
-                unsteady[manifest.users].append(f"{name}: it never became steady: {why}")
-        levels = [run.users for run in self.run_manifests]
+                unsteady[manifest.level].append(f"{name}: it never became steady: {why}")
+        levels = [run.level for run in self.run_manifests]
         observations = Observations(self.samples, levels, self._runs.judged_seconds)
         return Verdicts.of(self.manifest.objectives, self._distrust, failed, unsteady, unjudged, observations.of)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from perflab.plan.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest, whole_seconds
 from perflab.store.silence import Silence
+from perflab.vocabulary.level import Level
 
 # A smaller shortfall of load has no noticeable effect on the service's latency or on a comparison: throughput and
 # latency vary by about as much from run to run.
@@ -81,8 +82,8 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
         # All other reasons would follow from this one: an aborted run lacks requests, users and its window.
         return [f"the run {_CUT_SHORT[manifest.status]}" + (f": {evidence.error}" if evidence.error else "")]
     reasons = []
-    if evidence.users_reached < manifest.users:
-        reasons.append(f"only {evidence.users_reached} of {manifest.users} users were running")
+    if evidence.users_reached < manifest.level.users:
+        reasons.append(f"only {evidence.users_reached} of {manifest.level.users} users were running")
     if (silent := measured.silence) is not None:
         reasons.append(
             f"the target was lost: from second {silent.since_s} of the run to its end no request was answered, and "
@@ -193,13 +194,13 @@ def _saturation(measured: Measured) -> list[str]:
     ]
 
 
-def missing_runs(plan: Plan, users: int, runs: Iterable[RunManifest]) -> list[str]:
+def missing_runs(plan: Plan, level: Level, runs: Iterable[RunManifest]) -> list[str]:
     """Return one line if a planned level has fewer runs than planned, else nothing."""
-    made = sum(run.users == users for run in runs)
-    planned = plan.repeats if users in plan.users else 0
+    made = sum(run.level == level for run in runs)
+    planned = plan.repeats if level in plan.levels else 0
     if made >= planned:
         return []
-    return [f"{users} users: {made} of {planned} planned runs took place"]
+    return [f"{level}: {made} of {planned} planned runs took place"]
 
 
 def many_connections(habits: ClientHabits) -> list[str]:
@@ -274,10 +275,12 @@ def _unfollowed_settings(manifest: RunManifest) -> list[str]:
     fixed = {name: user["fixed_count"] for name, user in classes.items() if user["fixed_count"]}
     others = [name for name in classes if name not in fixed]
     fixed_users = sum(fixed.values())
-    if fixed_users > manifest.users:
+    if fixed_users > manifest.level.users:
         counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
-        notes.append(f"only {manifest.users} of the {fixed_users} users with a fixed count ({counts}) were started")
-    if others and fixed_users >= manifest.users:
+        notes.append(
+            f"only {manifest.level.users} of the {fixed_users} users with a fixed count ({counts}) were started"
+        )
+    if others and fixed_users >= manifest.level.users:
         notes.append(f"no user of {', '.join(others)} was started: users with a fixed count come first")
     return notes
 

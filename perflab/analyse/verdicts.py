@@ -14,12 +14,13 @@ import pandas as pd
 from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Objective, Objectives
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE
 from perflab.vocabulary.verdict import Verdict
 
 MAX_OUTCOMES = 3
 _DTYPES: dict[str, Any] = {
-    "users": "int64",
+    "level": "object",
     "group": "str",
     "objective": "str",
     "endpoints": "str",
@@ -40,7 +41,7 @@ _DTYPES: dict[str, Any] = {
 class Judged:
     """One objective at one level."""
 
-    users: int
+    level: Level
     objective: Objective
     judgement: Judgement
 
@@ -54,30 +55,30 @@ class Judged:
         """Why it is not passed, on one line; empty for PASS."""
         if self.verdict in {Verdict.PASS, Verdict.INVALID}:
             return "" if self.verdict == Verdict.PASS else self.judgement.advice
-        return reason(self.objective, self.users, self.judgement)
+        return reason(self.objective, self.level, self.judgement)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What was judged; why levels are INVALID, have failed whatever was judged, and are not steady: by users, a line
+    """What was judged; why levels are INVALID, have failed whatever was judged, and are not steady: by level, a line
     each, mostly none."""
 
     judged: Sequence[Judged]
-    distrust: Mapping[int, Sequence[str]]
-    failed: Mapping[int, Sequence[str]]
-    unsteady: Mapping[int, Sequence[str]]
+    distrust: Mapping[Level, Sequence[str]]
+    failed: Mapping[Level, Sequence[str]]
+    unsteady: Mapping[Level, Sequence[str]]
 
     @classmethod
     def of(
         cls,
         objectives: Objectives,
-        distrust: Mapping[int, Sequence[str]],
-        failed: Mapping[int, Sequence[str]],
-        unsteady: Mapping[int, Sequence[str]],
-        unjudged: Mapping[tuple[int, str], str],
-        observed: Callable[[int, Objective], Observed],
+        distrust: Mapping[Level, Sequence[str]],
+        failed: Mapping[Level, Sequence[str]],
+        unsteady: Mapping[Level, Sequence[str]],
+        unjudged: Mapping[tuple[Level, str], str],
+        observed: Callable[[Level, Objective], Observed],
     ) -> Verdicts:
-        """Judge every objective at every level of `distrust`; `observed` is given users and the objective.
+        """Judge every objective at every level of `distrust`; `observed` is given the level and the objective.
 
         What has not become steady is not passed, whatever its figures: they would be others a little later, and more
         seconds like these would not settle it. An objective that is missed all the same stays missed. `unjudged` says
@@ -86,53 +87,53 @@ class Verdicts:
         """
         groups = {group.name: group for group in objectives.groups}
         judged = []
-        for users, doubts in distrust.items():
+        for level, doubts in distrust.items():
             for objective in objectives.limits:
-                if users < objective.from_users:
+                if not objective.applies_at(level):
                     continue
-                seen = observed(users, objective)
+                seen = observed(level, objective)
                 judgement = judge(objective, groups[objective.group], seen)
                 if doubts:
                     judgement = judgement.distrusted(doubts[0])
-                elif unsteady[users] and judgement.samples and judgement.verdict != Verdict.FAIL:
-                    judgement = judgement.unsettled(unsteady[users][0])
-                elif (users, objective.group) in unjudged and fails_too_often(objective, seen):
-                    judgement = judgement.beside(unjudged[users, objective.group])
-                judged.append(Judged(users, objective, judgement))
+                elif unsteady[level] and judgement.samples and judgement.verdict != Verdict.FAIL:
+                    judgement = judgement.unsettled(unsteady[level][0])
+                elif (level, objective.group) in unjudged and fails_too_often(objective, seen):
+                    judgement = judgement.beside(unjudged[level, objective.group])
+                judged.append(Judged(level, objective, judgement))
         return cls(judged, distrust, failed, unsteady)
 
     @property
     def overall(self) -> Verdict:
         """The verdict that outranks those of all levels."""
-        return Verdict.worst(self.of_level(users) for users in self.distrust)
+        return Verdict.worst(self.of_level(level) for level in self.distrust)
 
     @property
     def reasons(self) -> list[str]:
         """Why the sweep does not pass, one line each, the worst first."""
         return [
             *(line for lines in self.distrust.values() for line in lines),
-            *(line for users, lines in self.failed.items() if not self.distrust[users] for line in lines),
+            *(line for level, lines in self.failed.items() if not self.distrust[level] for line in lines),
             *(one.reason for one in self.judged if one.verdict == Verdict.FAIL),
-            *(line for users, lines in self.unsteady.items() if not self.distrust[users] for line in lines),
+            *(line for level, lines in self.unsteady.items() if not self.distrust[level] for line in lines),
             *(one.reason for one in self.judged if one.verdict == Verdict.INCONCLUSIVE and not one.judgement.unsteady),
         ]
 
-    def of_level(self, users: int) -> Verdict:
+    def of_level(self, level: Level) -> Verdict:
         """Return a level's verdict; without objectives it is judged on validity alone."""
-        if self.distrust[users]:
+        if self.distrust[level]:
             return Verdict.INVALID
-        verdicts = [one.verdict for one in self.judged if one.users == users]
-        verdicts += [Verdict.FAIL] if self.failed[users] else []
-        return Verdict.worst([*verdicts, Verdict.INCONCLUSIVE] if self.unsteady[users] else verdicts)
+        verdicts = [one.verdict for one in self.judged if one.level == level]
+        verdicts += [Verdict.FAIL] if self.failed[level] else []
+        return Verdict.worst([*verdicts, Verdict.INCONCLUSIVE] if self.unsteady[level] else verdicts)
 
-    def reasons_of(self, users: int) -> list[str]:
+    def reasons_of(self, level: Level) -> list[str]:
         """Return why a level does not pass, one line each."""
-        if self.distrust[users]:
-            return list(self.distrust[users])
-        open_or_failed = [one for one in self.judged if one.users == users and one.verdict != Verdict.PASS]
+        if self.distrust[level]:
+            return list(self.distrust[level])
+        open_or_failed = [one for one in self.judged if one.level == level and one.verdict != Verdict.PASS]
         return [
-            *self.failed[users],
-            *self.unsteady[users],
+            *self.failed[level],
+            *self.unsteady[level],
             *(one.reason for one in open_or_failed if not one.judgement.unsteady),
         ]
 
@@ -140,7 +141,7 @@ class Verdicts:
         """Return one row per level and objective: see ``Sweep.verdicts``."""
         rows = [
             {
-                "users": one.users,
+                "level": one.level,
                 "group": one.objective.group,
                 "objective": one.objective.metric,
                 "endpoints": " ".join(one.objective.endpoints),
@@ -161,8 +162,8 @@ class Verdicts:
 
     def levels(self) -> pd.DataFrame:
         """Return one row per level: see ``Sweep.levels``."""
-        rows = [(users, self.of_level(users), "\n".join(self.reasons_of(users))) for users in self.distrust]
-        dtypes = {"users": "int64", "verdict": _DTYPES["verdict"], "reasons": "str"}
+        rows = [(level, self.of_level(level), "\n".join(self.reasons_of(level))) for level in self.distrust]
+        dtypes = {"level": _DTYPES["level"], "verdict": _DTYPES["verdict"], "reasons": "str"}
         return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
@@ -170,7 +171,7 @@ class Verdicts:
 class Unjudged:
     """A group at a level whose requests failed, in part or all, and for whose rates there is no limit."""
 
-    users: int
+    level: Level
     group: str
     words: str
     """How many failed, and how, and that no objective judges that."""
@@ -180,27 +181,27 @@ class Unjudged:
     @property
     def line(self) -> str:
         """The same with the level and the group."""
-        return f"{self.users} users{'' if self.alone else f', [{self.group}]'}: {self.words}"
+        return f"{self.level}{'' if self.alone else f', [{self.group}]'}: {self.words}"
 
 
 def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudged]:
     """Return one item per level and group of failures that no objective judges.
 
-    `requests` has users, group, outcome and count, of the steady windows that are judged.
+    `requests` has level, group, outcome and count, of the steady windows that are judged.
     """
     found = []
     counts = requests[requests["count"] > 0]
-    groups_of = counts.groupby("users")["group"].nunique()
+    groups_of = counts.groupby("level", observed=True)["group"].nunique()
     limited = [limit for limit in objectives.limits if limit.metric in (SUCCESS_RATE.name, ERROR_RATE.name)]
-    for key, rows in counts.groupby(["users", "group"], observed=True):
-        users, group = int(str(key[0])), str(key[1])
+    cells: Any = counts.groupby(["level", "group"], observed=True)
+    for (level, group), rows in cells:
         failed = rows[rows["outcome"] != "ok"].sort_values("count", ascending=False)
-        if failed.empty or any(limit.group == group and users >= limit.from_users for limit in limited):
+        if failed.empty or any(limit.group == group and limit.applies_at(level) for limit in limited):
             continue
         share = float(failed["count"].sum() / rows["count"].sum())
         outcomes = _listed([str(outcome).removeprefix("http_") for outcome in failed["outcome"]])
         words = f"{100 * share:.4g} % of requests failed ({outcomes}) and no objective judges that"
-        found.append(Unjudged(users, group, words, alone=groups_of[users] == 1))
+        found.append(Unjudged(level, group, words, alone=groups_of[level] == 1))
     return found
 
 

@@ -6,14 +6,15 @@ import math
 
 from perflab.analyse.judge import Judgement, settles
 from perflab.plan.objectives import Objective
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.verdict import Verdict
 
 
-def reason(objective: Objective, users: int, judgement: Judgement) -> str:
+def reason(objective: Objective, level: Level, judgement: Judgement) -> str:
     """Return why an objective is not passed, on one line."""
     metric, bounds = objective.definition, judgement.bounds
-    what = f"{objective.group} {objective.words} at {users} users"
+    what = f"{objective.group} {objective.words} at {level}"
     if not judgement.samples and judgement.verdict != Verdict.FAIL:
         return f"{what}: {judgement.advice}"
     known = bounds.low is not None or bounds.high is not None

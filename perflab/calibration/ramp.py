@@ -128,7 +128,7 @@ def _run(
     environment: Mapping[str, str],
     watch: Callable[[RunTail, RunState | None], None],
 ) -> RunManifest:
-    manifest = RunManifest(sweep_id="calibration", users=plan.users[0], repeat=1, plan=plan, seed=plan.seed)
+    manifest = RunManifest(sweep_id="calibration", level=plan.levels[0], repeat=1, plan=plan, seed=plan.seed)
     [done] = execute_run([Lane(run, manifest, target, plan)], environment, watch)
     # Of a run that was cut short, or had nobody to answer it, no limit can be told.
     if done.status != "complete" or done.evidence.target_lost:

@@ -27,7 +27,7 @@ def warn_of(plan: Plan, runs_dir: Path) -> str | None:
         return None
     if differences := found.differences(this_machine(), these_versions()):
         return f"{str(path)!r} is not used: {'; '.join(differences)}; run perflab calibrate again"
-    return beyond_ceilings(found, max(plan.users), plan.processes)
+    return beyond_ceilings(found, plan.max_users, plan.processes)
 
 
 def beyond_ceilings(found: Calibration, users: int, processes: int) -> str | None:

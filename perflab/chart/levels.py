@@ -1,4 +1,4 @@
-"""What happens as users are added: throughput, latency percentiles and failures, beside their objectives."""
+"""What happens as the load grows: throughput, latency percentiles and failures, beside their objectives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from perflab.chart.style import (
     MUTED,
     REST,
     Chart,
+    amounts,
     canvas,
     colours,
     end_labels,
     latency_axis,
+    level_axis,
     limit_line,
     nothing,
     number,
@@ -25,8 +27,8 @@ from perflab.chart.style import (
     short,
     styled,
     tint,
-    users_axis,
 )
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import CHARTED, Percentile, metric_of
 from perflab.vocabulary.verdict import Verdict
 
@@ -47,12 +49,12 @@ def group_names(sweep: Sweep) -> list[str]:
 
 @styled
 def throughput(sweep: Sweep) -> Chart:
-    """Requests per second in the steady window: each group and all together, against users (bars for one level)."""
-    groups, totals = sweep.groups, sweep.totals.sort_values("users")
+    """Requests per second in the steady window by level: each group and all together (bars for one level)."""
+    groups, totals = sweep.groups, sweep.totals.sort_values("level")
     names, invalid = group_names(sweep), _invalid_levels(sweep)
     palette = colours(names)
     lines = [("all", totals, INK)] if len(names) > 1 else []
-    lines += [(name, groups[groups.group == name].sort_values("users"), palette[name]) for name in names]
+    lines += [(name, groups[groups.group == name].sort_values("level"), palette[name]) for name in names]
     lines = [line for line in lines if len(line[1])]
     one_level = len(totals) == 1
     subtitle = "requests begun per second of the steady window, failed ones included"
@@ -71,15 +73,15 @@ def throughput(sweep: Sweep) -> Chart:
             _line(axes, rows, "rps", colour, invalid)
         plain_number_axis(axes, unit="requests/s")
         axes.set_ylim(top=1.08 * max([rows.rps.max() for _, rows, _ in lines], default=1.0) or 1.0)
-        _users_or_nothing(axes, totals)
+        _levels_or_nothing(axes, totals)
         ends = [(rows.rps.iloc[-1], name, colour) for name, rows, colour in lines]
         end_labels(axes, [(rps, f"{short(name, 14)}  {number(rps)}/s", colour) for rps, name, colour in ends])
-    rates = [f"{number(rps)} at {users} users" for users, rps in zip(totals.users, totals.rps, strict=True)]
-    chart.alt = f"Requests per second against users. All groups together: {', '.join(rates) or 'none'}."
+    rates = [f"{number(rps)} at {level}" for level, rps in zip(totals.level, totals.rps, strict=True)]
+    chart.alt = f"Requests per second against {_counted(sweep)}. All groups together: {', '.join(rates) or 'none'}."
     return chart
 
 
-def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[int]) -> None:
+def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[Level]) -> None:
     places = range(len(bars))
     faces = ["white" if invalid else colour for *_, colour in bars]
     edges = [colour for *_, colour in bars]
@@ -98,7 +100,7 @@ def _bars(axes: Axes, bars: list[tuple[str, float, str]], invalid: set[int]) -> 
 
 @styled
 def percentiles(sweep: Sweep) -> Chart:
-    """Latency percentiles in ms against users, one panel per group, latency objectives as lines."""
+    """Latency percentiles in ms by level, one panel per group, latency objectives as lines."""
     groups = sweep.groups
     names, invalid = group_names(sweep), _invalid_levels(sweep)
     limits = latency_limits(sweep)
@@ -122,9 +124,9 @@ def percentiles(sweep: Sweep) -> Chart:
     logarithmic = latency_axis(flat, [*shown, *(limit for _, _, limit in limits)])
     palette = colours(names)
     for axes, name in zip(flat, names, strict=False):
-        rows_of = groups[groups.group == name].sort_values("users")
+        rows_of = groups[groups.group == name].sort_values("level")
         axes.set_title(short(name), loc="left", size=9.5, weight="bold", color=palette[name], pad=8)
-        _users_or_nothing(axes, sweep.totals)
+        _levels_or_nothing(axes, sweep.totals)
         labels = []
         for metric, (style, strength) in zip(CHARTED, cycle(_STYLES), strict=False):
             _line(axes, rows_of, metric.name, tint(palette[name], strength), invalid, linestyle=style)
@@ -140,18 +142,19 @@ def percentiles(sweep: Sweep) -> Chart:
     for axes in flat[max(1, len(names)) :]:
         axes.set_visible(False)
     if not names:
-        _users_or_nothing(flat[0], sweep.totals)
+        _levels_or_nothing(flat[0], sweep.totals)
     for row in panels:
         row[0].set_ylabel("latency, ms (log)" if logarithmic else "latency, ms")
-    worst = groups.sort_values("users").groupby("group", observed=True, sort=False).last()
+    worst = groups.sort_values("level").groupby("group", observed=True, sort=False).last()
     highest = ", ".join(f"{name} p95 {number(worst.p95_ms[name])} ms" for name in names if name in worst.index)
-    chart.alt = f"Small line charts: latency percentiles against users by group. At the highest level: {highest}."
+    against = f"latency percentiles against {_counted(sweep)} by group"
+    chart.alt = f"Small line charts: {against}. At the highest level: {highest}."
     return chart
 
 
 @styled
 def failures(sweep: Sweep) -> Chart:
-    """Error rate in % by group against users, and failed requests by users and outcome; a quiet panel without any."""
+    """Error rate in % by group and level, and failed requests by level and outcome; a quiet panel without any."""
     counts, totals = sweep.failures_by_outcome, sweep.totals
     if counts.empty and not (totals.failed > 0).any():
         requests = int(totals.requests.sum())
@@ -168,9 +171,9 @@ def failures(sweep: Sweep) -> Chart:
     )
     _rates(left, sweep)
     _counts(right, counts)
-    kinds = [f"{row['count']} {row['outcome']} at {row['users']} users" for row in counts.to_dict("records")]
+    kinds = [f"{row['count']} {row['outcome']} at {row['level']}" for row in counts.to_dict("records")]
     listed = "; ".join(kinds[:_MAX_BARS])
-    chart.alt = f"Error rate by group against users, and failed requests by outcome: {listed}."
+    chart.alt = f"Error rate by group against {_counted(sweep)}, and failed requests by outcome: {listed}."
     return chart
 
 
@@ -179,7 +182,7 @@ def _rates(axes: Axes, sweep: Sweep) -> None:
     palette, invalid = colours(names), _invalid_levels(sweep)
     labels = []
     for name in names:
-        rows = sweep.groups[sweep.groups.group == name].sort_values("users")
+        rows = sweep.groups[sweep.groups.group == name].sort_values("level")
         if rows.empty:
             continue
         _line(axes, rows.assign(percent=100 * rows.error_rate), "percent", palette[name], invalid)
@@ -195,16 +198,16 @@ def _rates(axes: Axes, sweep: Sweep) -> None:
     plain_number_axis(axes, unit="failed, % of requests")
     axes.set_ylim(0, 1.18 * top or 1.0)
     if len(sweep.totals):
-        users_axis(axes, [int(users) for users in sweep.totals.users])
+        level_axis(axes, sweep.totals.level)
     end_labels(axes, labels)
 
 
 def _counts(axes: Axes, counts: DataFrame) -> None:
     ordered = counts.sort_values("count", ascending=False)
-    shown = ordered.head(_MAX_BARS).sort_values(["users", "count"], ascending=[False, True])
+    shown = ordered.head(_MAX_BARS).sort_values(["level", "count"], ascending=[False, True])
     places = range(len(shown))
     axes.barh(list(places), shown["count"].to_list(), color=REST, height=0.62)
-    axes.set_yticks(list(places), [f"{short(str(row.outcome))} · {row.users} users" for row in shown.itertuples()])
+    axes.set_yticks(list(places), [f"{short(str(row.outcome))} · {row.level}" for row in shown.itertuples()])
     for place, count in zip(places, shown["count"], strict=True):
         axes.annotate(
             number(count), (count, place), xytext=(4, 0), textcoords="offset points", va="center", size=8.5, color=MUTED
@@ -228,38 +231,43 @@ def latency_limits(sweep: Sweep) -> list[tuple[str, Percentile, float]]:
     ]
 
 
-def _line(axes: Axes, rows: DataFrame, column: str, colour: str, invalid: set[int], *, linestyle: Any = "-") -> None:
-    axes.plot(rows.users, rows[column], color=colour, linestyle=linestyle)
+def _line(axes: Axes, rows: DataFrame, column: str, colour: str, invalid: set[Level], *, linestyle: Any = "-") -> None:
+    axes.plot(amounts(rows.level), rows[column], color=colour, linestyle=linestyle)
     for hollow in (False, True):
-        points = rows[rows.users.isin(invalid) == hollow]
+        points = rows[rows.level.isin(invalid) == hollow]
         if len(points):
             face = "white" if hollow else colour
-            axes.plot(points.users, points[column], "o", color=colour, mfc=face, mew=1.3, clip_on=False)
+            axes.plot(amounts(points.level), points[column], "o", color=colour, mfc=face, mew=1.3, clip_on=False)
 
 
 def _bounds(axes: Axes, verdicts: DataFrame, group: str, colour: str) -> None:
     of_group = verdicts[(verdicts.group == group) & verdicts.objective.isin([metric.name for metric in CHARTED])]
     known = of_group.dropna(subset=["low", "high"])
     if len(known):
-        axes.vlines(known.users, known.low, known.high, color=colour, linewidth=5, alpha=0.3)
+        axes.vlines(amounts(known.level), known.low, known.high, color=colour, linewidth=5, alpha=0.3)
 
 
-def _users_or_nothing(axes: Axes, totals: DataFrame) -> None:
+def _levels_or_nothing(axes: Axes, totals: DataFrame) -> None:
     if len(totals):
-        users_axis(axes, [int(users) for users in totals.users])
+        level_axis(axes, totals.level)
     else:
         axes.set_xticks([])
         axes.text(0.5, 0.5, "no complete run", transform=axes.transAxes, ha="center", color=MUTED)
 
 
-def _hollow_note(invalid: set[int]) -> str:
+def _hollow_note(invalid: set[Level]) -> str:
     return "; hollow: measurement INVALID" if invalid else ""
 
 
 def _where(sweep: Sweep) -> str:
-    return f"at {sweep.totals.users.iloc[0]} users" if len(sweep.totals) == 1 else "against users"
+    return f"at {sweep.totals.level.iloc[0]}" if len(sweep.totals) == 1 else f"against {_counted(sweep)}"
 
 
-def _invalid_levels(sweep: Sweep) -> set[int]:
-    """Return the user counts whose measurement can't be trusted."""
-    return {int(users) for users in sweep.levels.users[sweep.levels.verdict == Verdict.INVALID]}
+def _counted(sweep: Sweep) -> str:
+    """Return what the levels count."""
+    return sweep.all_levels[0].kind
+
+
+def _invalid_levels(sweep: Sweep) -> set[Level]:
+    """Return the levels whose measurement can't be trusted."""
+    return set(sweep.levels.level[sweep.levels.verdict == Verdict.INVALID])

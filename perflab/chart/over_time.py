@@ -35,6 +35,7 @@ from perflab.chart.style import (
     styled,
     tint,
 )
+from perflab.vocabulary.level import Level
 
 _MAX_SVG_POINTS = 12_000
 _SHADED = "shaded: ramp-up and what was not steady, not judged"
@@ -187,7 +188,7 @@ class _Band:
     """One run's place on the strip, in seconds."""
 
     run: str
-    users: int
+    level: Level
     offset: float
     length: float
     steady_start: float
@@ -226,8 +227,8 @@ class _Strip:
         for band in self.bands:
             for start, stop in self._unjudged(band):
                 axes.axvspan(start, stop, color=SHADE, linewidth=0, zorder=0)
-        for index, (users, level) in enumerate(groupby(self.bands, key=lambda band: band.users)):
-            bands = list(level)
+        for index, (level, of_level) in enumerate(groupby(self.bands, key=lambda band: band.level)):
+            bands = list(of_level)
             for place, band in enumerate(bands):
                 if index or place:
                     axes.axvline(band.offset, color=EDGE, linewidth=0.6 if place else 1.2, alpha=0.6 if place else 1.0)
@@ -235,7 +236,8 @@ class _Strip:
                 start, end = bands[0].offset, bands[-1].offset + bands[-1].length
                 room = (end - start) * inches / self.length / 0.075
                 runs = f", {len(bands)} runs" if len(bands) > 1 else ""
-                text = next((t for t in (f"{users} users{runs}", f"{users} users", f"{users}") if len(t) <= room), "")
+                texts = (f"{level}{runs}", f"{level}", f"{level.value}")
+                text = next((text for text in texts if len(text) <= room), "")
                 axes.text(
                     (start + end) / 2,
                     1.03,
@@ -273,7 +275,7 @@ def _lay_out(runs: DataFrame, *frames: DataFrame) -> _Strip:
         for run, last in frame.groupby("run", observed=True).second.max().items():
             lengths[str(run)] = max(lengths.get(str(run), 0.0), float(last) + 1)
     bands, offset = [], 0.0
-    for row in runs.sort_values(["users", "repeat"]).to_dict("records"):
+    for row in runs.sort_values(["level", "repeat"]).to_dict("records"):
         length = lengths.get(row["run"])
         if length is None:
             continue
@@ -281,7 +283,7 @@ def _lay_out(runs: DataFrame, *frames: DataFrame) -> _Strip:
         bands.append(
             _Band(
                 run=str(row["run"]),
-                users=int(row["users"]),
+                level=row["level"],
                 offset=offset,
                 length=length,
                 steady_start=float(row["window_start"]) if judged else length,

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.number import thousands
 
 INK = "#222222"
@@ -241,23 +242,28 @@ def latency_axis(panels: Iterable[Axes], values: Iterable[float]) -> bool:
     return logarithmic
 
 
-def users_axis(axes: Axes, users: Sequence[int], *, label: bool = True) -> None:
-    """An x axis of user counts with a tick at each measured level; logarithmic where the levels lie too close."""
-    levels = sorted(users)
-    span = levels[-1] - levels[0]
-    crowded = span > 0 and min(np.diff(levels)) / span < 0.08
+def level_axis(axes: Axes, levels: Iterable[Level]) -> None:
+    """An x axis with a tick at each of the levels, named by what they count; logarithmic where they lie too close."""
+    ordered = sorted(levels)
+    values = amounts(ordered)
+    span = values[-1] - values[0]
+    crowded = span > 0 and min(np.diff(values)) / span < 0.08
     if crowded:
         axes.set_xscale("log")
-        ratio = levels[-1] / levels[0]
-        axes.set_xlim(levels[0] / ratio**0.06, levels[-1] * ratio**0.06)
+        ratio = values[-1] / values[0]
+        axes.set_xlim(values[0] / ratio**0.06, values[-1] * ratio**0.06)
     else:
-        margin = 0.06 * span or max(1.0, 0.5 * levels[0])
-        axes.set_xlim(levels[0] - margin, levels[-1] + margin)
-    axes.xaxis.set_major_locator(FixedLocator(levels))
+        margin = 0.06 * span or max(1.0, 0.5 * values[0])
+        axes.set_xlim(values[0] - margin, values[-1] + margin)
+    axes.xaxis.set_major_locator(FixedLocator(values))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
     axes.xaxis.set_minor_locator(NullLocator())
-    if label:
-        axes.set_xlabel("users")
+    axes.set_xlabel(ordered[0].kind)
+
+
+def amounts(levels: Iterable[Level]) -> list[int]:
+    """Return where levels lie on their axis."""
+    return [level.value for level in levels]
 
 
 def size_inches(axes: Axes) -> tuple[float, float]:

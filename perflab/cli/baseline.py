@@ -24,7 +24,7 @@ def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
     show(runs_dir)
     repeats = workbench.open_baseline(runs_dir).manifest.plan.repeats
     if repeats == 1:
-        say("note: one run at each user count doesn't show how runs differ: make a baseline with --repeats 5 or more")
+        say("note: one run at each level doesn't show how runs differ: make a baseline with --repeats 5 or more")
 
 
 def show(runs_dir: options.RunsDir = None) -> None:

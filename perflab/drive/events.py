@@ -11,6 +11,7 @@ from perflab.plan.plan import Plan
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import RunManifest
 from perflab.store.recorder_protocol import RunState
+from perflab.vocabulary.level import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class RunStarted:
     """Locust is being started for a run, the `number`-th (from 1 on) of `runs`."""
 
     run: RunDir
-    users: int
+    level: Level
     repeat: int
     number: int
     runs: int
@@ -64,13 +65,13 @@ Listener = Callable[[Event], None]
 Watcher = Callable[[RunTail, RunState | None], None]
 
 
-def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen: Listener) -> Watcher:
+def progress_watcher(run: RunDir, plan: Plan, level: Level, later_s: float, listen: Listener) -> Watcher:
     """Return a watcher that reports a run's progress to `listen`; the sweep goes on for `later_s` after it."""
 
     def watch(tail: RunTail, state: RunState | None) -> None:
         start = state.start if state else None
         elapsed = time.time() - start if start is not None else 0.0
-        end = state.window_end if state and state.window_end else plan.run_time_s(users)
+        end = state.window_end if state and state.window_end else plan.run_time_s(level)
         window_start = state.window_start if state else None
         if start is None:
             phase = "starting"
@@ -84,7 +85,7 @@ def progress_watcher(run: RunDir, plan: Plan, users: int, later_s: float, listen
         listen(
             Progress(
                 run=run,
-                users_wanted=users,
+                users_wanted=level.users,
                 users=tail.users,
                 phase=phase,
                 elapsed_s=elapsed,

@@ -23,6 +23,7 @@ from perflab.plan.plan import Plan
 from perflab.plan.variables import SETTINGS
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.redact import redact
 
 # Spawning slows down on a busy generator; --run-time is only a safety net, as the recorder ends the run.
@@ -84,12 +85,12 @@ def _check_free(host: str, port: int, option: str, shown: str, hint: str) -> Non
 
 @contextlib.contextmanager
 def check_locustfile(
-    locustfile: Path, environment: Mapping[str, str], cwd: Path, users: Iterable[int] = (), options: str = ""
+    locustfile: Path, environment: Mapping[str, str], cwd: Path, levels: Iterable[Level] = (), options: str = ""
 ) -> Iterator[Callable[[], None]]:
     """Have Locust read `locustfile`; yield a function that waits for it and raises LocustfileError or UsageError.
 
-    `users` are the planned levels: the locustfile must be able to reach each of them. `options` are additional options
-    for Locust. Relative paths start in `cwd`.
+    The locustfile must be able to reach each of the planned `levels`. `options` are additional options for Locust.
+    Relative paths start in `cwd`.
     """
     with tempfile.TemporaryFile() as output:
         # Under guard, because it runs the locustfile's code, which may hang or start processes.
@@ -114,7 +115,7 @@ def check_locustfile(
                 raise LocustfileError(
                     f"locustfile {str(locustfile)!r} defines no user class that makes requests", locustfile
                 )
-            _check_reachable(locustfile, preflight.users, users)
+            _check_reachable(locustfile, preflight.users, levels)
 
         try:
             yield finish
@@ -141,10 +142,10 @@ def _read_check(locustfile: Path, code: int | None, output: str) -> Preflight:
     return Preflight(**json.loads(results[-1].removeprefix(PREFLIGHT_MARK)))
 
 
-def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], users: Iterable[int]) -> None:
-    """Raise LocustfileError if Locust can't start as many `users`: it starts a class at most `fixed_count` times.
+def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], levels: Iterable[Level]) -> None:
+    """Raise LocustfileError if Locust can't start the users of one of the `levels`.
 
-    Only a class with a weight and no fixed count can have any number of users.
+    It starts a class at most `fixed_count` times; one with a weight and without a count can have any number of users.
     """
     fixed = {name: each["fixed_count"] for name, each in classes.items() if each["fixed_count"] > 0}
     if any(each["weight"] > 0 for name, each in classes.items() if name not in fixed):
@@ -154,26 +155,28 @@ def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]],
             f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0", locustfile
         )
     max_users = sum(fixed.values())
-    for level in users:
-        if level > max_users:
+    for level in levels:
+        if level.users > max_users:
             counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
             raise LocustfileError(
-                f"{level} users can't be reached: locustfile {str(locustfile)!r} starts at most {max_users}, because "
+                f"{level} can't be reached: locustfile {str(locustfile)!r} starts at most {max_users}, because "
                 f"all of its classes have a fixed_count ({counts}); give --users {max_users} or fewer, "
                 f"or leave one without",
                 locustfile,
             )
 
 
-def run_command(plan: Plan, users: int, host: str, run: RunDir) -> list[str]:
-    """Return the command of one run at `users`; paths in it are absolute."""
-    run_time = math.ceil(RAMP_SLACK * users / plan.spawn_rate + plan.settle_s + plan.duration_s) + RUN_TIME_SLACK_S
+def run_command(plan: Plan, level: Level, host: str, run: RunDir) -> list[str]:
+    """Return the command of one run at a level; paths in it are absolute."""
+    run_time = (
+        math.ceil(RAMP_SLACK * level.users / plan.spawn_rate + plan.settle_s + plan.duration_s) + RUN_TIME_SLACK_S
+    )
     command = [
         *_program("run", plan.locustfile),
         *("-H", host),
         "--headless",
         "--only-summary",
-        *("-u", str(users)),
+        *("-u", str(level.users)),
         *("-r", f"{plan.spawn_rate:g}"),
         *("-t", f"{run_time}s"),
         # Locust takes whole seconds only.

@@ -59,7 +59,7 @@ def run_ab(
     check_ports(ab.plan, environment)
     with (
         check_locustfile(
-            ab.plan.locustfile, environment, ab.plan.folder, ab.plan.users, ab.plan.locust_options
+            ab.plan.locustfile, environment, ab.plan.folder, ab.plan.levels, ab.plan.locust_options
         ) as finish_check,
         _open_sides(ab, root) as sides,
         contextlib.ExitStack() as whole_run,
@@ -166,15 +166,15 @@ def _make_round(
     plan = ab.plan
     lost = False
     # An unusable round is made up for by another one, so there may be more rounds than planned.
-    runs = max(ab.looks[-1], number) * len(plan.users)
-    for run_number, users in enumerate(plan.users, start=(number - 1) * len(plan.users) + 1):
+    runs = max(ab.looks[-1], number) * len(plan.levels)
+    for run_number, level in enumerate(plan.levels, start=(number - 1) * len(plan.levels) + 1):
         lanes = [
-            lane_of(sweep, users, number, side.plan, target, side.commit)
+            lane_of(sweep, level, number, side.plan, target, side.commit)
             for sweep, side, target in zip(ab_dir.sides, sides, targets, strict=True)
         ]
         # In random order, so that no side benefits from always being first or last.
-        random.Random(f"{plan.seed}-{number}-{users}").shuffle(lanes)
-        remaining_s = max(0, runs - run_number) * (plan.run_time_s(users) + OVERHEAD_PER_RUN_S)
+        random.Random(f"{plan.seed}-{number}-{level.value}").shuffle(lanes)
+        remaining_s = max(0, runs - run_number) * (plan.run_time_s(level) + OVERHEAD_PER_RUN_S)
         for simultaneous in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
             manifests = make_run(simultaneous, run_number, runs, remaining_s, environment, listen)
             lost = lost or any(manifest.evidence.target_lost for manifest in manifests)

@@ -1,4 +1,4 @@
-"""A run: Locust at one user count, watched until its end and summarised in ``run.json``.
+"""A run: Locust at one level, watched until its end and summarised in ``run.json``.
 
 In a duet one Locust makes two runs at once, each against its own target.
 """
@@ -69,7 +69,7 @@ def execute_run(
     sides = tuple(Side(run_dir=str(lane.run.path), host=lane.target.host) for lane in lanes) if len(lanes) > 1 else ()
     configuration = RunConfiguration(
         run_dir=str(run.path),
-        users=manifest.users,
+        level=manifest.level,
         settle_s=plan.settle_s,
         duration_s=plan.duration_s,
         limits_ms=tuple(limits_ms),
@@ -84,7 +84,7 @@ def execute_run(
     )
     log = RedactedLog(run.locust_log)
     locust = Child(
-        run_command(plan, manifest.users, first.target.host, run),
+        run_command(plan, manifest.level, first.target.host, run),
         environment=child_environment,
         cwd=plan.folder,
         output=log.fileno(),
@@ -120,7 +120,7 @@ def _watch_to_end(lanes: Sequence[Lane], locust: Child, tail: RunTail, log: Reda
     # Locust ends by itself after --run-time and --stop-timeout; after that it hangs.
     waiting = WORKERS_WAIT_S if plan.expect_workers else 0
     latest_end = (
-        time.monotonic() + waiting + 3 * plan.run_time_s(manifest.users) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
+        time.monotonic() + waiting + 3 * plan.run_time_s(manifest.level) + plan.timeout_s + 2 * RUN_TIME_SLACK_S
     )
     due = time.monotonic()
     try:
@@ -229,4 +229,4 @@ def _why(run: RunDir, manifest: RunManifest, state: RunState) -> str:
             # How far it had come doesn't say why it ended.
             return last_line(log.fileno(), without=_PROGRESS) or "its log doesn't say why"
     # It ended in good order: somebody stopped it, perhaps the locustfile, or it never had all of its users.
-    return f"{state.users_reached} of {manifest.users} users had been running"
+    return f"{state.users_reached} of {manifest.level} had been running"

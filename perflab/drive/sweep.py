@@ -17,6 +17,7 @@ from perflab.plan.plan import Plan
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import Environment, RunManifest, SweepManifest, TargetInfo, write_manifest
 from perflab.store.scratch import hold
+from perflab.vocabulary.level import Level
 
 # Starting Locust, waiting for last requests and writing Locust's own files take about this long beside the plan.
 OVERHEAD_PER_RUN_S = 4.0
@@ -38,7 +39,7 @@ def run_sweep(
     """
     check_ports(plan, environment)
     with (
-        check_locustfile(plan.locustfile, environment, plan.folder, plan.users, plan.locust_options) as finish_check,
+        check_locustfile(plan.locustfile, environment, plan.folder, plan.levels, plan.locust_options) as finish_check,
         open_target(plan, environment, plan.launch_folder) as target,
         contextlib.ExitStack() as held,
     ):
@@ -52,10 +53,10 @@ def run_sweep(
         listen(SweepStarted(sweep, plan, target.host))
         limits_ms = sorted({latency for limit in objectives.limits for latency in limit.latencies_ms})
         # All levels in turn rather than all repeats of a level, so that slow drifts of the machine affect all levels.
-        runs = [(users, repeat) for repeat in range(1, plan.repeats + 1) for users in plan.users]
-        for number, (users, repeat) in enumerate(runs, start=1):
-            lane = lane_of(sweep, users, repeat, plan, target, about["git_commit"])
-            later_s = sum(plan.run_time_s(level) + OVERHEAD_PER_RUN_S for level, _ in runs[number:])
+        runs = [(level, repeat) for repeat in range(1, plan.repeats + 1) for level in plan.levels]
+        for number, (level, repeat) in enumerate(runs, start=1):
+            lane = lane_of(sweep, level, repeat, plan, target, about["git_commit"])
+            later_s = sum(plan.run_time_s(later) + OVERHEAD_PER_RUN_S for later, _ in runs[number:])
             [done] = make_run([lane], number, len(runs), later_s, environment, listen, limits_ms)
             if done.status != "complete" or done.evidence.target_lost:
                 write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))
@@ -79,18 +80,18 @@ def sweep_manifest(
     )
 
 
-def lane_of(sweep: SweepDir, users: int, repeat: int, plan: Plan, target: Target, commit: str | None) -> Lane:
+def lane_of(sweep: SweepDir, level: Level, repeat: int, plan: Plan, target: Target, commit: str | None) -> Lane:
     """Return a run of a sweep that is to be made from the code of `commit`."""
     manifest = RunManifest(
         sweep_id=sweep.id,
-        users=users,
+        level=level,
         repeat=repeat,
         plan=plan.without_secrets(),
         seed=plan.seed,
         versions=versions(),
         git_commit=commit,
     )
-    return Lane(sweep.run(users, repeat), manifest, target, plan)
+    return Lane(sweep.run(level, repeat), manifest, target, plan)
 
 
 def make_run(
@@ -104,8 +105,8 @@ def make_run(
 ) -> list[RunManifest]:
     """Execute a run, the `number`-th of `runs`, and report it to `listen`; the sweep goes on for `later_s` after it."""
     first = lanes[0]
-    listen(RunStarted(first.run, first.manifest.users, first.manifest.repeat, number, runs))
-    watcher = progress_watcher(first.run, first.plan, first.manifest.users, later_s, listen)
+    listen(RunStarted(first.run, first.manifest.level, first.manifest.repeat, number, runs))
+    watcher = progress_watcher(first.run, first.plan, first.manifest.level, later_s, listen)
     done = execute_run(lanes, environment, watcher, limits_ms)
     # Of several runs the worse one is reported, with the requests of all.
     worse = min(done, key=lambda manifest: manifest.status == "complete")

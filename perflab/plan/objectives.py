@@ -32,6 +32,7 @@ from pydantic import Field, ValidationError, model_validator
 from perflab.errors import UsageError
 from perflab.fields import MAX_AMOUNT, Amount, Count, Name, Record, first_problem
 from perflab.files import read_text
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, known_metrics, metric_of
 from perflab.vocabulary.text import request_name
 
@@ -54,6 +55,10 @@ class Objective(Record, extra="forbid"):
     """Patterns of the endpoints that count for it; none for all of the group."""
     from_users: Count = 0
     """Levels with fewer users are not judged: they don't offer the load that it speaks of."""
+
+    def applies_at(self, level: Level) -> bool:
+        """Return whether it is to be met at a level."""
+        return level.users >= self.from_users
 
     def __hash__(self) -> int:
         # Parameters have none.

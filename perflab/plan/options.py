@@ -4,7 +4,7 @@
         repeats: int | str | None
 
     class Plan(Record):
-        repeats: Annotated[Positive, Option("N", "Runs at each user count.", parse_positive, "LOAD_TEST_REPEATS")] = 1
+        repeats: Annotated[Positive, Option("N", "Runs at each level.", parse_positive, "LOAD_TEST_REPEATS")] = 1
 
 The flag ``--repeats``, the variable, the parameter of `perflab.sweep`, the help, the doctor's check and what
 comparisons hold against each other follow from it. The dictionary's line is for those who check types: no type checker

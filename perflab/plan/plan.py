@@ -28,6 +28,7 @@ from perflab.plan.parse import (
     parse_users,
     parse_words,
 )
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.redact import redact
 
 HEALTH = "/health"
@@ -137,7 +138,7 @@ class Plan(Record, extra="forbid"):
             differs="matters",
         ),
     ] = SETTLE_S
-    repeats: Annotated[Positive, Option("N", "Runs at each user count.", parse_positive, "LOAD_TEST_REPEATS")] = 1
+    repeats: Annotated[Positive, Option("N", "Runs at each level.", parse_positive, "LOAD_TEST_REPEATS")] = 1
     seed: Annotated[
         Count, Option("N", "Seed of the suite's data.", parse_count, "LOAD_TEST_SEED", differs="matters")
     ] = 1
@@ -163,9 +164,19 @@ class Plan(Record, extra="forbid"):
     ] = 30.0
     label: Annotated[Name, Option("L", "Goes into the sweep's id.", parse_label, differs="listed")] = "sweep"
 
-    def run_time_s(self, users: int) -> float:
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels in the order in which they are run."""
+        return tuple(map(Level.of_users, self.users))
+
+    @property
+    def max_users(self) -> int:
+        """The most users that run at once."""
+        return max(level.users for level in self.levels)
+
+    def run_time_s(self, level: Level) -> float:
         """Return the planned length of one run in seconds: ramp-up, settling and steady state."""
-        return users / self.spawn_rate + self.settle_s + self.duration_s
+        return level.users / self.spawn_rate + self.settle_s + self.duration_s
 
     def without_secrets(self) -> Plan:
         """Return the plan as it may be written down: commands and options may carry passwords."""
@@ -214,10 +225,10 @@ def make_plan(*, environment: Mapping[str, str], root: Path, **given: Unpack[Pla
             "--expect-workers",
             plan.expect_workers,
         )
-    most = max(plan.users)
+    most = max(plan.levels, key=plan.run_time_s)
     if plan.run_time_s(most) > MAX_DURATION_S:
         raise UsageError(
-            f"a run of {most} users would take {plan.run_time_s(most):.3g} s, more than {MAX_DURATION_S:g}: "
+            f"a run of {most} would take {plan.run_time_s(most):.3g} s, more than {MAX_DURATION_S:g}: "
             f"give a shorter --duration or a higher --spawn-rate",
             "--duration",
             plan.duration_s,

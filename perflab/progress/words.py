@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perflab.drive.events import Progress, RunFinished, RunStarted, SweepStarted
+from perflab.vocabulary.level import listed
 
 
 def duration(seconds: float) -> str:
@@ -21,18 +22,17 @@ def latency(ms: float | None) -> str:
 def started(event: SweepStarted) -> str:
     """Return the line that opens a sweep."""
     plan = event.plan
-    levels = ", ".join(str(users) for users in plan.users)
     repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
     workers = f"; each run waits for {plan.expect_workers} workers at {plan.master_bind}" if plan.expect_workers else ""
     return (
-        f"sweep {event.sweep.id}: {event.host} at {levels} users{repeats}, "
+        f"sweep {event.sweep.id}: {event.host} at {listed(plan.levels)}{repeats}, "
         f"{plan.duration_s:g} s steady each, {plan.spawn_rate:g} users/s{workers}"
     )
 
 
 def run_name(event: RunStarted) -> str:
     """Return which run of how many."""
-    return f"[{event.number}/{event.runs}] {event.users} users" + (f", r{event.repeat}" if event.repeat > 1 else "")
+    return f"[{event.number}/{event.runs}] {event.level}" + (f", r{event.repeat}" if event.repeat > 1 else "")
 
 
 def progress(event: Progress) -> str:

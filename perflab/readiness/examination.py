@@ -55,7 +55,7 @@ def doctor(
     findings += variables.check_settings(found, mistakes, root, file, folder)
     options = {"users": users, "health": health, "locust_options": locust_options}
     plan = _plan(good, root, options)
-    findings.append(variables.check_locustfile(file, found, folder, users=plan.users, options=plan.locust_options))
+    findings.append(variables.check_locustfile(file, found, folder, levels=plan.levels, options=plan.locust_options))
 
     host, finding = target.check_target(host, launch, found)
     allowed = target.check_allowed(host, [*allowed_hosts(values), *parse_names(allow_hosts)])
@@ -71,7 +71,7 @@ def doctor(
     findings.append(machine.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"))
     findings.append(machine.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"))
 
-    most, scheme = max(plan.users), "https" if host and urlsplit(host).scheme == "https" else "http"
+    most, scheme = plan.max_users, "https" if host and urlsplit(host).scheme == "https" else "http"
     findings += [
         machine.check_open_files(most, plan.processes, launched=host is None),
         machine.check_memory(most, plan.processes, scheme, free_mb=machine.free_memory_mb()),

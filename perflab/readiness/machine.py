@@ -133,7 +133,7 @@ def check_cores(plan: Plan, runs_dir: Path) -> Finding:
         return Finding(check, "ok", f"{here}, not calibrated", advice)
     if warning := warn_of(plan, runs_dir):
         return Finding(check, "warning", f"{here}; {warning}")
-    return Finding(check, "ok", f"{here}, calibrated: {max(plan.users)} users are within what they can offer")
+    return Finding(check, "ok", f"{here}, calibrated: {plan.max_users} users are within what they can offer")
 
 
 def check_versions() -> Finding:

@@ -16,6 +16,7 @@ from perflab.plan.plan import Plan, make_plan
 from perflab.plan.settings import ENV_FILES, env_file, load_environment
 from perflab.plan.variables import PREFIX, say_unknown, unknown_variables, wrong_variables
 from perflab.readiness.finding import Finding
+from perflab.vocabulary.level import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,11 @@ def _objectives(locustfile: Path) -> Objectives:
 
 
 def check_locustfile(
-    locustfile: Path, variables: Variables, folder: Path, *, users: Iterable[int] = (), options: str = ""
+    locustfile: Path, variables: Variables, folder: Path, *, levels: Iterable[Level] = (), options: str = ""
 ) -> Finding:
     """Say whether Locust can read the locustfile, which also shows what the file's own settings are worth.
 
-    Locust works in `folder`. `users` are the levels that it is to reach, with `options` for Locust.
+    Locust works in `folder`. It is to reach each of the `levels`, with `options` for Locust.
     """
     check = "locustfile"
     if not locustfile.is_file():
@@ -122,7 +123,7 @@ def check_locustfile(
     try:
         if (path := find_objectives(locustfile)) is not None:
             load_objectives(path, {})
-        with listing(locustfile.absolute(), variables.values, folder, users, options) as finish:
+        with listing(locustfile.absolute(), variables.values, folder, levels, options) as finish:
             finish()
     except LocustfileError as error:
         return Finding(check, "problem", str(error), "correct the locustfile, or the setting that it names")

@@ -106,12 +106,16 @@ class Coordinator(Role):
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
         self._state.users_reached = max(self._state.users_reached, self._runner.user_count)
-        if user_count >= self._configuration.users and self._state.window_end is None and self._state.start is not None:
+        if (
+            user_count >= self._configuration.level.users
+            and self._state.window_end is None
+            and self._state.start is not None
+        ):
             gevent.spawn(self._faults.guard(self._open_window), self._state.start)
 
     def _open_window(self, start: int) -> None:
         deadline = time.monotonic() + LAST_USER_TIMEOUT_S
-        while self._runner.user_count < self._configuration.users and time.monotonic() < deadline:
+        while self._runner.user_count < self._configuration.level.users and time.monotonic() < deadline:
             gevent.sleep(POLL_INTERVAL_S)
         state = self._state
         state.users_reached = self._runner.user_count

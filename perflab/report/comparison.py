@@ -16,6 +16,7 @@ from perflab.results import document_of
 from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import Latency, Side
 from perflab.store.layout import common_ab
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Change, Verdict
 
 
@@ -54,7 +55,7 @@ def comparability(comparison: SweepComparison) -> Html:
 
 
 def changes(comparison: SweepComparison) -> Html:
-    """Every figure that is compared: each group as a whole, then by user count latency, throughput and failures."""
+    """Every figure that is compared: each group as a whole, then by level latency, throughput and failures."""
     document: ComparisonDocument = document_of(comparison)
     note = (
         f"Figures are geometric means over runs, of the steady window; latency of successful requests by "
@@ -65,7 +66,7 @@ def changes(comparison: SweepComparison) -> Html:
         note = f"The comparison is INVALID: these figures must not be used. {note}"
     rows = list(document.figures())
     lines = [
-        f"{group or 'all requests'} {name}{_at(users)}: {effect.sentence}" for users, group, name, effect, _ in rows
+        f"{group or 'all requests'} {name}{_at(level)}: {effect.sentence}" for level, group, name, effect, _ in rows
     ]
     colours = compared_colours(comparison)
     values = {"document": document, "rows": rows, "note": note, "words": words, "colours": colours}
@@ -131,14 +132,14 @@ def _side(side: Side) -> str:
 
 
 def _runs(document: ComparisonDocument) -> str:
-    """Return how many runs count at each user count."""
+    """Return how many runs count at each level."""
     levels = document.levels.values()
     baseline = _range([level.baseline_runs for level in levels])
     candidate = _range([level.candidate_runs for level in levels])
     if document.procedure.design != "separate":
         return f"{baseline} rounds"
     runs = "run" if baseline == "1" else "runs"
-    return f"{baseline} {runs} of the baseline and {candidate} of the candidate at each user count"
+    return f"{baseline} {runs} of the baseline and {candidate} of the candidate at each level"
 
 
 def _range(counts: list[int]) -> str:
@@ -149,7 +150,7 @@ def _range(counts: list[int]) -> str:
 def _clock(document: ComparisonDocument) -> str:
     """Return whose time latencies are."""
     clocks = [
-        (f"{row.group} at {row.users} users", row.effect.clock)
+        (f"{row.group} at {row.level}", row.effect.clock)
         for row in document.figures()
         if isinstance(row.effect, Latency) and row.effect.clock
     ]
@@ -161,5 +162,5 @@ def _clock(document: ComparisonDocument) -> str:
     return "the wire clock" + (f", of {', '.join(cells[:5])}{more} by the client's" if cells else "")
 
 
-def _at(users: int | None) -> str:
-    return "" if users is None else f" at {users} users"
+def _at(level: Level | None) -> str:
+    return "" if level is None else f" at {level}"

@@ -13,7 +13,8 @@ from perflab.chart.style import colours, number
 from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of
 from perflab.results.sweep import SweepDocument, words
-from perflab.results.sweep.document import EndpointFigures, Level, Run
+from perflab.results.sweep.document import EndpointFigures, LevelResult, Run
+from perflab.vocabulary.level import listed
 from perflab.vocabulary.metric import PERCENTILES
 from perflab.vocabulary.verdict import Verdict
 
@@ -38,7 +39,7 @@ def parameters(sweep: Sweep) -> dict[str, Any]:
 
 
 def verdict(sweep: Sweep) -> Html:
-    """The verdict with its reasons; then one row per objective and one column per user count, with the evidence."""
+    """The verdict with its reasons; then one row per objective and one column per level, with the evidence."""
     document: SweepDocument = document_of(sweep)
     began = document.timestamps.start or document.timestamps.created
     requests = sum(level.totals.requests for level in document.levels.values())
@@ -50,7 +51,7 @@ def verdict(sweep: Sweep) -> Html:
 
 
 def endpoints(sweep: Sweep) -> Html:
-    """Requests, failures and latency of each endpoint at each user count, in the steady window."""
+    """Requests, failures and latency of each endpoint at each level, in the steady window."""
     document: SweepDocument = document_of(sweep)
     levels = [(level, _by_group(level)) for level in document.levels.values() if level.endpoints]
     rows = [row for _, of_level in levels for row in of_level]
@@ -107,7 +108,7 @@ def how_measured(sweep: Sweep) -> Html:
         "Target": f"{plan.launch}  (started and stopped by perflab)" if about.target.managed else about.target.host,
         "Locustfile": about.locustfile,
         "Options for Locust": plan.locust_options,
-        "Users": ", ".join(map(str, plan.users)),
+        "Levels": listed(sweep.manifest.plan.levels),
         "Load": (
             f"{plan.spawn_rate:g} users/s spawned, {plan.settle_s:g} s to settle, then {plan.duration_s:g} s of steady "
             f"state; repeats: {plan.repeats}; Locust processes: {plan.processes}; seed: {about.seed}"
@@ -129,7 +130,7 @@ def how_measured(sweep: Sweep) -> Html:
     return html("sweep/how_measured", definitions(known), {"facts": known, "notes": document.notes})
 
 
-def _by_group(level: Level) -> list[EndpointFigures]:
+def _by_group(level: LevelResult) -> list[EndpointFigures]:
     """Return a level's endpoints, those of one group together."""
     order = {group: number for number, group in enumerate(level.groups)}
     return sorted(

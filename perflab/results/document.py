@@ -10,14 +10,40 @@ import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic.json_schema import GenerateJsonSchema
 
+from perflab.vocabulary.level import Level, LevelKind
 from perflab.vocabulary.metric import ERROR_RATE, PERCENTILES, THROUGHPUT, Percentile
 from perflab.vocabulary.verdict import Verdict
 
 Clock: TypeAlias = Literal["wire", "client", "wire and client"]
-UserCount: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,}$")]
+LevelName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z]+-[0-9]{4,}$")]
+Load: TypeAlias = Annotated[
+    Level,
+    WithJsonSchema(
+        {
+            "title": "Load",
+            "type": "object",
+            "properties": {
+                "kind": {"enum": [kind.value for kind in LevelKind], "description": "What it counts."},
+                "value": {"type": "integer", "description": "How many of them."},
+            },
+            "required": ["kind", "value"],
+            "additionalProperties": False,
+        }
+    ),
+]
+"""A level; what the class says of itself is for programs in Python."""
 
 
 def rounded(value: float | None, digits: int) -> float | None:

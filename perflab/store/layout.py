@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from perflab.errors import StoreError, UsageError
+from perflab.vocabulary.level import Level, LevelKind
 
 SWEEP_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]+", re.ASCII)
-RUN_NAME = re.compile(r"users-(\d{4,10})-r(\d{1,10})", re.ASCII)
+RUN_NAME = re.compile(rf"({'|'.join(LevelKind)})-(\d{{4,10}})-r(\d{{1,10}})", re.ASCII)
 SIDES = ("baseline", "candidate")
 """The folders of the two sweeps in an A/B comparison's folder."""
 _AGAINST_PREFIX = "against-"
@@ -74,7 +75,7 @@ class RunDir(_Folder):
 
     @property
     def repeat(self) -> int:
-        """The number of the repeat at its user count, from 1."""
+        """The number of the repeat at its level, from 1."""
         return int(self.name.rpartition("-r")[2])
 
 
@@ -149,14 +150,14 @@ class SweepDir(ResultDir):
         """Return the folder of this sweep's comparison with a baseline, whether it exists or not."""
         return ComparisonDir(self.path / f"{_AGAINST_PREFIX}{baseline_id.replace('/', '-')}")
 
-    def run(self, users: int, repeat: int) -> RunDir:
+    def run(self, level: Level, repeat: int) -> RunDir:
         """Return the folder of one run, whether it exists or not."""
-        return RunDir(self.path / f"users-{users:04d}-r{repeat}")
+        return RunDir(self.path / f"{level.name}-r{repeat}")
 
     def runs(self) -> list[RunDir]:
-        """Return the runs on disk, ordered by users, then repeat."""
+        """Return the runs on disk, ordered by level, then repeat."""
         matches = [RUN_NAME.fullmatch(name) for name in _subfolders(self.path)]
-        ordered = sorted((int(match[1]), int(match[2]), match[0]) for match in matches if match)
+        ordered = sorted((match[1], int(match[2]), int(match[3]), match[0]) for match in matches if match)
         return [RunDir(self.path / name) for *_, name in ordered]
 
 

@@ -16,6 +16,7 @@ from perflab.fields import (
     Amount,
     Count,
     Line,
+    Load,
     Moment,
     Name,
     OfRun,
@@ -31,6 +32,7 @@ from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
 from perflab.store.layout import RunsDir
 from perflab.store.recorder_protocol import Totals
+from perflab.vocabulary.level import LevelKind
 from perflab.vocabulary.redact import redact_values
 from perflab.vocabulary.verdict import Verdict
 
@@ -126,10 +128,10 @@ class Manifest(Record):
 
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
-        """Convert a document of the previous version to this one, in place.
+        """Convert a document of an earlier version to this one, in place.
 
-        Raises NotImplementedError if the previous version is no longer supported, and LookupError, TypeError or
-        AttributeError if the document is damaged.
+        Raises NotImplementedError if that version is no longer supported, and LookupError, TypeError or AttributeError
+        if the document is damaged.
         """
         raise NotImplementedError
 
@@ -137,9 +139,9 @@ class Manifest(Record):
 class RunManifest(Manifest):
     """``run.json``. The status is interrupted until the run is known to be complete, so a kill leaves it correct."""
 
-    schema_version: int = 3
+    schema_version: int = 4
     sweep_id: Name
-    users: Positive
+    level: Load
     repeat: Positive
     plan: Plan
     seed: Count
@@ -158,12 +160,20 @@ class RunManifest(Manifest):
 
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
-        """Convert version 2, which named some counters differently and had null if no source ever reported."""
-        evidence = document["evidence"]
-        evidence["misrouted"] = evidence.pop("strayed", 0)
-        evidence |= {name: evidence.get(name) or 0 for name in ("requests_finished", "locust_finished")}
-        for source in evidence.get("sources", {}).values():
-            source |= {f"requests_{name}": source.pop(name, 0) for name in ("recorded", "finished")}
+        """Convert version 3, whose level was a number of users.
+
+        Version 2 named some counters differently, too, and had null if no source ever reported.
+        """
+        version = document["schema_version"]
+        if version < 2:
+            raise NotImplementedError
+        document["level"] = {"kind": LevelKind.USERS, "value": document.pop("users")}
+        if version == 2:
+            evidence = document["evidence"]
+            evidence["misrouted"] = evidence.pop("strayed", 0)
+            evidence |= {name: evidence.get(name) or 0 for name in ("requests_finished", "locust_finished")}
+            for source in evidence.get("sources", {}).values():
+                source |= {f"requests_{name}": source.pop(name, 0) for name in ("recorded", "finished")}
 
 
 class TargetInfo(Record):
@@ -240,7 +250,7 @@ def _redact_texts(value: Any) -> Any:
 
 
 def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it or delete its folder") -> ManifestT:
-    """Read a manifest of `kind`'s version, or of the previous one if `kind` can upgrade it.
+    """Read a manifest of `kind`'s version, or of an earlier one if `kind` can upgrade it.
 
     Raises StoreError, which names the file, what is wrong with it, and `way_out`: what to do if it is damaged.
     """
@@ -255,7 +265,7 @@ def read_manifest(path: Path, kind: type[ManifestT], way_out: str = "restore it 
         document = parse_document(text)
         version = Manifest.model_validate(document).schema_version
         known = kind.model_fields["schema_version"].default
-        if version == known - 1:
+        if version < known:
             with contextlib.suppress(NotImplementedError):
                 # A damaged document is left as it is, because validating it says what is wrong.
                 with contextlib.suppress(LookupError, TypeError, AttributeError):

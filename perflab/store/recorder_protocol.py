@@ -20,6 +20,7 @@ from pydantic import Field
 from perflab.fields import Amount, Line, Record, Total
 from perflab.files import write_whole
 from perflab.store.layout import SweepDir
+from perflab.vocabulary.level import Level
 
 CONFIGURATION_VARIABLE = "PERFLAB_RECORD"
 PREFLIGHT_MARK = "perflab-preflight: "
@@ -46,10 +47,10 @@ class Side(Record):
 
 
 class RunConfiguration(Record):
-    """What to record: the run's folder, the users that the run wants, settling and steady state in seconds."""
+    """What to record: the run's folder, the level that the run wants, settling and steady state in seconds."""
 
     run_dir: str
-    users: int
+    level: Level
     settle_s: float
     duration_s: float
     limits_ms: tuple[float, ...] = ()

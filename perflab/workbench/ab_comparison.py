@@ -19,6 +19,7 @@ from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
 from perflab.store.layout import SIDES, AbDir, find_ab
 from perflab.store.manifest import AbManifest, read_manifest, write_manifest
+from perflab.vocabulary.level import listed
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
@@ -109,10 +110,9 @@ class _Judge:
     def begun(self, ab_dir: AbDir) -> None:
         """Print the comparison's id, by which it can be resumed, and what is going to be run."""
         plan = self._plan
-        levels = ", ".join(map(str, plan.plan.users))
         split = ", half for each side" if plan.design == "duet" else ""
         looks = " or ".join(map(str, plan.looks))
-        load = f"{plan.design} at {levels} users{split}, {plan.plan.duration_s:g} s per round"
+        load = f"{plan.design} at {listed(plan.plan.levels)}{split}, {plan.plan.duration_s:g} s per round"
         self._say(f"comparison {ab_dir.id}: {load}, {looks} rounds")
 
     def go_on(self, ab_dir: AbDir, number: int) -> bool:
@@ -174,7 +174,7 @@ def _why_unusable(ab_dir: AbDir, number: int, plan: AbPlan) -> str:
     """Return why a round is unusable; "" if it isn't."""
     for side in ab_dir.sides:
         runs = Sweep.open(side, repeats=(number,)).runs
-        if len(runs) < len(plan.plan.users):
+        if len(runs) < len(plan.plan.levels):
             return "it was cut short"
         if (runs["validity"] != "valid").any():
             return str(runs.loc[runs["validity"] != "valid", "reasons"].iloc[0])

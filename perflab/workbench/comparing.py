@@ -39,7 +39,7 @@ def compare(
 
         comparison = perflab.compare("20261122T103000Z-before", "latest")
         comparison.verdict, comparison.headline, comparison.slower
-        comparison.latency  # user count, group and percentile: both sides, ratio, interval, p-value
+        comparison.latency  # level, group and percentile: both sides, ratio, interval, p-value
     """
     folder, waived = runs_folder(runs_dir), parse_names(allow_different)
     if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
@@ -120,9 +120,9 @@ def compare_rounds(
 
 
 def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
-    """Return other sweeps of the baseline's configuration, if some user count has a single run on a side."""
-    runs = [Counter(run.users for run in sweep.run_manifests) for sweep in (baseline, candidate)]
-    if not any(min(side[users] for side in runs) == 1 for users in runs[0]):
+    """Return other sweeps of the baseline's configuration, if some level has a single run on a side."""
+    runs = [Counter(run.level for run in sweep.run_manifests) for sweep in (baseline, candidate)]
+    if not any(min(side[level] for side in runs) == 1 for level in runs[0]):
         return []
     from perflab.analyse.comparison.comparability import same_configuration
 

@@ -13,10 +13,11 @@ from perflab.plan.settings import load_environment, project_root
 from perflab.plan.variables import SETTINGS
 from perflab.store import layout
 from perflab.store.manifest import AbManifest, SweepManifest, read_manifest
+from perflab.vocabulary.level import listed
 
 
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
-    """Return one row per sweep in `runs_dir`, oldest first: id, created, host, users, runs, status, verdict.
+    """Return one row per sweep in `runs_dir`, oldest first: id, created, host, levels, runs, status, verdict.
 
     The host of a target that perflab started is the command. `runs_dir` is as in `open_sweep`. A sweep whose manifest
     can't be read is listed with the status ``damaged``. Raises StoreError where `runs_dir` is no folder.
@@ -34,12 +35,12 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
             row |= {
                 "created": manifest.created,
                 "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
-                "users": ", ".join(str(users) for users in manifest.plan.users),
+                "levels": listed(manifest.plan.levels),
                 "status": manifest.status,
                 "verdict": manifest.verdict,
             }
         rows.append(row)
-    return pd.DataFrame(rows, columns=["id", "created", "host", "users", "runs", "status", "verdict"])
+    return pd.DataFrame(rows, columns=["id", "created", "host", "levels", "runs", "status", "verdict"])
 
 
 def list_ab_comparisons(runs_dir: str | Path | None = None) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from perflab.store.tables import (
     TableWriter,
     create_table,
 )
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.measure import CLIENT, FALLBACK, WIRE
 
 Row = Sequence[object]
@@ -71,7 +72,8 @@ class Written:
 
         As the recorder does it, successful requests of a second without a wire time have a fallback.
         """
-        run = self.dir.run(users, repeat)
+        level = Level.of_users(users)
+        run = self.dir.run(level, repeat)
         run.path.mkdir()
         full = [
             (row[0], "local", "GET", row[1], row[2], row[5] if len(row) > 5 else CLIENT, row[3], row[4]) for row in rows
@@ -107,7 +109,7 @@ class Written:
         }
         manifest = RunManifest(
             sweep_id=self.dir.id,
-            users=users,
+            level=level,
             repeat=repeat,
             plan=self.plan,
             seed=1,

@@ -11,6 +11,7 @@ from perflab.analyse.bounds import Timed
 from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge
 from perflab.analyse.wording import reason
 from perflab.plan.objectives import Group, Objective
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.verdict import Verdict
 
@@ -173,7 +174,7 @@ def test_invalid_outranks_fail_outranks_inconclusive_outranks_pass() -> None:
 
 def test_reasons_name_group_level_measured_and_allowed_value() -> None:
     def said(metric: str, limit: float, *counts: int) -> str:
-        return reason(objective(metric, limit), 1000, judged(metric, limit, *counts))
+        return reason(objective(metric, limit), Level.of_users(1000), judged(metric, limit, *counts))
 
     assert (
         said("p95_ms", 300, 3512, 0, 400)
@@ -198,7 +199,7 @@ def test_reasons_name_group_level_measured_and_allowed_value() -> None:
 def test_a_throughput_without_a_success_has_a_reason() -> None:
     found = judged("throughput_rps", 5, 0, failed=50)
     assert (found.verdict, found.samples) == ("FAIL", 0)
-    said = reason(objective("throughput_rps", 5), 1000, found)
+    said = reason(objective("throughput_rps", 5), Level.of_users(1000), found)
     assert "below the allowed 5 requests/s" in said
     assert "no request succeeded" in said
 

@@ -19,12 +19,13 @@ from perflab.plan.plan import Plan
 from perflab.store.layout import RunDir
 from perflab.store.manifest import Evidence, RunManifest
 from perflab.store.tables import LATENCY_COLUMNS, TableWriter, bucket_middle, create_table
+from perflab.vocabulary.level import Level
 
 HEADER = ",".join(LATENCY_COLUMNS) + "\n"
 GOOD = "3,local,GET,/a,ok,client,12.5,2\n"
 MANIFEST = RunManifest(
     sweep_id="hand",
-    users=1,
+    level=Level.of_users(1),
     repeat=1,
     plan=Plan(host="http://localhost:1", locustfile=Path("locustfile.py")),
     seed=1,

@@ -29,13 +29,13 @@ def test_the_rarest_names_are_one_row_in_which_no_request_is_lost(written: Any) 
     frame = sweep.listed_endpoints
     assert frame["requests"].sum() == sweep.totals["requests"].sum() == 6000 + 57
     rest = frame[frame["name"] == "1 000 more names"]
-    assert rest["users"].tolist() == [10, 20]
+    assert rest["level"].tolist() == ["10 users", "20 users"]
     assert rest["requests"].tolist() == [1000, 7]
     assert rest["failed"].tolist() == [0, 7]
     assert set(rest["group"]) == {SEVERAL}
     assert set(frame["name"]) == {*often, "1 000 more names"}
     # Which group they are judged with is another matter.
-    assert sweep.groups.groupby("users")["requests"].sum().tolist() == [6000, 57]
+    assert sweep.groups.groupby("level")["requests"].sum().tolist() == [6000, 57]
     # What is one row is one for failures and answers too.
     assert "/rare/0" not in set(sweep.listed.fold(sweep.latency)["name"])
     assert "/rare/0" in set(sweep.latency["name"])

@@ -17,6 +17,7 @@ from perflab.errors import StoreError
 from perflab.results.sweep import build
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import Window, whole_seconds, write_manifest
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.measure import PHASES
 from perflab.vocabulary.metric import PERCENTILES
 from perflab.vocabulary.verdict import Verdict
@@ -27,7 +28,7 @@ FRAMES = (
 )
 COUNTED = ("requests", "ok", "failed", "unanswered", "rps", "success_rate", "error_rate")
 FIGURES = [*COUNTED, "min_ms", "mean_ms", *(metric.name for metric in PERCENTILES), "max_ms", "clock"]
-RUN = ("run", "users", "repeat")
+RUN = ("run", "level", "repeat")
 ROWS = [(second, "/a", "ok", 100.0, 10) for second in range(10)]
 WIRE = [*ROWS, *((second, "/a", "ok", 90.0, 10, "wire") for second in range(10))]
 LOST = {"pid": 7, "lost": True, "missing_s": 12.0}
@@ -54,13 +55,13 @@ def test_figures_agree_with_the_same_rows_counted_by_hand(recorded: Callable[[],
     rows = [row for row in plain_rows(sweep) if int(row["second"]) in windows[row["run"]]]
     objectives = sweep.manifest.objectives
     for row in rows:
-        row["users"] = str(int(row["run"][6:10]))
+        row["level"] = f"{int(row['run'][6:10])} users"
         row["group"] = objectives.group_of(row["method"], row["name"])
         row["state"] = "ok" if row["outcome"] == "ok" else "failed"
     frames: list[tuple[pd.DataFrame, list[str]]] = [
-        (sweep.totals, ["users"]),
-        (sweep.groups, ["users", "group"]),
-        (sweep.endpoints, ["users", "group", "method", "name"]),
+        (sweep.totals, ["level"]),
+        (sweep.groups, ["level", "group"]),
+        (sweep.endpoints, ["level", "group", "method", "name"]),
     ]
     for frame, keys in frames:
         assert list(frame.columns) == keys + FIGURES
@@ -89,7 +90,7 @@ def test_frames_hold_every_recorded_row(recorded: Callable[[], Sweep]) -> None:
     for column in ("second", "latency_ms", "count"):
         assert sweep.latency[column].tolist() == [float(row[column]) for row in rows]
     endpoint = ("second", "source", "method", "name", "group")
-    health: tuple[str, ...] = ("running_users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted")
+    health: tuple[str, ...] = ("users", "in_flight", "cpu_percent", "lag_ms", "rss_mb", "users_wanted")
     health += (
         "lag_p50_ms",
         "lag_p90_ms",
@@ -108,6 +109,31 @@ def test_frames_hold_every_recorded_row(recorded: Callable[[], Sweep]) -> None:
     assert sweep.failures["count"].sum() == failed["count"].sum() > 0
 
 
+def test_rows_are_chosen_by_the_text_of_a_level(recorded: Callable[[], Sweep]) -> None:
+    sweep = recorded()
+    for name in FRAMES:
+        frame = getattr(sweep, name)
+        if "level" in frame:
+            chosen = frame[frame["level"] == "20 users"]
+            pd.testing.assert_frame_equal(frame.query("level == '20 users'"), chosen)
+            assert 0 < len(chosen) < len(frame) or frame.empty, name
+            if "run" in frame:
+                assert set(chosen["run"]) <= {"users-0020-r1", "users-0020-r2"}, name
+                assert set(chosen["level"]) <= {Level.of_users(20)}, name
+
+
+def test_rows_of_millions_of_requests_have_their_levels_as_codes(written: Any) -> None:
+    for users in (100, 20):
+        written.run(ROWS, users=users)
+    # Planned, and never run.
+    sweep = written.open(users=(100, 20, 60))
+    for name in ("latency", "generator", "responses", "target", "failures"):
+        levels = getattr(sweep, name)["level"].cat
+        assert levels.ordered
+        assert levels.categories.tolist() == list(sweep.all_levels) == ["20 users", "60 users", "100 users"], name
+    assert sweep.latency["level"].unique().tolist() == ["20 users", "100 users"]
+
+
 def test_the_timeline_covers_whole_runs(recorded: Callable[[], Sweep]) -> None:
     sweep = recorded()
     rows = plain_rows(sweep)
@@ -123,7 +149,7 @@ def test_the_timeline_covers_whole_runs(recorded: Callable[[], Sweep]) -> None:
         latency = expand(rows, **wanted, measure="wire", outcome="ok")
         for percent in (50, 95):
             assert point[f"p{percent}_ms"] == latency[math.ceil(percent * len(latency) / 100) - 1]
-        window = whole_seconds(Window(start=7 if point["users"] == 20 else 9, end=99))
+        window = whole_seconds(Window(start=7 if point["level"] == "20 users" else 9, end=99))
         assert point["steady"] == (point["second"] in window)
 
 
@@ -173,7 +199,7 @@ def test_levels_below_the_users_of_an_objective_are_not_judged_by_it(written: An
     for users in (10, 20):
         written.run([(second, "/a", "ok", 10.0, 20) for second in range(10)], users=users)
     sweep = written.open()
-    assert sweep.verdicts["users"].tolist() == [20]
+    assert sweep.verdicts["level"].tolist() == ["20 users"]
     assert sweep.levels["verdict"].tolist() == ["PASS", "FAIL"]
 
 
@@ -479,7 +505,7 @@ def test_requests_that_the_client_clock_stands_in_for_are_no_wire_times(written:
         assert frame["clock"].tolist() == clocks
     assert sweep.totals["p50_ms"].tolist() == [90, 90, 100, 100]
     assert sweep.totals["max_ms"].tolist() == [90, 100, 100, 100]
-    assert sweep.timeline.groupby("users")["p50_ms"].median().tolist() == [90, 90, 100, 100]
+    assert sweep.timeline.groupby("level")["p50_ms"].median().tolist() == [90, 90, 100, 100]
     # A full core spoils what goes by its own clock.
     assert sweep.levels["verdict"].tolist() == ["PASS", "PASS", "INVALID", "INVALID"]
 
@@ -542,8 +568,8 @@ def test_an_interrupted_run_is_in_no_figure_but_can_be_looked_at(written: Any) -
     written.run(ROWS, users=20, status="interrupted", window=None)
     written.run(ROWS, users=30, status="failed", window=(0, 5))
     sweep = written.open()
-    assert sweep.totals["users"].tolist() == [10]
-    assert sorted(set(sweep.timeline["users"])) == [10, 20, 30]
+    assert sweep.totals["level"].tolist() == ["10 users"]
+    assert sorted(set(sweep.timeline["level"])) == ["10 users", "20 users", "30 users"]
     assert sweep.runs["status"].tolist() == ["complete", "interrupted", "failed"]
     assert sweep.runs["rps"].isna().tolist() == [False, True, False]
 
@@ -631,7 +657,7 @@ def test_manifests_are_kept_as_they_are(recorded: Callable[[], Sweep], tmp_path:
     again = tmp_path / "sweep.json"
     write_manifest(again, sweep.manifest)
     assert again.read_text() == sweep.dir.manifest.read_text()
-    assert [run.users for run in sweep.run_manifests] == [20, 20, 40, 40]
+    assert [run.level.value for run in sweep.run_manifests] == [20, 20, 40, 40]
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(2, "INVALID"), (1, "FAIL"), (137, "PASS"), (0, "PASS")])

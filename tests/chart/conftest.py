@@ -13,6 +13,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Group, Objective, Objectives
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
+from perflab.vocabulary.level import Level
 
 HOSTILE_GROUPS = ("_auth", r"$x^{ & <b>")
 
@@ -60,7 +61,7 @@ def one_invalid(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """Two levels; of the upper one a sample was lost."""
     load = Load(users=(20, 40), seconds=8, spawn_rate=50)
     sweep_dir: SweepDir = write_recorded_sweep(tmp_path_factory.mktemp("runs"), load)
-    path = sweep_dir.run(40, 1).manifest
+    path = sweep_dir.run(Level.of_users(40), 1).manifest
     run = read_manifest(path, RunManifest)
     finished = run.evidence.requests_recorded + 5
     evidence = run.evidence.model_copy(update={"requests_finished": finished})

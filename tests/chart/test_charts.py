@@ -17,7 +17,7 @@ from perflab import chart
 from perflab.analyse.sweep import Sweep
 from perflab.chart.levels import group_names
 from perflab.chart.live import LivePoint, live
-from perflab.chart.style import MUTED, OKABE_ITO, REST, colours, number, spread
+from perflab.chart.style import MUTED, OKABE_ITO, REST, amounts, colours, number, spread
 from perflab.plan.objectives import Objectives
 
 CHARTS = {
@@ -68,10 +68,10 @@ def test_every_shape_of_sweep_is_drawn_with_units_and_alternative_text(
 def test_throughput_shows_the_measured_rates(four_levels: Sweep) -> None:
     [axes] = panels(chart.throughput(four_levels))
     for name in group_names(four_levels):
-        rows = four_levels.groups[four_levels.groups.group == name].sort_values("users")
-        assert line_through(axes, rows.users, rows.rps) is not None
-    totals = four_levels.totals.sort_values("users")
-    assert line_through(axes, totals.users, totals.rps) is not None
+        rows = four_levels.groups[four_levels.groups.group == name].sort_values("level")
+        assert line_through(axes, amounts(rows.level), rows.rps) is not None
+    totals = four_levels.totals.sort_values("level")
+    assert line_through(axes, amounts(totals.level), totals.rps) is not None
 
 
 def test_percentiles_show_the_measured_latencies_and_the_objectives(four_levels: Sweep) -> None:
@@ -79,9 +79,9 @@ def test_percentiles_show_the_measured_latencies_and_the_objectives(four_levels:
     by_group = dict(zip(group_names(four_levels), panels(drawn), strict=True))
     limits = {"auth": 200, "generation": 500, "payments": 300}
     for name, axes in by_group.items():
-        rows = four_levels.groups[four_levels.groups.group == name].sort_values("users")
+        rows = four_levels.groups[four_levels.groups.group == name].sort_values("level")
         for column in ("p50_ms", "p95_ms", "p99_ms"):
-            assert line_through(axes, rows.users, rows[column]) is not None
+            assert line_through(axes, amounts(rows.level), rows[column]) is not None
         assert line_through(axes, [0, 1], [limits[name]] * 2) is not None
         low, high = axes.get_ylim()
         assert low <= rows.p50_ms.min() and max(rows.p99_ms.max(), limits[name]) <= high
@@ -99,7 +99,7 @@ def test_latency_over_time_keeps_every_second_of_every_run_in_its_place(four_lev
         drawn_p95 = [
             np.asarray(line.get_ydata(), float) for line in axes.lines if len(np.atleast_1d(line.get_ydata())) > 2
         ]
-        wanted = rows.sort_values(["users", "repeat", "second"]).p95_ms.to_numpy()
+        wanted = rows.sort_values(["level", "repeat", "second"]).p95_ms.to_numpy()
         assert any(np.array_equal(values[~np.isnan(values)], wanted) for values in drawn_p95)
         # One break after each of the eight runs: no line joins two of them.
         assert all(np.isnan(values).sum() == 8 for values in drawn_p95)
@@ -173,7 +173,7 @@ def test_the_generators_chart_tells_what_was_achieved(four_levels: Sweep) -> Non
     assert line_through(achieved, [0, 1], [95, 95]) is not None
     assert "INVALID below" in " ".join(texts(drawn))
     steady = four_levels.generator[four_levels.generator.steady]
-    mean = 100 * (1 - steady.lost_s.sum() / steady.running_users.sum())
+    mean = 100 * (1 - steady.lost_s.sum() / steady.users.sum())
     assert f"{mean:.1f} %" in drawn.alt
     assert overhead.get_ylim()[1] >= steady.client_overhead_p99_ms.max()
     assert loop.get_ylim()[1] >= steady.lag_ms.max()

@@ -19,6 +19,7 @@ from perflab.analyse.comparison.sweeps import SweepComparison
 from perflab.chart.comparison.panels import change_limits, compared_colours, percent, small_multiples
 from perflab.chart.levels import group_names
 from perflab.chart.style import colours
+from perflab.vocabulary.level import Level
 from tests.compared import HOSTILE_GROUPS, SHAPES, compared
 
 CHARTS = {
@@ -133,11 +134,11 @@ def test_the_margin_is_a_band_from_no_change_to_the_margin(comparison_of: Compar
 def test_runs_show_every_run_and_the_means(comparison_of: Compared) -> None:
     comparison = comparison_of("four levels")
     drawn = panels(chart.comparison_runs(comparison))
-    for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
+    for axes, (group, level) in zip(drawn, by_group_and_level(comparison), strict=True):
         metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
-        made = where(comparison.latency_by_run, group=group, users=users, metric=metric)
+        made = where(comparison.latency_by_run, group=group, level=level, metric=metric)
         runs = where(made, used=True)
-        cell = where(comparison.latency, group=group, users=users, metric=metric).iloc[0]
+        cell = where(comparison.latency, group=group, level=level, metric=metric).iloc[0]
         dots = [points(line) for line in axes.lines if line.get_marker() == "o"]
         for side, of_side in zip(("baseline", "candidate"), dots, strict=True):
             assert [y for _, y in of_side] == where(runs, side=side).sort_values("repeat")["value"].tolist()
@@ -164,14 +165,14 @@ def test_a_run_that_is_not_used_is_a_cross(comparison_of: Compared) -> None:
 def test_rounds_show_the_change_of_every_round_and_the_change_found(comparison_of: Compared) -> None:
     comparison = comparison_of("duet")
     drawn = panels(chart.comparison_runs(comparison))
-    for axes, (group, users) in zip(drawn, by_group_and_users(comparison), strict=True):
+    for axes, (group, level) in zip(drawn, by_group_and_level(comparison), strict=True):
         metric = axes.get_title(loc="left").split(", ")[1] + "_ms"
-        runs = where(comparison.latency_by_run, group=group, users=users, metric=metric, used=True)
+        runs = where(comparison.latency_by_run, group=group, level=level, metric=metric, used=True)
         sides = [where(runs, side=side).set_index("repeat")["value"] for side in ("candidate", "baseline")]
         wanted = 100 * (sides[0] / sides[1] - 1)
         assert len(wanted) == 5
         assert has_line(axes, wanted.index, wanted)
-        cell = where(comparison.latency, group=group, users=users, metric=metric).iloc[0]
+        cell = where(comparison.latency, group=group, level=level, metric=metric).iloc[0]
         assert has_line(axes, [0, 1], [100 * (cell.ratio - 1)] * 2)
     assert len({axes.get_ylim() for axes in drawn}) == 1
 
@@ -179,40 +180,40 @@ def test_rounds_show_the_change_of_every_round_and_the_change_found(comparison_o
 def test_p95_is_shown_where_it_is_assessable_and_p50_elsewhere(comparison_of: Compared) -> None:
     comparison = comparison_of("duet")
     judged = comparison.latency[comparison.latency.verdict != "not assessable"]
-    p95 = {(row["group"], row["users"]) for row in records(judged) if row["metric"] == "p95_ms"}
+    p95 = {(row["group"], row["level"]) for row in records(judged) if row["metric"] == "p95_ms"}
     assert 0 < len(p95) < 6
-    for axes, key in zip(panels(chart.comparison_runs(comparison)), by_group_and_users(comparison), strict=True):
-        assert axes.get_title(loc="left") == f"{key[1]} users, {'p95' if key in p95 else 'p50'}"
+    for axes, key in zip(panels(chart.comparison_runs(comparison)), by_group_and_level(comparison), strict=True):
+        assert axes.get_title(loc="left") == f"{key[1]}, {'p95' if key in p95 else 'p50'}"
 
 
 def test_curves_quantiles_and_time_show_the_frames(comparison_of: Compared) -> None:
     comparison = comparison_of("duet")
     drawn = {name: panels(CHARTS[name](comparison)) for name in ("percentiles", "quantiles", "over time")}
-    for place, (group, users) in enumerate(by_group_and_users(comparison)):
+    for place, (group, level) in enumerate(by_group_and_level(comparison)):
         for side in ("baseline", "candidate"):
-            curve = where(comparison.latency_curves, group=group, users=users, side=side).sort_values("q")
+            curve = where(comparison.latency_curves, group=group, level=level, side=side).sort_values("q")
             curve = curve[curve.q >= 0.5]
             assert has_line(drawn["percentiles"][place], 1 / (1 - curve.q), curve.latency_ms)
-        rows = where(comparison.latency_by_quantile, group=group, users=users).sort_values("q")
+        rows = where(comparison.latency_by_quantile, group=group, level=level).sort_values("q")
         assert has_line(drawn["quantiles"][place], rows.q, 100 * (rows.ratio - 1))
         [band] = [one for one in drawn["quantiles"][place].collections if not isinstance(one, LineCollection)]
         ends = {round(float(y), 6) for _, y in np.asarray(band.get_paths()[0].vertices)}
         assert {round(100 * (bound - 1), 6) for bound in [*rows.low, *rows.high]} <= ends
-        blocks = where(comparison.latency_over_time, group=group, users=users).sort_values("second")
+        blocks = where(comparison.latency_over_time, group=group, level=level).sort_values("second")
         assert has_line(drawn["over time"][place], blocks.second, 100 * (blocks.ratio - 1))
 
 
-@pytest.mark.parametrize("level", [None, 40])
+@pytest.mark.parametrize("level", [None, "40 users"])
 def test_contributions_are_those_of_the_slower_group_at_the_highest_level_it_is_slower_at(
-    comparison_of: Compared, level: int | None
+    comparison_of: Compared, level: str | None
 ) -> None:
     comparison = copy.copy(comparison_of("four levels"))
     assert comparison.slower == ["payments"]
     # What is computed once lies in the instance itself.
     comparison.__dict__ |= {"latency": comparison.latency.assign(verdict="open")}
-    comparison.latency.loc[comparison.latency.users == level, "verdict"] = "slower"
+    comparison.latency.loc[comparison.latency.level == level, "verdict"] = "slower"
     [axes] = panels(chart.comparison_contributions(comparison))
-    rows = where(comparison.contributions, group="payments", users=level or 160)
+    rows = where(comparison.contributions, group="payments", level=level or "160 users")
     widths = [bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
     assert widths == pytest.approx(sorted(rows.contribution_ms, reverse=True))
     assert next(label.get_text() for label in axes.get_yticklabels()) == "POST /api/v1/payments/create"
@@ -230,15 +231,16 @@ def test_a_group_has_the_colour_it_has_in_the_sweeps_own_report(comparison_of: C
 def test_more_groups_and_levels_than_fit_are_told(comparison_of: Compared) -> None:
     comparison = comparison_of("four levels")
     groups = [f"g{number}" for number in range(8)]
-    frame = comparison.latency_over_time.head(1)
-    many = [frame.assign(group=group, users=users) for group in groups for users in (1, 2, 3, 4, 5)]
+    [row] = records(comparison.latency_over_time.head(1))
+    levels = [Level.of_users(count) for count in range(1, 6)]
+    many = pd.DataFrame([row | {"group": group, "level": level} for group in groups for level in levels])
     wide = copy.copy(comparison)
     # What is computed once lies in the instance itself.
-    wide.__dict__ |= {"latency_by_run": pd.concat(many)}
-    drawn, shown = small_multiples(wide, pd.concat(many), "title", "below", unit="ms")
-    assert {panel.users for panel in shown} == {2, 3, 4, 5}
-    assert [panel.group for panel in shown if panel.users == 2] == groups[:6]
-    assert "shown: the 4 highest of 5 user counts and 6 of 8 groups" in texts(drawn)
+    wide.__dict__ |= {"latency_by_run": many}
+    drawn, shown = small_multiples(wide, many, "title", "below", unit="ms")
+    assert {panel.level for panel in shown} == {"2 users", "3 users", "4 users", "5 users"}
+    assert [panel.group for panel in shown if panel.level == "2 users"] == groups[:6]
+    assert "shown: the 4 highest of 5 levels and 6 of 8 groups" in texts(drawn)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_bounds_far_out_leave_the_changes_readable(
     assert (low, high) == pytest.approx((limits[0] - room, limits[1] + room))
 
 
-def by_group_and_users(comparison: SweepComparison) -> list[tuple[str, int]]:
+def by_group_and_level(comparison: SweepComparison) -> list[tuple[str, Level]]:
     """Return the panels of small multiples in their order."""
     groups = group_names(comparison.candidate)
-    return [(group, int(users)) for group in groups for users in sorted(comparison.latency.users.unique())]
+    return [(group, level) for group in groups for level in sorted(comparison.latency.level.unique())]

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from perflab.cli.app import run_command
+from perflab.vocabulary.level import Level
 from tests.cli.conftest import Recorded
 
 
@@ -30,7 +31,7 @@ def test_without_one_the_way_out_is_told(recorded: Recorded, capsys: pytest.Capt
 
 
 def test_a_baseline_needs_a_complete_run(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
-    run = recorded.dir(recorded.single).run(100, 1).manifest
+    run = recorded.dir(recorded.single).run(Level.of_users(100), 1).manifest
     run.write_text(run.read_text().replace('"complete"', '"interrupted"'))
     assert "has no complete run" in refused(capsys, "set", recorded.single)
     assert "no sweep 'nope'" in refused(capsys, "set", "nope")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from perflab.cli.app import run_command
+from perflab.vocabulary.level import Level
 from tests.cli.conftest import Recorded
 
 WIDE = ("--margin", "20%")
@@ -35,7 +36,7 @@ def tighten(recorded: Recorded, sweep_id: str) -> None:
 
 def spoil(recorded: Recorded, sweep_id: str) -> None:
     """Make a sweep's only run one whose users were not reached."""
-    run = recorded.dir(sweep_id).run(100, 1).manifest
+    run = recorded.dir(sweep_id).run(Level.of_users(100), 1).manifest
     run.write_text(run.read_text().replace('"users_reached": 100', '"users_reached": 7'))
 
 

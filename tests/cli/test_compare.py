@@ -53,7 +53,7 @@ def test_a_slower_group_fails_and_is_named(recorded: Recorded, capsys: pytest.Ca
     assert "generation" not in verdict
     assert f"baseline {recorded.base}, candidate {recorded.slow}" in out
     assert "they differ in: label\n" in out
-    assert len([line for line in out.splitlines() if line.startswith("   100   all requests")]) == 1
+    assert len([line for line in out.splitlines() if line.lstrip().startswith("100 users   all requests")]) == 1
 
 
 def test_equal_sweeps_pass_by_a_margin_that_is_wide_enough(

@@ -10,6 +10,7 @@ import pytest
 from perflab.cli.app import run_command
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.manifest import read_baseline
+from perflab.vocabulary.level import Level
 from tests.cli.conftest import Recorded
 
 
@@ -33,7 +34,7 @@ def test_an_interrupted_sweep_is_no_baseline(recorded: Recorded, capsys: pytest.
     assert run_command(["baseline", "set", later.id]) == 2
     assert later.id in capsys.readouterr().err
     # A run of it was measured to its end, the sweep was not.
-    run = later.run(100, 1).manifest
+    run = later.run(Level.of_users(100), 1).manifest
     run.write_text(run.read_text().replace('"interrupted"', '"complete"'))
     assert run_command(["baseline", "set", later.id]) == 2
     assert "was not run to its end" in capsys.readouterr().err
@@ -42,7 +43,7 @@ def test_an_interrupted_sweep_is_no_baseline(recorded: Recorded, capsys: pytest.
 
 
 def test_an_invalid_sweep_is_no_baseline(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
-    run = recorded.dir(recorded.single).run(100, 1).manifest
+    run = recorded.dir(recorded.single).run(Level.of_users(100), 1).manifest
     run.write_text(run.read_text().replace('"users_reached": 100', '"users_reached": 7'))
     assert run_command(["baseline", "set", recorded.single]) == 2
     err = capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 
 from perflab.drive.locust import check_locustfile
 from perflab.errors import LocustfileError, UsageError
+from perflab.vocabulary.level import Level
 
 USER = "from locust import FastHttpUser\nclass U(FastHttpUser): pass\n"
 
@@ -130,7 +131,7 @@ def test_options_for_locust_are_checked_before_the_run(tmp_path: Path, options: 
     locustfile = tmp_path / "locustfile.py"
     locustfile.write_text(TAGGED)
     (tmp_path / "locust.conf").write_text("needed = from-a-file\n")
-    with check_locustfile(locustfile, os.environ, tmp_path, [3], options) as finish:
+    with check_locustfile(locustfile, os.environ, tmp_path, [Level.of_users(3)], options) as finish:
         if not refused:
             finish()
             return
@@ -144,6 +145,8 @@ def test_users_must_be_reached_by_the_classes_that_are_chosen(tmp_path: Path) ->
     (tmp_path / "locustfile.py").write_text(TAGGED)
     with (
         pytest.raises(LocustfileError, match="at most 2"),
-        check_locustfile(tmp_path / "locustfile.py", os.environ, tmp_path, [3], "Slow --needed 1") as finish,
+        check_locustfile(
+            tmp_path / "locustfile.py", os.environ, tmp_path, [Level.of_users(3)], "Slow --needed 1"
+        ) as finish,
     ):
         finish()

@@ -95,7 +95,7 @@ def test_a_host_that_answers_nothing_any_more_is_lost(
     assert outcome in sweep.reasons[0]
     # What comes after it would be measured against nothing.
     assert sweep.manifest.status == "failed"
-    assert [run.users for run in sweep.run_manifests] == [4]
+    assert [run.level for run in sweep.run_manifests] == ["4 users"]
     assert sweep.run_manifests[0].evidence.target_lost
     # The figures alone say so, too: a sweep that was recorded by an older perflab.
     file = sweep.dir.runs()[0].manifest
@@ -110,7 +110,7 @@ def test_a_host_that_answers_nothing_any_more_is_lost(
 def test_a_host_that_only_answers_errors_has_failed_and_is_not_lost(tmp_path: Path, server: Server) -> None:
     sweep = swept(tmp_path, server, ASKING.replace("/health", "/broken"), None, 2)
     assert sweep.manifest.status == "complete"
-    assert [run.users for run in sweep.run_manifests] == [4, 6]
+    assert [run.level for run in sweep.run_manifests] == ["4 users", "6 users"]
     assert sweep.manifest.objectives == DEFAULT
     assert sweep.verdict == "FAIL"
     assert sweep.verdicts["objective"].tolist() == ["success_rate"] * 2

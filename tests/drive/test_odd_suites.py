@@ -12,6 +12,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.drive.locust import check_locustfile
 from perflab.errors import LocustfileError
 from perflab.results.sweep import build, to_junit
+from perflab.vocabulary.level import Level
 
 # So long between two requests that a crowded machine, which wakes users up late, keeps little of the load away.
 USERS = """
@@ -165,7 +166,9 @@ def test_users_that_can_not_be_reached_are_refused_before_the_run(
     tmp_path: Path, text: str, level: int, refused: str
 ) -> None:
     (tmp_path / "suite.py").write_text(text)
-    with check_locustfile(tmp_path / "suite.py", os.environ, tmp_path, [1, level]) as finish:
+    with check_locustfile(
+        tmp_path / "suite.py", os.environ, tmp_path, [Level.of_users(1), Level.of_users(level)]
+    ) as finish:
         if refused:
             with pytest.raises(LocustfileError, match=refused):
                 finish()

@@ -170,7 +170,7 @@ def test_several_processes_write_to_the_same_tables(
     assert sweep.latency["source"].nunique() == 2
     clients = sweep.latency[sweep.latency["measure"] == "client"]
     assert clients["count"].sum() == manifest.evidence.requests_recorded
-    assert sweep.generator.groupby("second")["running_users"].sum().max() == 20
+    assert sweep.generator.groupby("second")["users"].sum().max() == 20
 
 
 def test_a_run_that_could_not_begin_leaves_nothing_that_can_not_be_read(
@@ -266,5 +266,5 @@ def test_a_target_that_dies_makes_the_run_invalid(
     )
     assert sweep.verdict == "INVALID"
     assert sweep.manifest.status == "failed"
-    assert [run.users for run in sweep.run_manifests] == [5]
+    assert [run.level for run in sweep.run_manifests] == ["5 users"]
     assert sweep.run_manifests[0].evidence.target_lost

@@ -74,7 +74,7 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
     assert all(source.requests_recorded == source.requests_finished > 0 for source in evidence.sources.values())
     assert sorted(source.pid for source in evidence.sources.values()) == sorted(p.pid for p in processes)
     assert evidence.unstamped == 0
-    users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["running_users"].sum()
+    users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["users"].sum()
     assert set(users) == {12}
 
 

@@ -79,7 +79,7 @@ def test_reports_stand_where_the_specification_says(tmp_path: Path, quick: Envir
     # Whatever the verdict on a few seconds, which a crowded machine may leave open or spoil.
     assert metrics["verdict"] in {"PASS", Verdict.INCONCLUSIVE, "INVALID"}
     assert done.returncode == metrics["exit_code"], done.stdout + done.stderr
-    assert list(metrics["levels"]) == ["0014", "0016"]
+    assert list(metrics["levels"]) == ["users-0014", "users-0016"]
     # The report of the run with the most users.
     assert (reports / "locust_report.html").read_bytes() == (
         reports / "users-0016-r1" / "locust_report.html"
@@ -141,7 +141,7 @@ def test_a_missed_objective_exits_1_and_the_reports_are_there(tmp_path: Path, qu
     metrics = json.loads((tmp_path / "load_test_metrics.json").read_text())
     assert (metrics["verdict"], metrics["exit_code"]) == ("FAIL", 1)
     # One level alone without --users-min.
-    assert list(metrics["levels"]) == ["0020"]
+    assert list(metrics["levels"]) == ["users-0020"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

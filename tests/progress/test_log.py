@@ -25,6 +25,7 @@ from perflab.progress.log import MAX_LINES_A_KIND, MAX_LINES_A_RUN
 from perflab.store.layout import RunDir, SweepDir
 from perflab.store.manifest import Evidence, RunManifest
 from perflab.store.tables import TableWriter, create_tables
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Verdict
 
 Line = dict[str, Any]
@@ -198,10 +199,10 @@ def started(sweep: SweepDir) -> SweepStarted:
 
 
 def start_run(sweep: SweepDir) -> tuple[RunStarted, TableWriter]:
-    run = sweep.run(10, 1)
+    run = sweep.run(Level.of_users(10), 1)
     run.path.mkdir()
     create_tables(run.path, managed=False)
-    return RunStarted(run, 10, 1, 1, 1), TableWriter(run.failures)
+    return RunStarted(run, Level.of_users(10), 1, 1, 1), TableWriter(run.failures)
 
 
 def progress(run: RunDir, phase: str = "steady") -> Progress:
@@ -212,7 +213,10 @@ def finished(sweep: SweepDir, run: RunDir) -> RunFinished:
     plan = Plan(host=None, locustfile=Path("f.py"))
     evidence = Evidence(error="Locust fell over")
     return RunFinished(
-        run, RunManifest(sweep_id=sweep.id, users=10, repeat=1, plan=plan, seed=1, status="failed", evidence=evidence)
+        run,
+        RunManifest(
+            sweep_id=sweep.id, level=Level.of_users(10), repeat=1, plan=plan, seed=1, status="failed", evidence=evidence
+        ),
     )
 
 
@@ -344,6 +348,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from tests.progress.test_log import SweepDir, SweepLog, progress, start_run, started
+from perflab.vocabulary.level import Level
 sweep = SweepDir(Path(sys.argv[1]))
 with SweepLog() as log:
     log(started(sweep))

@@ -165,7 +165,7 @@ def test_of_what_is_lost_over_an_edge_of_the_window_its_part_counts(
     command = [sys.executable, "-c", HELD_UP, json.dumps(ticks)]
     rows = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     names = [name for name in GENERATOR_COLUMNS if name != "source"]
-    frame = pd.DataFrame(rows, columns=names).rename(columns={"users": "running_users"})
+    frame = pd.DataFrame(rows, columns=names)
     frame = frame.astype({name: "float64" for name in names[2:] if name != "users"})
     frame = frame.assign(run="users-0002-r1", source="local", steady=frame["second"].between(2, 9))
     [found] = health(frame).to_dict("records")

@@ -21,12 +21,14 @@ from perflab.drive.target import free_port
 from perflab.store.layout import RunDir
 from perflab.store.recorder_protocol import RunConfiguration, read_state
 from perflab.store.tables import create_tables
+from perflab.vocabulary.level import Level
 
 TRUTHFUL = """
 import json, os
 from pathlib import Path
 from locust import FastHttpUser, HttpUser, constant, events, task
 from perflab.record.delivery import Outbox
+from perflab.vocabulary.level import Level
 acknowledge = Outbox.acknowledge
 acknowledged, seen = [], []
 def noting(outbox, number):
@@ -128,7 +130,7 @@ def test_a_standalone_process_closes_its_window_and_says_what_it_made(tmp_path: 
     locustfile = tmp_path / "truthful.py"
     locustfile.write_text(TRUTHFUL)
     create_tables(tmp_path, managed=False)
-    configuration = RunConfiguration(run_dir=str(tmp_path), users=4, settle_s=0, duration_s=2)
+    configuration = RunConfiguration(run_dir=str(tmp_path), level=Level.of_users(4), settle_s=0, duration_s=2)
     command = [*isolated("perflab.record.program", "run", "-f", str(locustfile)), "-H", server]
     done = subprocess.run(
         [
@@ -161,7 +163,7 @@ def test_a_connection_that_is_cut_for_five_seconds_loses_nothing(tmp_path: Path,
     locustfile = tmp_path / "truthful.py"
     locustfile.write_text(TRUTHFUL)
     create_tables(tmp_path, managed=False)
-    configuration = RunConfiguration(run_dir=str(tmp_path), users=12, settle_s=1, duration_s=9)
+    configuration = RunConfiguration(run_dir=str(tmp_path), level=Level.of_users(12), settle_s=1, duration_s=9)
     port = free_port()
     proxy = Proxy(port)
     base = [*isolated("perflab.record.program", "run", "-f", str(locustfile)), "-H", server]

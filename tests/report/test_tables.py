@@ -11,6 +11,7 @@ from perflab import report
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
 from perflab.report.html import Html
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import PERCENTILES
 from tests.report.conftest import HOSTILE, MESSAGE
 
@@ -113,7 +114,7 @@ def test_every_endpoint_and_level_has_its_row_with_its_figures(hostile_sweep: Sw
     width = FIGURES + 1
     assert len(cells) == width * len(hostile_sweep.endpoints)
     assert set(cells[width - 1 :: width]) == {"client"}
-    first = hostile_sweep.endpoints.sort_values(["users", "group", "name", "method"]).iloc[0]
+    first = hostile_sweep.endpoints.sort_values(["level", "group", "name", "method"]).iloc[0]
     assert cells[2] == f"{first.requests}"
 
 
@@ -136,7 +137,7 @@ def test_how_it_was_measured_tells_the_plan_but_no_place_on_disk(hostile_sweep: 
     shown = page(report.sweep.how_measured(hostile_sweep)).text
     assert "python -m load_tests.platform_api --port {port}" in shown
     assert "load_tests/locustfile.py" in shown
-    assert "20, 40" in shown
+    assert "20, 40 users" in shown
     assert str(hostile_sweep.dir.path.parent) not in shown
 
 
@@ -144,7 +145,7 @@ def test_a_run_that_cannot_be_trusted_says_why(tmp_path: Path) -> None:
     from perflab.store.manifest import RunManifest, read_manifest, write_manifest
 
     sweep_dir = write_recorded_sweep(tmp_path, Load(users=(20,), seconds=5, spawn_rate=50))
-    path = sweep_dir.run(20, 1).manifest
+    path = sweep_dir.run(Level.of_users(20), 1).manifest
     run = read_manifest(path, RunManifest)
     write_manifest(path, run.model_copy(update={"evidence": run.evidence.model_copy(update={"users_reached": 11})}))
     sweep = Sweep.open(sweep_dir)

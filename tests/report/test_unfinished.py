@@ -12,6 +12,7 @@ from perflab import chart, report
 from perflab.analyse.sweep import Sweep
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
+from perflab.vocabulary.level import Level
 
 CHARTS = (chart.throughput, chart.percentiles, chart.latency_over_time, chart.failures, chart.cpu)
 PIECES = (
@@ -29,7 +30,7 @@ def sweep_dir(tmp_path: Path) -> SweepDir:
 
 
 def cut_short(sweep_dir: SweepDir, users: int, **changes: object) -> None:
-    path = sweep_dir.run(users, 1).manifest
+    path = sweep_dir.run(Level.of_users(users), 1).manifest
     run = read_manifest(path, RunManifest)
     write_manifest(path, run.model_copy(update={"status": "interrupted", "window": None, "end": None, **changes}))
 
@@ -50,14 +51,14 @@ def test_interrupted_in_the_last_level(sweep_dir: SweepDir) -> None:
 
 def test_interrupted_in_the_first_level(sweep_dir: SweepDir) -> None:
     cut_short(sweep_dir, 20)
-    shutil.rmtree(sweep_dir.run(40, 1).path)
+    shutil.rmtree(sweep_dir.run(Level.of_users(40), 1).path)
     assert "no complete run" in show(sweep_dir)
 
 
 def test_failed_before_the_first_request(sweep_dir: SweepDir) -> None:
     for users in (20, 40):
         cut_short(sweep_dir, users, status="failed", start=None)
-        run = sweep_dir.run(users, 1)
+        run = sweep_dir.run(Level.of_users(users), 1)
         for path in (run.latency, run.generator, run.target, run.failures):
             path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
     shown = show(sweep_dir)
@@ -67,5 +68,5 @@ def test_failed_before_the_first_request(sweep_dir: SweepDir) -> None:
 
 def test_no_run_at_all(sweep_dir: SweepDir) -> None:
     for users in (20, 40):
-        shutil.rmtree(sweep_dir.run(users, 1).path)
+        shutil.rmtree(sweep_dir.run(Level.of_users(users), 1).path)
     assert "INVALID" in show(sweep_dir)

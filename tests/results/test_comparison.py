@@ -82,7 +82,7 @@ def test_the_document_has_the_figures_of_the_frames(comparison_of: Compared, sha
         comparison.latency_by_group["group"]
     )
     for row in comparison.latency.to_dict("records"):
-        cell = document.levels[f"{row['users']:04d}"].groups[row["group"]].latency[row["metric"].removesuffix("_ms")]
+        cell = document.levels[row["level"].name].groups[row["group"]].latency[row["metric"].removesuffix("_ms")]
         for name in ("ratio", "low", "high", "p_regression", "p_adjusted", "baseline", "candidate"):
             value = getattr(cell, name)
             assert (value is None) == (not math.isfinite(row[name]) or (name == "low" and row[name] == 0))
@@ -90,7 +90,7 @@ def test_the_document_has_the_figures_of_the_frames(comparison_of: Compared, sha
         assert (cell.verdict, cell.words, cell.clock) == (row["verdict"], row["words"], "wire")
         runs = comparison.latency_by_run
         for side, of in (("baseline", cell.baseline_runs), ("candidate", cell.candidate_runs)):
-            same = (runs["side"] == side) & (runs["users"] == row["users"]) & (runs["group"] == row["group"])
+            same = (runs["side"] == side) & (runs["level"] == row["level"]) & (runs["group"] == row["group"])
             made = runs[same & (runs["metric"] == row["metric"])]
             used = made[made["used"]]
             assert list(of.used.values()) == pytest.approx(used["value"].tolist(), abs=1e-3)
@@ -98,12 +98,12 @@ def test_the_document_has_the_figures_of_the_frames(comparison_of: Compared, sha
             assert set(of.left_out) == {f"r{repeat}" for repeat in made[~made["used"]]["repeat"]}
             assert all(of.left_out.values())
     for row in comparison.failures.to_dict("records"):
-        errors = document.levels[f"{row['users']:04d}"].groups[row["group"]].failures
+        errors = document.levels[row["level"].name].groups[row["group"]].failures
         assert errors is not None
         assert errors.candidate.failed == row["candidate_failed"]
         assert errors.baseline.requests == row["baseline_requests"]
     for row in comparison.throughput.to_dict("records"):
-        throughput = document.levels[f"{row['users']:04d}"].groups[row["group"]].throughput
+        throughput = document.levels[row["level"].name].groups[row["group"]].throughput
         assert throughput is not None
         assert throughput.baseline == pytest.approx(row["baseline"], abs=1e-3)
 
@@ -139,12 +139,12 @@ def test_a_page_of_tests_is_green_if_and_only_if_the_verdict_is_pass(comparison_
 
 def test_a_pass_stays_green_though_a_group_is_open_whose_throughput_decides_nothing(comparison_of: Compared) -> None:
     document = build(comparison_of("equal"))
-    level = document.levels["0100"]
+    level = document.levels["users-0100"]
     group = level.groups["payments"]
     assert group.throughput is not None
     opened = group.throughput.model_copy(update={"verdict": Finding.OPEN, "words": "may or may not be fewer"})
     groups = {**level.groups, "payments": group.model_copy(update={"throughput": opened})}
-    changed = document.model_copy(update={"levels": {"0100": level.model_copy(update={"groups": groups})}})
+    changed = document.model_copy(update={"levels": {"users-0100": level.model_copy(update={"groups": groups})}})
     assert {kind for _, kind, _ in results(changed)} <= {None, Skipped}
     assert "may or may not" not in to_summary(changed)
 
@@ -179,7 +179,7 @@ def test_the_summary_lists_what_is_slower_with_its_figures(comparison_of: Compar
     rows = [cells for cells in page(build(comparison)).rows if cells[-1] == "slower"]
     slower = comparison.latency[comparison.latency["verdict"] == "slower"]
     assert {(cells[0], cells[1]) for cells in rows} == {
-        (str(row["users"]), f"{row['group']}: {row['metric'].removesuffix('_ms')}") for row in slower.to_dict("records")
+        (str(row["level"]), f"{row['group']}: {row['metric'].removesuffix('_ms')}") for row in slower.to_dict("records")
     }
     assert rows
     assert all(" ms, +" in cells[2] for cells in rows)

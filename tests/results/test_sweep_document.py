@@ -22,6 +22,7 @@ from perflab.results.sweep import document as doc
 from perflab.store.layout import SweepDir
 from perflab.store.manifest import RunManifest, read_manifest, write_manifest
 from perflab.store.tables import RESPONSE_COLUMNS, TableWriter, create_table
+from perflab.vocabulary.level import Level
 from tests.analyse.conftest import Written
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def validate(text: str) -> dict[str, Any]:
 def test_the_schema_refuses_what_it_does_not_know(ended: Ended) -> None:
     validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert validator.is_valid(ended.metrics)
-    assert not validator.is_valid(ended.metrics | {"schema_version": 1})
+    assert not validator.is_valid(ended.metrics | {"schema_version": 2})
     assert not validator.is_valid(ended.metrics | {"more": 1})
     assert not validator.is_valid({name: value for name, value in ended.metrics.items() if name != "levels"})
 
@@ -89,7 +90,7 @@ def test_a_sweep_ends_with_its_results_and_its_exit_code(ended: Ended) -> None:
 
 
 def test_counts_agree_with_each_other(ended: Ended) -> None:
-    level = ended.metrics["levels"]["0020"]
+    level = ended.metrics["levels"]["users-0020"]
     totals, endpoints = level["totals"], level["endpoints"].values()
     assert totals["requests"] > 500
     assert totals["failed"] > 0
@@ -104,7 +105,7 @@ def test_counts_agree_with_each_other(ended: Ended) -> None:
 
 
 def test_what_stands_in_the_document_of_a_real_sweep(ended: Ended) -> None:
-    level, about = ended.metrics["levels"]["0020"], ended.metrics["metadata"]
+    level, about = ended.metrics["levels"]["users-0020"], ended.metrics["metadata"]
     assert about["sweep_id"] == ended.dir.id
     assert about["locustfile"] == "parts/small_locustfile.py"
     assert about["target"]["managed"] is True
@@ -154,7 +155,7 @@ def test_the_report_command_writes_the_results_again(in_empty_folder: Path) -> N
 
 
 def cut_short(sweep_dir: SweepDir, users: int, **changes: object) -> None:
-    path = sweep_dir.run(users, 1).manifest
+    path = sweep_dir.run(Level.of_users(users), 1).manifest
     write_manifest(path, read_manifest(path, RunManifest).model_copy(update={"window": None, "end": None, **changes}))
 
 
@@ -164,7 +165,7 @@ def test_a_sweep_that_was_cut_short_has_results_too(tmp_path: Path, status: str)
     cut_short(sweep_dir, 40, status=status)
     save(Sweep.open(sweep_dir), report=False)
     document = validate((sweep_dir.path / "metrics.json").read_text(encoding="utf-8"))
-    level = document["levels"]["0040"]
+    level = document["levels"]["users-0040"]
     assert (document["verdict"], document["exit_code"], level["verdict"]) == ("INVALID", 3, "INVALID")
     assert (level["steady_s"], level["totals"]["requests"], level["totals"]["rps"]) == (0, 0, None)
     assert level["endpoints"] == level["groups"] == level["resources"]["generator"] == {}
@@ -173,24 +174,24 @@ def test_a_sweep_that_was_cut_short_has_results_too(tmp_path: Path, status: str)
     assert (run["window"], run["requests"], run["rps"], run["sources"]) == (None, 0, None, {})
     assert run["reason"] in level["reasons"][0]
     assert level["objectives"]["auth p95_ms"]["reason"].startswith("INVALID: users-0040-r1: the run ")
-    assert document["levels"]["0020"]["totals"]["requests"] > 0
+    assert document["levels"]["users-0020"]["totals"]["requests"] > 0
 
 
 @pytest.mark.parametrize("gone", [(40,), (20, 40)])
 def test_levels_without_a_run(tmp_path: Path, gone: tuple[int, ...]) -> None:
     sweep_dir = write_recorded_sweep(tmp_path, Load(users=(20, 40), seconds=12, spawn_rate=50))
     for users in gone:
-        shutil.rmtree(sweep_dir.run(users, 1).path)
+        shutil.rmtree(sweep_dir.run(Level.of_users(users), 1).path)
     document = validate(build(Sweep.open(sweep_dir)).to_json())
-    assert set(document["levels"]) == {"0020", "0040"}
-    assert document["levels"]["0040"]["runs"] == {}
+    assert set(document["levels"]) == {"users-0020", "users-0040"}
+    assert document["levels"]["users-0040"]["runs"] == {}
     assert (document["timestamps"]["end"] is None) == (gone == (20, 40))
 
 
 def test_a_run_that_ended_before_its_first_row(tmp_path: Path) -> None:
     sweep_dir = write_recorded_sweep(tmp_path, Load(users=(20,), seconds=3))
     cut_short(sweep_dir, 20, status="failed", start=None)
-    for table in sweep_dir.run(20, 1).path.glob("*.csv"):
+    for table in sweep_dir.run(Level.of_users(20), 1).path.glob("*.csv"):
         table.write_text(table.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
     validate(build(Sweep.open(sweep_dir)).to_json())
 
@@ -200,7 +201,7 @@ def test_figures_are_those_of_the_frames(tmp_path: Path) -> None:
     sweep = Sweep.open(write_recorded_sweep(tmp_path, load))
     document = validate(build(sweep).to_json())
     for row in sweep.endpoints.to_dict("records"):
-        level = document["levels"][f"{row['users']:04d}"]
+        level = document["levels"][row["level"].name]
         found = level["endpoints"][f"{row['method']} {row['name']}"]
         assert found["group"] == row["group"]
         assert [found[name] for name in ("requests", "ok", "failed")] == [row["requests"], row["ok"], row["failed"]]
@@ -208,16 +209,16 @@ def test_figures_are_those_of_the_frames(tmp_path: Path) -> None:
         for name in ("min", "p50", "p90", "p95", "p99", "max"):
             assert found["latency_ms"][name] == pytest.approx(row[f"{name}_ms"], abs=0.0005)
         assert found["latency_ms"]["avg"] == pytest.approx(row["mean_ms"], abs=0.0005)
-    level = document["levels"]["0040"]
+    level = document["levels"]["users-0040"]
     assert level["steady_s"] == sum(run["window"]["end_s"] - run["window"]["start_s"] for run in level["runs"].values())
     assert sum(failure["count"] for failure in level["failures"]) == level["totals"]["failed"] > 0
     # That of the single runs, and the two of them pooled.
-    steady = sweep.generator[(sweep.generator["users"] == 40) & sweep.generator["steady"]]
+    steady = sweep.generator[(sweep.generator["level"] == "40 users") & sweep.generator["steady"]]
     of_source = steady[steady["source"] == "w2"]
     used = level["resources"]["generator"]["w2"]
     assert used["cpu_percent"]["max"] == of_source["cpu_percent"].max()
     assert used["loop_lag_ms"]["max"] == of_source["lag_ms"].max()
-    lost, users = of_source["lost_s"].sum(), of_source["running_users"].sum()
+    lost, users = of_source["lost_s"].sum(), of_source["users"].sum()
     assert used["achieved_load"] == pytest.approx(1 - lost / users, abs=1e-6)
 
 
@@ -238,27 +239,27 @@ def test_the_text_is_sorted_rounded_and_ends_with_a_line(hostile_sweep: Sweep) -
     text = build(hostile_sweep).to_json()
     document = validate(text)
     assert text == json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    figures = document["levels"]["0040"]["totals"]
+    figures = document["levels"]["users-0040"]["totals"]
     assert all(value == round(value, 3) for value in figures["latency_ms"].values() if isinstance(value, float))
     assert figures["success_rate"] == round(figures["success_rate"], 6)
-    assert "POST <script>document.title='hacked'</script>" in document["levels"]["0040"]["endpoints"]
+    assert "POST <script>document.title='hacked'</script>" in document["levels"]["users-0040"]["endpoints"]
 
 
 def test_unanswered_requests_are_no_infinite_latencies(written: Written) -> None:
     written.limit("p95_ms", 100)
     written.run([(1, "/a", "ok", 5.0, 80), (2, "/a", "unanswered", 900.0, 20)], unanswered=20, requests_finished=80)
     document = validate(build(written.open()).to_json())
-    totals = document["levels"]["0010"]["totals"]
+    totals = document["levels"]["users-0010"]["totals"]
     assert (totals["unanswered"], totals["failed"], totals["latency_ms"]["p50"]) == (20, 20, 5.0)
     assert (totals["latency_ms"]["p95"], totals["latency_ms"]["max"]) == (None, None)
     assert totals["latency_ms"]["avg"] == 5.0
-    objective = document["levels"]["0010"]["objectives"]["shop p95_ms"]
+    objective = document["levels"]["users-0010"]["objectives"]["shop p95_ms"]
     assert (objective["measured"], objective["samples"]) == (None, 100)
 
 
 def test_nothing_is_known_of_a_latency_where_nothing_succeeded(written: Written) -> None:
     written.run([(1, "/a", "http_500", 5.0, 80)])
-    totals = validate(build(written.open()).to_json())["levels"]["0010"]["totals"]
+    totals = validate(build(written.open()).to_json())["levels"]["users-0010"]["totals"]
     assert set(totals["latency_ms"].values()) == {None}
     assert (totals["success_rate"], totals["error_rate"], totals["rps"]) == (0.0, 1.0, 8.0)
 
@@ -279,7 +280,7 @@ def test_response_codes(written: Written) -> None:
         ]
     )
     table.close()
-    level = validate(build(written.open()).to_json())["levels"]["0010"]
+    level = validate(build(written.open()).to_json())["levels"]["users-0010"]
     assert level["endpoints"]["GET /a"]["response_codes"] == {"200": 60, "201": 40}
     assert level["endpoints"]["GET /b"]["response_codes"] == {"none": 3, "404": 4}
     assert level["groups"]["all"]["response_codes"] == {"200": 60, "201": 40, "404": 4, "none": 3}
@@ -287,7 +288,7 @@ def test_response_codes(written: Written) -> None:
 
 def test_response_codes_of_an_earlier_perflab_are_unknown(written: Written) -> None:
     written.run([(1, "/a", "ok", 5.0, 10)])
-    assert validate(build(written.open()).to_json())["levels"]["0010"]["totals"]["response_codes"] is None
+    assert validate(build(written.open()).to_json())["levels"]["users-0010"]["totals"]["response_codes"] is None
 
 
 LEVELS = {10: 1000, 20: 3000, 30: 2000, 40: 5000}
@@ -303,7 +304,7 @@ def test_the_highest_throughput_that_misses_nothing(written: Written) -> None:
     written.run([(second, "/a", "ok", 5.0, 400) for second in range(10)], users=50, users_reached=49)
     document = validate(build(written.open()).to_json())
     assert [level["verdict"] for level in document["levels"].values()] == ["PASS", "PASS", "PASS", "FAIL", "INVALID"]
-    assert document["max_sustainable_throughput"] == {"rps": 300.0, "users": 20}
+    assert document["max_sustainable_throughput"] == {"rps": 300.0, "level": {"kind": "users", "value": 20}}
 
 
 def test_failed_requests_are_not_sustained(written: Written) -> None:
@@ -312,7 +313,7 @@ def test_failed_requests_are_not_sustained(written: Written) -> None:
     written.run([(second, "/a", outcome, 5.0, 25) for second in range(10) for outcome in ("ok", "http_500")], users=20)
     document = build(written.open())
     assert [level.verdict for level in document.levels.values()] == ["PASS", "PASS"]
-    assert document.max_sustainable_throughput == doc.Throughput(rps=30.0, users=10)
+    assert document.max_sustainable_throughput == doc.Throughput(rps=30.0, level=Level.of_users(10))
 
 
 @pytest.mark.parametrize("limit", [None, 1.0])
@@ -333,5 +334,5 @@ def test_a_level_is_not_judged_below_from_users(written: Written) -> None:
     for users in (10, 20):
         written.run([(second, "/a", "ok", 5.0, 100) for second in range(10)], users=users)
     levels = validate(build(written.open()).to_json())["levels"]
-    assert levels["0010"]["objectives"] == {}
-    assert levels["0020"]["objectives"]["shop throughput_rps"]["endpoints"] == ["/a", "POST /b"]
+    assert levels["users-0010"]["objectives"] == {}
+    assert levels["users-0020"]["objectives"]["shop throughput_rps"]["endpoints"] == ["/a", "POST /b"]

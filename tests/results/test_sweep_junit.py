@@ -88,11 +88,12 @@ def test_without_objectives_the_measurement_alone_is_a_case(written: Written, ve
     )
     metrics = build(written.open())
     if verdict == Verdict.INCONCLUSIVE:
-        level = metrics.levels["0010"].model_copy(update={"verdict": verdict, "reasons": ["it never became steady"]})
-        metrics = metrics.model_copy(update={"levels": {"0010": level}})
+        [level] = metrics.levels.values()
+        unsteady = level.model_copy(update={"verdict": verdict, "reasons": ["it never became steady"]})
+        metrics = metrics.model_copy(update={"levels": {"users-0010": unsteady}})
     [suite] = parse(to_junit(metrics))
     [case] = suite
-    assert metrics.levels["0010"].verdict == verdict
+    assert metrics.levels["users-0010"].verdict == verdict
     assert [(type(found), found.type) for found in case.result] == {
         "PASS": [],
         "INVALID": [(Error, "INVALID")],

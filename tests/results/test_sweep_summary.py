@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from perflab.analyse.sweep import Sweep
 from perflab.results.sweep import SweepDocument, build, to_summary
 from perflab.results.sweep.document import FailureOfRuns
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Verdict
 from tests.analyse.conftest import Written
 
@@ -131,7 +132,7 @@ def test_without_objectives_the_levels_stand_alone(written: Written) -> None:
     page = render(build(written.open()))
     assert page.texts[0] == "✅ PASS: load sweep hand"
     assert any("No objectives are set" in text for text in page.texts)
-    assert page.rows[0] == ["10 users / ✅ PASS", "1 200 users / ✅ PASS"]
+    assert page.rows[0] == ["10 users / ✅ PASS", "1200 users / ✅ PASS"]
     assert not any("sustainable" in text for text in page.texts)
 
 
@@ -173,7 +174,7 @@ def test_many_reasons_and_failures_are_cut(written: Written) -> None:
             message="no",
             count=100 - at,
             whole_runs=100,
-            users=[10],
+            levels=[Level.of_users(10)],
         )
         for at in range(8)
     ]
@@ -197,7 +198,7 @@ def test_a_hostile_text_stays_a_text(written: Written, text: str) -> None:
         message=text,
         count=1,
         whole_runs=1,
-        users=[10],
+        levels=[Level.of_users(10)],
     )
     page = render(metrics.model_copy(update={"reasons": [text], "failures": [failure]}), text)
     assert page.tags <= OURS

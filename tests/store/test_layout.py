@@ -8,6 +8,7 @@ import pytest
 from perflab.errors import StoreError
 from perflab.store.layout import SweepDir, create_ab, create_sweep, find_ab, find_sweep, list_sweeps, means_ab
 from perflab.store.recorder_protocol import RunConfiguration
+from perflab.vocabulary.level import Level
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -16,14 +17,14 @@ def test_an_id_is_the_time_and_the_label(tmp_path: Path) -> None:
     first = create_sweep(tmp_path / "runs", "nightly", NOON)
     second = create_sweep(tmp_path / "runs", "nightly", NOON)
     assert (first.id, second.id) == ("20261122T120000Z-nightly", "20261122T120000Z-nightly-2")
-    assert first.run(100, 1).name == "users-0100-r1"
-    assert first.run(12000, 2).name == "users-12000-r2"
+    assert first.run(Level.of_users(100), 1).name == "users-0100-r1"
+    assert first.run(Level.of_users(12000), 2).name == "users-12000-r2"
 
 
 def test_runs_are_ordered_by_users(tmp_path: Path) -> None:
     sweep = create_sweep(tmp_path, "x", NOON)
     for users, repeat in [(1000, 1), (100, 2), (100, 1), (20000, 1)]:
-        sweep.run(users, repeat).path.mkdir()
+        sweep.run(Level.of_users(users), repeat).path.mkdir()
     (sweep.path / "users-0100-r1.bak").mkdir()
     assert [run.name for run in sweep.runs()] == ["users-0100-r1", "users-0100-r2", "users-1000-r1", "users-20000-r1"]
 
@@ -129,6 +130,6 @@ def test_a_comparison_lies_in_the_candidates_folder(tmp_path: Path) -> None:
 
 
 def test_the_recorder_knows_an_ab_comparisons_run_by_its_id(tmp_path: Path) -> None:
-    run = SweepDir(tmp_path / "20261122T103000Z-ab" / "baseline").run(100, 2)
-    configuration = RunConfiguration(run_dir=str(run.path), users=100, settle_s=1, duration_s=1)
+    run = SweepDir(tmp_path / "20261122T103000Z-ab" / "baseline").run(Level.of_users(100), 2)
+    configuration = RunConfiguration(run_dir=str(run.path), level=Level.of_users(100), settle_s=1, duration_s=1)
     assert configuration.names == {"sweep_id": "20261122T103000Z-ab/baseline", "run": "users-0100-r2"}

@@ -9,9 +9,10 @@ from perflab.errors import StoreError
 from perflab.plan.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest, Window, read_manifest, write_manifest
 from perflab.store.tables import TableWriter
+from perflab.vocabulary.level import Level
 
 PLAN = Plan(host="http://localhost:1", locustfile=Path("/x/locustfile.py"))
-RUN = RunManifest(sweep_id="s", users=100, repeat=1, plan=PLAN, seed=1, window=Window(start=3, end=18))
+RUN = RunManifest(sweep_id="s", level=Level.of_users(100), repeat=1, plan=PLAN, seed=1, window=Window(start=3, end=18))
 
 
 def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -48,9 +49,9 @@ def test_a_run_counts_as_interrupted_until_it_is_complete() -> None:
         lambda _: "",
         lambda _: "[]",
         lambda _: "\x00" * 100,
-        lambda text: text.replace('"users": 100', '"users": "many"'),
+        lambda text: text.replace('"value": 100', '"value": "many"'),
         lambda text: text.replace('"status": "interrupted"', '"status": "fine"'),
-        lambda text: text.replace('"schema_version": 3', '"schema_version": null'),
+        lambda text: text.replace('"schema_version": 4', '"schema_version": null'),
     ],
 )
 def test_a_damaged_manifest_is_named_in_one_line(tmp_path: Path, damage: object) -> None:
@@ -72,19 +73,25 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_another_version_is_told_with_both_versions(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"schema_version": 7, "what": "ever"}))
-    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 3"):
+    with pytest.raises(StoreError, match="schema_version 7, this perflab reads 4"):
+        read_manifest(path, RunManifest)
+    path.write_text(json.dumps({"schema_version": 1, "what": "ever"}))
+    with pytest.raises(StoreError, match="schema_version 1, this perflab reads 4"):
         read_manifest(path, RunManifest)
 
 
-def test_a_run_of_the_version_before_is_read_with_its_former_names(tmp_path: Path) -> None:
+def test_runs_of_earlier_versions_are_read_with_their_former_names(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     write_manifest(path, RUN)
     document = json.loads(path.read_text())
+    document["users"] = document.pop("level")["value"]
+    path.write_text(json.dumps(document | {"schema_version": 3}))
+    assert read_manifest(path, RunManifest) == RUN
     source = {"pid": 7, "recorded": 9, "finished": 8, "unanswered": 1}
     evidence = {"strayed": 3, "requests_recorded": 9, "requests_finished": 8, "sources": {"worker-0": source}}
     path.write_text(json.dumps(document | {"schema_version": 2, "evidence": evidence}))
     run = read_manifest(path, RunManifest)
-    assert (run.schema_version, run.evidence.misrouted, run.evidence.requests_finished) == (3, 3, 8)
+    assert (run.level, run.evidence.misrouted, run.evidence.requests_finished) == (RUN.level, 3, 8)
     [delivered] = run.evidence.sources.values()
     assert (delivered.requests_recorded, delivered.requests_finished, delivered.unanswered) == (9, 8, 1)
     # No source had ever reported.

@@ -14,6 +14,7 @@ from perflab.store.recorder_protocol import (
     remove_state,
     write_state,
 )
+from perflab.vocabulary.level import Level
 
 
 def test_a_runs_state_comes_back_and_leaves_nothing(tmp_path: Path) -> None:
@@ -34,7 +35,9 @@ def test_a_worker_started_by_hand_has_no_configuration() -> None:
 
 def test_a_configuration_comes_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = (Side(run_dir="/a", host="http://a"), Side(run_dir="/b", host="http://b"))
-    given = RunConfiguration(run_dir="/a", users=2, settle_s=1, duration_s=5, limits_ms=(200.0,), sides=sides)
+    given = RunConfiguration(
+        run_dir="/a", level=Level.of_users(2), settle_s=1, duration_s=5, limits_ms=(200.0,), sides=sides
+    )
     for name, value in given.to_variable().items():
         monkeypatch.setenv(name, value)
     assert RunConfiguration.from_environment() == given

@@ -14,6 +14,7 @@ import pytest
 from perflab.files import write_whole
 from perflab.store.layout import SweepDir, create_sweep
 from perflab.store.scratch import clear_leftovers, hold, scratch_folder
+from perflab.vocabulary.level import Level
 
 # Makes scratch of all kinds as a run, a report and a checkout do, says so, and waits.
 MAKER = """
@@ -21,6 +22,7 @@ import os, sys, time
 from pathlib import Path
 from perflab.store.recorder_protocol import RunState, write_state
 from perflab.store.scratch import hold, scratch_folder
+from perflab.vocabulary.level import Level
 place, own = Path(sys.argv[1]), os.getpid()
 run = place / "users-0001-r1"
 with hold(place), scratch_folder("report", place) as report, scratch_folder("checkout") as checkout:
@@ -43,7 +45,7 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.fixture
 def sweep(tmp_path: Path) -> SweepDir:
     made = create_sweep(tmp_path / "runs", "x")
-    made.run(1, 1).path.mkdir()
+    made.run(Level.of_users(1), 1).path.mkdir()
     for name in KEPT:
         # Folders count as much as files.
         (made.path / name).mkdir() if name == ".report-archive" else (made.path / name).touch()

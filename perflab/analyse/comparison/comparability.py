@@ -16,11 +16,12 @@ from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.options import Option
 from perflab.plan.plan import OPTIONS
+from perflab.vocabulary.level import Level, listed
 from perflab.vocabulary.text import listing
 
 Kind: TypeAlias = Literal["matters", "waived", "the change", "listed"]
 CLOCK = "clock"
-# More runs left out than this share of a side's runs at a user count, and the rest is a selection.
+# More runs left out than this share of a side's runs at a level, and the rest is a selection.
 MAX_LEFT_OUT = 0.2
 _MAX_LENGTH = 160
 _KINDS: tuple[Kind, ...] = ("matters", "waived", "the change", "listed")
@@ -153,27 +154,27 @@ def incomparable(baseline: Side, candidate: Side, differing: Iterable[Difference
         if difference.kind == "matters":
             what, values = difference.what, f"{difference.baseline}, now {difference.candidate}"
             yield f"{what} differs: {values} (--allow-different {what} waives it)"
-    levels = [sorted({*side.runs["users"]}) for side in (baseline, candidate)]
+    levels = [sorted({*side.runs["level"]}) for side in (baseline, candidate)]
     if not {*levels[0]} & {*levels[1]}:
-        had, has = (", ".join(map(str, users)) or "none" for users in levels)
-        yield f"they have no user count in common: the baseline has {had}, the candidate {has}"
+        had, has = (listed(of_side) or "none" for of_side in levels)
+        yield f"they have no level in common: the baseline has {had}, the candidate {has}"
     for side in (baseline, candidate):
-        for users, runs in side.runs[side.runs["why"] != NOT_COMPARED].groupby("users"):
+        for level, runs in side.runs[side.runs["why"] != NOT_COMPARED].groupby("level"):
             left_out = runs[~runs["used"]]
             # So many that the rest is a selection.
             if len(left_out) > MAX_LEFT_OUT * len(runs):
                 run, why = left_out[["run", "why"]].iloc[0]
-                yield f"{side.name} at {users} users: {len(left_out)} of {len(runs)} runs can't be used ({run}: {why})"
+                yield f"{side.name} at {level}: {len(left_out)} of {len(runs)} runs can't be used ({run}: {why})"
 
 
 def levels_gone(baseline: Side, candidate: Side) -> list[str]:
-    """Return one line for each user count that only the baseline has runs at."""
-    return [f"{users} users: only the baseline has runs" for users in _only(baseline, candidate)]
+    """Return one line for each level that only the baseline has runs at."""
+    return [f"{level}: only the baseline has runs" for level in _only(baseline, candidate)]
 
 
 def left_out(baseline: Side, candidate: Side) -> Iterator[str]:
-    """Yield which runs do not count, and which user counts there is nothing to compare with, one line each."""
-    yield from (f"{users} users: only the candidate has runs" for users in _only(candidate, baseline))
+    """Yield which runs do not count, and which levels there is nothing to compare with, one line each."""
+    yield from (f"{level}: only the candidate has runs" for level in _only(candidate, baseline))
     for side in (baseline, candidate):
         runs = side.runs[~side.runs["used"] & (side.runs["why"] != NOT_COMPARED)]
         yield from (f"{row.run} of the {side.name} is left out: {row.why}" for row in runs.itertuples())
@@ -208,8 +209,8 @@ def same_configuration(sweep: Sweep, sweeps: Iterable[Sweep]) -> list[Sweep]:
     return [other for other in sweeps if other.dir.path != sweep.dir.path and fingerprint(other) == own]
 
 
-def _only(side: Side, other: Side) -> list[int]:
-    return sorted({*side.runs["users"]} - {*other.runs["users"]})
+def _only(side: Side, other: Side) -> list[Level]:
+    return sorted({*side.runs["level"]} - {*other.runs["level"]})
 
 
 def _clock(baseline: Side, candidate: Side) -> Difference | None:
@@ -218,7 +219,7 @@ def _clock(baseline: Side, candidate: Side) -> Difference | None:
     differ = [cell for cell in cells if baseline.wire[cell] != candidate.wire[cell]]
     if not differ:
         return None
-    where = listing([f"{group} at {users} users" for users, group in differ])
+    where = listing([f"{group} at {level}" for level, group in differ])
     before, after = (
         ", ".join(dict.fromkeys("wire" if side.wire[cell] else "client" for cell in differ))
         for side in (baseline, candidate)

@@ -37,19 +37,20 @@ MIN_EARLIER_RUNS, COVERAGE = 10, 0.99
 def latency_curves(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
     """Return percentile curves of the requests of all runs that count."""
     cells = common_cells(baseline, candidate)
-    parts = []
+    rows: list[dict[str, Any]] = []
     for side in (baseline, candidate):
         pooled = _Pooled.of(side, cells, wire)
         ordered = SortedSamples(pooled.cell, pooled.samples.latency_ms, pooled.samples.count, len(cells))
-        for at, ((users, group), samples) in enumerate(zip(cells, ordered.samples, strict=True)):
+        for at, ((level, group), samples) in enumerate(zip(cells, ordered.samples, strict=True)):
             tail = _TAIL[_TAIL * samples >= _MIN_ON_CURVE]
             distribution = ordered.cell(at)
-            latency = np.array([distribution.percentile(float(1 - rest)) for rest in tail])
-            answered = np.isfinite(latency)
-            part = pd.DataFrame({"q": 1 - tail[answered], "latency_ms": latency[answered]})
-            parts.append(part.assign(side=side.name, users=users, group=group))
-    columns = ("side", "users", "group", "q", "latency_ms")
-    return frame(pd.concat(parts, ignore_index=True) if parts else [], columns)
+            curve = [(q, distribution.percentile(q)) for q in (1 - tail).tolist()]
+            rows += [
+                {"side": side.name, "level": level, "group": group, "q": q, "latency_ms": latency}
+                for q, latency in curve
+                if np.isfinite(latency)
+            ]
+    return frame(rows, ("side", "level", "group", "q", "latency_ms"))
 
 
 def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, bool], rules: Rules) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, boo
     cells = common_cells(baseline, candidate)
     sides = [_run_quantiles(side, cells, wire) for side in (baseline, candidate)]
     rows: list[dict[str, Any]] = []
-    for (users, group), *both in zip(cells, *sides, strict=True):
+    for (level, group), *both in zip(cells, *sides, strict=True):
         samples = np.concatenate([of_side.samples for of_side in both])
         enough = np.median(samples) * (1 - _QUANTILES) >= MIN_BEYOND - 1e-6
         logs = [of_side.logs for of_side in both]
@@ -71,11 +72,11 @@ def latency_by_quantile(baseline: Side, candidate: Side, wire: Mapping[Cell, boo
         low, high = found.bounds(rules.bound_level)
         figures = zip(_QUANTILES, *map(np.exp, (found.difference, low, high)), enough, strict=True)
         rows += [
-            {"users": users, "group": group, "q": q, "ratio": ratio, "low": below, "high": above}
+            {"level": level, "group": group, "q": q, "ratio": ratio, "low": below, "high": above}
             for q, ratio, below, above, is_enough in figures
             if is_enough and np.isfinite(ratio)
         ]
-    return frame(rows, ("users", "group", "q", "ratio", "low", "high"))
+    return frame(rows, ("level", "group", "q", "ratio", "low", "high"))
 
 
 def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
@@ -86,21 +87,21 @@ def latency_over_time(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]
     blocks = min(_MAX_BLOCKS, length)
     medians = [_medians(side, cells, wire, length, blocks) for side in (baseline, candidate)]
     rows: list[dict[str, Any]] = []
-    for number, (users, group) in enumerate(cells):
+    for number, (level, group) in enumerate(cells):
         for block in range(blocks):
             before, after = (of_side[number * blocks + block] for of_side in medians)
             if np.isfinite(before) and np.isfinite(after):
                 second = (block + 0.5) * length / blocks
-                rows.append({"users": users, "group": group, "second": second, "ratio": after / before})
-    return frame(rows, ("users", "group", "second", "ratio"))
+                rows.append({"level": level, "group": group, "second": second, "ratio": after / before})
+    return frame(rows, ("level", "group", "second", "ratio"))
 
 
 def latency_by_round(runs: pd.DataFrame) -> pd.DataFrame:
     """Return each round's own change, from `latency_by_run`."""
-    used = runs[runs["used"]].set_index(["users", "group", "metric", "repeat"])
+    used = runs[runs["used"]].set_index(["level", "group", "metric", "repeat"])
     before, after = (used.loc[used["side"] == side, "value"] for side in SIDES)
     rounds = (after / before).dropna().rename("ratio").reset_index()
-    return frame(rounds, ("users", "group", "metric", "repeat", "ratio"))
+    return frame(rounds, ("level", "group", "metric", "repeat", "ratio"))
 
 
 def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) -> pd.DataFrame:
@@ -117,7 +118,7 @@ def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) ->
         shares.append(counts / np.maximum(np.bincount(cell, counts, len(cells)), 1)[cell])
     rows = pd.DataFrame(
         {
-            "users": [cells[number][0] for number in cell],
+            "level": [cells[number][0] for number in cell],
             "group": [cells[number][1] for number in cell],
             "method": both.get_level_values("method"),
             "name": both.get_level_values("name"),
@@ -128,7 +129,7 @@ def contributions(baseline: Side, candidate: Side, wire: Mapping[Cell, bool]) ->
     )
     rows["contribution_ms"] = rows["share"] * (rows["candidate_ms"] - rows["baseline_ms"])
     return frame(rows, [str(name) for name in rows]).sort_values(
-        ["users", "contribution_ms"], ascending=[True, False], ignore_index=True
+        ["level", "contribution_ms"], ascending=[True, False], ignore_index=True
     )
 
 
@@ -145,14 +146,14 @@ def spread(
     baseline's own. The interval is a prediction interval by t on the logarithms.
     """
     single = (latency[["baseline_runs", "candidate_runs"]].min(axis=1) == 1) & (latency["verdict"] == Finding.OPEN)
-    columns = ("users", "group", "metric", "runs", "low", "high", "candidate", "inside")
+    columns = ("level", "group", "metric", "runs", "low", "high", "candidate", "inside")
     if not single.any():
         return frame([], columns)
     known = _earlier_figures([baseline, *earlier], wire, objectives)
-    values = {key: rows["value"].to_numpy("float64") for key, rows in known.groupby(["users", "group", "metric"])}
+    values = {key: rows["value"].to_numpy("float64") for key, rows in known.groupby(["level", "group", "metric"])}
     rows = []
     for cell in latency[single].to_dict("records"):
-        logs = np.log(values.get((cell["users"], cell["group"], cell["metric"]), np.zeros(0)))
+        logs = np.log(values.get((cell["level"], cell["group"], cell["metric"]), np.zeros(0)))
         runs = len(logs)
         if runs < MIN_EARLIER_RUNS:
             continue
@@ -177,7 +178,7 @@ def spread_notes(found: pd.DataFrame) -> list[str]:
     for row in found[~found["inside"]].to_dict("records"):
         percentile = metric_of(row["metric"]).words
         lines.append(
-            f"{row['group']} {percentile} at {row['users']} users: {row['candidate']:.4g} ms lies outside of their "
+            f"{row['group']} {percentile} at {row['level']}: {row['candidate']:.4g} ms lies outside of their "
             f"spread ({COVERAGE * 100:g} % are within {row['low']:.4g} to {row['high']:.4g} ms)"
         )
     return lines
@@ -262,7 +263,7 @@ def _earlier_figures(sweeps: Sequence[Sweep], wire: Mapping[Cell, bool], objecti
         side = Side.of("history", sweep, objectives, planned=False)
         lacking = {cell for cell, is_wire in wire.items() if is_wire and not side.wire.get(cell, False)}
         figures = latency_by_run([side], wire, paired=False)
-        cells = zip(figures["users"].tolist(), figures["group"].tolist(), strict=True)
+        cells = zip(figures["level"].tolist(), figures["group"].tolist(), strict=True)
         comparable = np.array([cell not in lacking for cell in cells], "bool")
         parts.append(figures[figures["used"] & comparable])
     return pd.concat(parts, ignore_index=True)

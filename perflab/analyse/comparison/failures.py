@@ -53,7 +53,7 @@ _COLUMNS = (
 
 
 def compare_failures(baseline: Side, candidate: Side, rules: Rules) -> Part:
-    """Compare the groups that both sides have requests of, at the user counts that both have."""
+    """Compare the groups that both sides have requests of, at the levels that both have."""
     cells = common_cells(baseline, candidate)
     groups = list(dict.fromkeys(group for _, group in cells))
     of_group = np.array([groups.index(group) for _, group in cells], "int64")
@@ -63,7 +63,7 @@ def compare_failures(baseline: Side, candidate: Side, rules: Rules) -> Part:
     )
     totals = [(side.failed.sum(axis=-1), side.requests.sum(axis=-1)) for side in counts]
     by_group = [[np.bincount(of_group, numbers, len(groups)) for numbers in side] for side in totals]
-    keys: dict[str, list[Any]] = {"users": [users for users, _ in cells], "group": [group for _, group in cells]}
+    keys: dict[str, list[Any]] = {"level": [level for level, _ in cells], "group": [group for _, group in cells]}
     whole = _frame({"group": groups}, by_group, of_groups)
     return Part(
         cells=_frame(keys, totals, of_cells),

@@ -1,4 +1,4 @@
-"""Latency of two sweeps: a cell is a user count, a group of endpoints and a percentile."""
+"""Latency of two sweeps: a cell is a level, a group of endpoints and a percentile."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ from perflab.analyse.comparison.side import (
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.store.layout import SIDES
+from perflab.vocabulary.level import Level, listed
 from perflab.vocabulary.metric import CHARTED, Percentile
 from perflab.vocabulary.text import listing
 
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
 _State: TypeAlias = Literal["tested", "single runs", "no value", "too few requests", "one-sided"]
-_COLUMNS = ("users", "group", "metric", "baseline_runs", "candidate_runs", *SIDES, *FOUND, "clock")
+_COLUMNS = ("level", "group", "metric", "baseline_runs", "candidate_runs", *SIDES, *FOUND, "clock")
 
 
 def compare_latency(
     baseline: Side, candidate: Side, figures: pd.DataFrame, wire: Mapping[Cell, bool], rules: Rules
 ) -> Part:
-    """Compare the `figures` of both sides (see `latency_by_run`) at the user counts that both have."""
+    """Compare the `figures` of both sides (see `latency_by_run`) at the levels that both have."""
     cells = list(_cells(baseline, candidate, figures))
     tested = [cell for cell in cells if cell.state == "tested"]
     values = [[cell.runs[name].values for cell in tested] for name in SIDES]
@@ -59,7 +60,7 @@ def compare_latency(
         by_group = comparison.endpoints.rename(columns={"endpoint": "group"}).to_dict("records")
     for cell in cells:
         if cell.state == "single runs":
-            by_wire = wire[cell.users, cell.group]
+            by_wire = wire[cell.level, cell.group]
             runs = [_scatter(side, cell, by_wire) for side in (baseline, candidate)]
             known[cell] = single_run(scatter_ratio(*runs))
     return Part(
@@ -99,7 +100,7 @@ class _Runs:
 class _Cell:
     """A cell with the figures of both sides, by name, and its number of samples beyond in the median run."""
 
-    users: int
+    level: Level
     group: str
     percentile: Percentile
     runs: Mapping[str, _Runs]
@@ -142,7 +143,7 @@ class _Cell:
     @property
     def row(self) -> Row:
         """What is known of it without a test, as columns."""
-        row: Row = {"users": self.users, "group": self.group, "metric": self.percentile.name}
+        row: Row = {"level": self.level, "group": self.group, "metric": self.percentile.name}
         for side, runs in self.runs.items():
             # A figure of too few requests is no evidence, but worth a look.
             shown = np.isfinite(runs.value) if self.state == "too few requests" else runs.used
@@ -156,16 +157,16 @@ def _cells(baseline: Side, candidate: Side, figures: pd.DataFrame) -> Iterator[_
     counting = figures[figures["counts"]]
     columns = [counting[name].to_numpy() for name in _Runs.__slots__]
     beyond = counting["median_beyond"].to_numpy()
-    at = counting.groupby(["side", "users", "group", "metric"]).indices
+    at = counting.groupby(["side", "level", "group", "metric"]).indices
     nothing = np.zeros(0, "int64")
-    for users in common_levels(baseline, candidate):
+    for level in common_levels(baseline, candidate):
         for group in group_order(baseline, candidate):
             for metric in CHARTED:
-                rows = {name: at.get((name, users, group, metric.name), nothing) for name in SIDES}
+                rows = {name: at.get((name, level, group, metric.name), nothing) for name in SIDES}
                 every = np.concatenate(list(rows.values()))
                 if len(every):
                     runs = {side: _Runs(*(column[own] for column in columns)) for side, own in rows.items()}
-                    yield _Cell(users, group, metric, runs, float(beyond[every[0]]))
+                    yield _Cell(level, group, metric, runs, float(beyond[every[0]]))
 
 
 def _scatter(side: Side, cell: _Cell, by_wire: bool) -> list[Scatter]:
@@ -176,8 +177,8 @@ def _scatter(side: Side, cell: _Cell, by_wire: bool) -> list[Scatter]:
 
 
 def _by_level_and_group(cells: Sequence[_Cell]) -> Iterator[tuple[str, list[_Cell]]]:
-    for (users, group), members in groupby(cells, key=lambda cell: (cell.users, cell.group)):
-        yield f"{group} at {users} users", list(members)
+    for (level, group), members in groupby(cells, key=lambda cell: (cell.level, cell.group)):
+        yield f"{group} at {level}", list(members)
 
 
 def _open(cells: Sequence[_Cell]) -> Iterator[str]:
@@ -189,12 +190,12 @@ def _open(cells: Sequence[_Cell]) -> Iterator[str]:
             yield f"{where} can't be judged, not even by its p50: {first.why_not}"
         for cell in members:
             if cell.state in ("tested", "single runs", "no value"):
-                name = f"{cell.group} {cell.percentile.words} at {cell.users} users"
+                name = f"{cell.group} {cell.percentile.words} at {cell.level}"
                 yield from (f"{name}: {phrase}" for phrase in cell.lacking)
-    single = sorted({cell.users for cell in cells if cell.state == "single runs"})
+    single = sorted({cell.level for cell in cells if cell.state == "single runs"})
     if single:
         yield (
-            f"one run on a side at {', '.join(map(str, single))} users tells nothing about a change: "
+            f"one run on a side at {listed(single)} tells nothing about a change: "
             f"make {LOOKS[0]} runs or more of both (--repeats {LOOKS[0]})"
         )
 
@@ -203,7 +204,7 @@ def _notes(cells: Sequence[_Cell]) -> Iterator[str]:
     for metric in CHARTED:
         few = [cell for cell in cells if cell.percentile == metric and cell.state == "too few requests"]
         if few:
-            where = listing([f"{cell.group} at {cell.users} users" for cell in few])
+            where = listing([f"{cell.group} at {cell.level}" for cell in few])
             needed = f"it takes {requests_needed(metric)}"
             yield f"{metric.words} is left out of the verdict for too few requests a run ({needed}): {where}"
     for where, members in _by_level_and_group(cells):

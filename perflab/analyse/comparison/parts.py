@@ -160,7 +160,7 @@ def _phrase(row: Mapping[Any, Any]) -> str:
 def _name(row: Mapping[Any, Any]) -> str:
     """Return what a row is about, such as payments p95 at 100 users."""
     metric = metric_of(row["metric"]).words if "metric" in row else ""
-    what = [row.get("group", "all requests"), metric, f"at {row['users']} users" if "users" in row else ""]
+    what = [row.get("group", "all requests"), metric, f"at {row['level']}" if "level" in row else ""]
     return " ".join(word for word in what if word)
 
 

@@ -21,10 +21,11 @@ from perflab.analyse.summary import Ints, SortedSamples, clocks, count_requests,
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
 from perflab.store.manifest import whole_seconds
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 
-Cell: TypeAlias = tuple[int, str]
-"""A user count and a group of endpoints."""
+Cell: TypeAlias = tuple[Level, str]
+"""A level and a group of endpoints."""
 NOT_COMPARED = "not in one of the compared rounds"
 # How many samples must lie beyond a percentile to judge by it.
 MIN_BEYOND = 50
@@ -34,7 +35,7 @@ MIN_BEYOND_RUN = MIN_BEYOND / 2
 
 _STRING_COLUMNS = {"side", "group", "metric", "run", "clock", "verdict", "words", "evidence", "why", "method", "name"}
 _INTEGER_COLUMNS = {
-    *("users", "repeat", "runs", "samples", "beyond", "baseline_runs", "candidate_runs"),
+    *("repeat", "runs", "samples", "beyond", "baseline_runs", "candidate_runs"),
     *("baseline_failed", "baseline_requests", "candidate_failed", "candidate_requests"),
 }
 _BOOLEAN_COLUMNS = {"used", "inside"}
@@ -48,6 +49,8 @@ def frame(rows: Sequence[Mapping[Any, Any]] | pd.DataFrame, columns: Sequence[st
 def _dtype(column: str) -> Any:
     if column in _STRING_COLUMNS:
         return "str"
+    if column == "level":
+        return "object"
     return "int64" if column in _INTEGER_COLUMNS else "bool" if column in _BOOLEAN_COLUMNS else "float64"
 
 
@@ -88,26 +91,26 @@ class Side:
             samples = samples.grouped(objectives)
         windows = [whole_seconds(w) for w in ([run.window for run in manifests] if planned else sweep.windows)]
         seconds = np.array([len(window) for window in windows], "float64")
-        runs = np.arange(len(windows))
-        requests = Steady.of(samples, samples.within(windows), runs, tuple(runs.tolist()), seconds)
+        levels = [run.level for run in manifests]
+        requests = Steady.of(samples, samples.within(windows), np.arange(len(windows)), levels, seconds)
         why = [
             NOT_COMPARED if repeats is not None and manifest.repeat not in repeats else reasons
             for manifest, reasons in zip(manifests, sweep.runs["reasons"], strict=True)
         ]
         return cls(name, sweep, samples, windows, requests, why)
 
-    def without(self, runs: Collection[tuple[int, int]], why: str) -> Side:
-        """Return the side with these runs, as (users, repeat), excluded as well."""
+    def without(self, runs: Collection[tuple[Level, int]], why: str) -> Side:
+        """Return the side with these runs, as (level, repeat), excluded as well."""
         pairs = zip(self.why, self.sweep.run_manifests, strict=True)
-        return replace(self, why=[reason or (why if (run.users, run.repeat) in runs else "") for reason, run in pairs])
+        return replace(self, why=[reason or (why if (run.level, run.repeat) in runs else "") for reason, run in pairs])
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run: users, repeat, place (its index among all runs), run, seconds, used, why."""
+        """One row per run: level, repeat, place (its index among all runs), run, seconds, used, why."""
         manifests = self.sweep.run_manifests
         return pd.DataFrame(
             {
-                "users": np.array([run.users for run in manifests], "int64"),
+                "level": pd.Series([run.level for run in manifests], dtype="object"),
                 "repeat": np.array([run.repeat for run in manifests], "int64"),
                 "place": np.arange(len(manifests)),
                 "run": self.sweep.runs["run"].astype("str"),
@@ -118,10 +121,10 @@ class Side:
         )
 
     @property
-    def used_runs(self) -> set[tuple[int, int]]:
-        """The runs that count, as (users, repeat)."""
+    def used_runs(self) -> set[tuple[Level, int]]:
+        """The runs that count, as (level, repeat)."""
         used = self.runs[self.runs["used"]]
-        return set(zip(used["users"], used["repeat"], strict=True))
+        return set(zip(used["level"], used["repeat"], strict=True))
 
     @cached_property
     def observations(self) -> Observations:
@@ -130,8 +133,8 @@ class Side:
 
     @property
     def most_runs(self) -> int:
-        """The largest number of runs that count at any user count."""
-        return int(self.runs.groupby("users")["used"].sum().max()) if len(self.runs) else 0
+        """The largest number of runs that count at any level."""
+        return int(self.runs.groupby("level")["used"].sum().max()) if len(self.runs) else 0
 
     @property
     def groups(self) -> list[str]:
@@ -145,7 +148,7 @@ class Side:
 
     @cached_property
     def counts(self) -> pd.DataFrame:
-        """One row per run and group, for groups that have requests at the run's user count in any run.
+        """One row per run and group, for groups that have requests at the run's level in any run.
 
         Columns: those of `runs`, group, at (run and group as one index), ok, failed, wire (whether nearly all of its
         successful requests have a wire time).
@@ -158,14 +161,14 @@ class Side:
         counts["at"] = np.arange(size)
         counts["ok"], counts["failed"] = ok, failed
         counts["wire"] = wire_cells(self.requests.samples, self.run_and_group, size)
-        requests = (counts["ok"] + counts["failed"]).groupby([counts["users"], counts["group"]]).transform("sum")
+        requests = (counts["ok"] + counts["failed"]).groupby([counts["level"], counts["group"]]).transform("sum")
         return counts[requests > 0].reset_index(drop=True)
 
     @cached_property
     def used_counts(self) -> Mapping[Cell, pd.DataFrame]:
         """The rows of `counts` for each cell, of the runs that count, ordered by repeat."""
         used = self.counts[self.counts["used"]].sort_values("repeat", kind="stable")
-        cells: Any = used.groupby(["users", "group"])
+        cells: Any = used.groupby(["level", "group"])
         return dict(iter(cells))
 
     @cached_property
@@ -177,7 +180,7 @@ class Side:
     def sort_by_run(self, wire: Mapping[Cell, bool]) -> tuple[SortedSamples, pd.Categorical[str]]:
         """Return the samples of each run and group to compare, and their clocks, both indexed by `at` of `counts`."""
         by_wire = np.zeros(len(self.runs) * len(self.groups), "bool")
-        cells = zip(self.counts["users"], self.counts["group"], strict=True)
+        cells = zip(self.counts["level"], self.counts["group"], strict=True)
         by_wire[self.counts["at"]] = [wire.get(cell, False) for cell in cells]
         samples, at = self.requests.samples, self.run_and_group
         return sort_judged(samples, at, len(by_wire), by_wire), clocks(samples, at, by_wire)
@@ -190,9 +193,9 @@ class Side:
         return indices
 
 
-def common_levels(baseline: Side, candidate: Side) -> list[int]:
-    """Return the user counts at which both sides have a run that counts."""
-    used = [{users for users, _ in side.used_runs} for side in (baseline, candidate)]
+def common_levels(baseline: Side, candidate: Side) -> list[Level]:
+    """Return the levels at which both sides have a run that counts."""
+    used = [{level for level, _ in side.used_runs} for side in (baseline, candidate)]
     return sorted(used[0] & used[1])
 
 
@@ -218,9 +221,9 @@ def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
     return {cell: baseline.wire.get(cell, True) and candidate.wire.get(cell, True) for cell in cells}
 
 
-_CELL_COLUMNS = ["users", "group", "metric"]
+_CELL_COLUMNS = ["level", "group", "metric"]
 _LATENCY_COLUMNS = [
-    *("side", "users", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
+    *("side", "level", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
     *("counts", "median_beyond"),
 ]
 
@@ -254,7 +257,7 @@ def _side_latency(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFram
     sorted_samples, clock = side.sort_by_run(wire)
     at = counts["at"].to_numpy()
     samples = sorted_samples.samples[at]
-    common = counts[["users", "repeat", "run", "group"]].assign(counts=counts["used"])
+    common = counts[["level", "repeat", "run", "group"]].assign(counts=counts["used"])
     common.insert(0, "side", pd.Series([side.name] * len(common), dtype="str"))
     for metric in CHARTED:
         value = sorted_samples.percentile(metric.q)[at]

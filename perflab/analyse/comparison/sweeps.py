@@ -58,7 +58,7 @@ def compare_sweeps(
     """Compare two sweeps. The parts of the result are computed when they are first used.
 
     `design` says how they were made: separately, or in the same rounds, one after the other (interleaved) or at the
-    same time (duet). In a design with rounds, runs of the same user count and repeat form pairs. `margin`, `alpha`,
+    same time (duet). In a design with rounds, runs of the same level and repeat form pairs. `margin`, `alpha`,
     `looks` and `look` are as in `compare_runs`; `rounds` are the repeats to compare, None for all. `allow_different`
     names differences in configuration that are accepted although they matter. `history` are other sweeps of the
     baseline's configuration, from which `spread` is computed.
@@ -173,9 +173,9 @@ class SweepComparison:
 
     @cached_property
     def latency(self) -> pd.DataFrame:
-        """Latency, one row per user count, group and percentile.
+        """Latency, one row per level, group and percentile.
 
-        Columns: users, group, metric (such as p95_ms), baseline_runs, candidate_runs, baseline and candidate
+        Columns: level, group, metric (such as p95_ms), baseline_runs, candidate_runs, baseline and candidate
         (ms, geometric means over runs), ratio, low, high, p_regression, p_adjusted, verdict (a `Finding`), words (the
         same as a phrase), evidence (its figures, or why it is not assessable), clock. Bounds and p-values are as in
         `compare_runs`; p_adjusted is adjusted for everything that is compared. Verdicts: slower; slower, within the
@@ -195,16 +195,16 @@ class SweepComparison:
     def latency_by_run(self) -> pd.DataFrame:
         """Latency, one row per run, group and percentile, of both sides.
 
-        Columns: side, users, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
+        Columns: side, level, repeat, run, group, metric, value (ms), samples, beyond (those slower than the value),
         clock, used, why (why it isn't used, else empty).
         """
         return self._figures.drop(columns=["counts", "median_beyond"])
 
     @cached_property
     def throughput(self) -> pd.DataFrame:
-        """Throughput, one row per user count and group.
+        """Throughput, one row per level and group.
 
-        Columns: users, group, baseline and candidate (successful requests per second, geometric means over runs),
+        Columns: level, group, baseline and candidate (successful requests per second, geometric means over runs),
         ratio, low, high, p_regression, p_adjusted, verdict, words, evidence. Verdicts: lower; lower, within the margin;
         within the margin; higher; open; not assessable.
         """
@@ -212,7 +212,7 @@ class SweepComparison:
 
     @cached_property
     def throughput_by_level(self) -> pd.DataFrame:
-        """Throughput of all requests together, one row per user count: the columns of `throughput` without group.
+        """Throughput of all requests together, one row per level: the columns of `throughput` without group.
 
         For the comparison to pass, each must be within the margin; a single group only must not be found lower.
         """
@@ -220,14 +220,14 @@ class SweepComparison:
 
     @cached_property
     def throughput_by_group(self) -> pd.DataFrame:
-        """Throughput, one row per group over its user counts: group, and the columns of `throughput` from ratio on."""
+        """Throughput, one row per group over its levels: group, and the columns of `throughput` from ratio on."""
         return self._throughput.by_group
 
     @cached_property
     def failures(self) -> pd.DataFrame:
-        """Failure rates, one row per user count and group.
+        """Failure rates, one row per level and group.
 
-        Columns: users, group, baseline_failed, baseline_requests, candidate_failed, candidate_requests, baseline_rate,
+        Columns: level, group, baseline_failed, baseline_requests, candidate_failed, candidate_requests, baseline_rate,
         candidate_rate, low and high (bounds of the difference of the rates), p_regression, p_adjusted, verdict (more;
         fewer; no more found; not assessable), words, evidence.
         """
@@ -235,7 +235,7 @@ class SweepComparison:
 
     @cached_property
     def failures_by_group(self) -> pd.DataFrame:
-        """Failure rates, one row per group over its user counts: the columns of `failures` without users."""
+        """Failure rates, one row per group over its levels: the columns of `failures` without level."""
         return self._failures.by_group
 
     @cached_property
@@ -248,7 +248,7 @@ class SweepComparison:
     def spread(self) -> pd.DataFrame:
         """Where single runs lie among ten or more runs of the baseline's configuration; empty if there are fewer.
 
-        Columns: users, group, metric, runs, low and high (ms: 99 % of such runs lie within), candidate (ms), inside.
+        Columns: level, group, metric, runs, low and high (ms: 99 % of such runs lie within), candidate (ms), inside.
         """
         compared = {self.baseline.dir.path, self.candidate.dir.path}
         others = [sweep for sweep in self._history if sweep.dir.path not in compared]
@@ -257,25 +257,25 @@ class SweepComparison:
 
     @cached_property
     def latency_curves(self) -> pd.DataFrame:
-        """Percentile curves of all requests of the runs that count: side, users, group, q, latency_ms."""
+        """Percentile curves of all requests of the runs that count: side, level, group, q, latency_ms."""
         return details.latency_curves(*self._sides, self._clocks)
 
     @cached_property
     def latency_by_quantile(self) -> pd.DataFrame:
-        """The change by quantile, run by run as the cells are judged: users, group, q, ratio, low, high."""
+        """The change by quantile, run by run as the cells are judged: level, group, q, ratio, low, high."""
         return details.latency_by_quantile(*self._sides, self._clocks, self._rules)
 
     @cached_property
     def latency_by_round(self) -> pd.DataFrame:
         """The change in each round that counts; empty unless both sides were run in the same rounds.
 
-        Columns: users, group, metric, repeat, ratio.
+        Columns: level, group, metric, repeat, ratio.
         """
         return details.latency_by_round(self.latency_by_run.iloc[: None if self._rules.paired else 0])
 
     @cached_property
     def latency_over_time(self) -> pd.DataFrame:
-        """The change over the window: users, group, second (middle of a block, from the planned window's start), ratio.
+        """The change over the window: level, group, second (middle of a block, from the planned window's start), ratio.
 
         The ratio is that of the median latencies of all requests that began in the block.
         """
@@ -283,9 +283,9 @@ class SweepComparison:
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """What each endpoint contributes to its group's change of mean latency, largest first at each user count.
+        """What each endpoint contributes to its group's change of mean latency, largest first at each level.
 
-        Columns: users, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
+        Columns: level, group, method, name, baseline_ms, candidate_ms (means), share (of the group's requests, of
         both sides), contribution_ms (share times the change of its mean).
         """
         return details.contributions(*self._sides, self._clocks)

@@ -1,7 +1,7 @@
-"""Throughput of two sweeps: successful requests per second by user count, in all and by group of endpoints.
+"""Throughput of two sweeps: successful requests per second by level, in all and by group of endpoints.
 
 Compared by the procedure for latency, which takes figures of which more is worse: seconds per successful request. To
-pass, all requests together must be shown to be within the margin at each user count. How many of them go to a group
+pass, all requests together must be shown to be within the margin at each level. How many of them go to a group
 is for the most part the users' chance, so a group may be found to have lost throughput, but need not be shown not to.
 """
 
@@ -53,7 +53,7 @@ _WORDS = {
 
 
 def compare_throughput(baseline: Side, candidate: Side, rules: Rules) -> Part:
-    """Compare the groups that both sides have requests of, at the user counts that both have."""
+    """Compare the groups that both sides have requests of, at the levels that both have."""
     cells, both = common_cells(baseline, candidate), (baseline, candidate)
     served = [{cell: _Served.of(side.used_counts[cell]) for cell in cells} for side in both]
     share = THROUGHPUT_SHARE / 2 if len({group for _, group in cells}) > 1 else THROUGHPUT_SHARE
@@ -61,16 +61,16 @@ def compare_throughput(baseline: Side, candidate: Side, rules: Rules) -> Part:
     of_groups, by_cell = _compare_served(served, both, rules, share)
     by_group = [] if of_groups is None else of_groups.endpoints.rename(columns={"endpoint": "group"}).to_dict("records")
     return Part(
-        cells=frame(by_cell, ("users", "group", *_COLUMNS)),
+        cells=frame(by_cell, ("level", "group", *_COLUMNS)),
         by_group=frame([{**row, **_inverted(row, rules.margin)} for row in by_group], ("group", *FOUND)),
-        by_level=frame(by_level, ("users", *_COLUMNS)),
+        by_level=frame(by_level, ("level", *_COLUMNS)),
         deciding=in_all,
         regressed=regressed(in_all) or regressed(of_groups),
         open=[
-            f"{group} at {users} users: {idle} of {len(runs)} runs of the {side.name} have no successful request"
-            for users, group in cells
+            f"{group} at {level}: {idle} of {len(runs)} runs of the {side.name} have no successful request"
+            for level, group in cells
             for side, of_side in zip(both, served, strict=True)
-            if (idle := int(((runs := of_side[users, group]).ok == 0).sum()))
+            if (idle := int(((runs := of_side[level, group]).ok == 0).sum()))
         ],
     )
 
@@ -105,11 +105,11 @@ class _Served:
 
 
 def _total(served: Mapping[Cell, _Served]) -> dict[Cell, _Served]:
-    """Return the same of all groups together; each has all runs of its user count."""
+    """Return the same of all groups together; each has all runs of its level."""
     totals: dict[Cell, _Served] = {}
-    for (users, _), runs in served.items():
-        so_far = totals.get((users, _ALL))
-        totals[users, _ALL] = runs if so_far is None else replace(so_far, ok=so_far.ok + runs.ok)
+    for (level, _), runs in served.items():
+        so_far = totals.get((level, _ALL))
+        totals[level, _ALL] = runs if so_far is None else replace(so_far, ok=so_far.ok + runs.ok)
     return totals
 
 
@@ -129,9 +129,9 @@ def _compare_served(
         for cell, row in zip(tested, comparison.cells.to_dict("records"), strict=True):
             known[cell] = {**{side: 1 / row[side] for side in SIDES}, **_inverted(row, rules.margin)}
     rows = []
-    for (users, group), both in runs.items():
-        found = known.get((users, group)) or _unserved(group, both, sides)
-        rows.append({"users": users, "group": group, **found})
+    for (level, group), both in runs.items():
+        found = known.get((level, group)) or _unserved(group, both, sides)
+        rows.append({"level": level, "group": group, **found})
     return comparison, rows
 
 

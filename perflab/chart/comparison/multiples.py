@@ -1,4 +1,4 @@
-"""Small multiples, a panel per group and user count: runs, and the change over the tail and over time."""
+"""Small multiples, a panel per group and level: runs, and the change over the tail and over time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MEDIAN = 0.5 - 1e-9
 
 @styled
 def comparison_runs(comparison: SweepComparison) -> Chart:
-    """Each run's p95 latency in ms, or each round's change of it in %, one panel per group and user count.
+    """Each run's p95 latency in ms, or each round's change of it in %, one panel per group and level.
 
     It is p50 where that alone is assessable.
     """
@@ -48,7 +48,7 @@ def comparison_runs(comparison: SweepComparison) -> Chart:
 
 @styled
 def comparison_percentiles(comparison: SweepComparison) -> Chart:
-    """Latency in ms by percentile on a logarithmic tail axis, baseline and candidate, a panel per group and users."""
+    """Latency in ms by percentile on a logarithmic tail axis, baseline and candidate, a panel per group and level."""
     curves = comparison.latency_curves[comparison.latency_curves["q"] >= _MEDIAN]
     if curves.empty:
         return nothing("Latency by percentile", "There is no latency that both have.")
@@ -76,7 +76,7 @@ def comparison_percentiles(comparison: SweepComparison) -> Chart:
 
 @styled
 def comparison_quantiles(comparison: SweepComparison) -> Chart:
-    """Change of latency in % by percentile with its interval, one panel per group and user count."""
+    """Change of latency in % by percentile with its interval, one panel per group and level."""
     frame, margin = comparison.latency_by_quantile, 100 * comparison.margin
     if frame.empty:
         return nothing("Change by percentile", "There are too few requests.")
@@ -107,7 +107,7 @@ def comparison_quantiles(comparison: SweepComparison) -> Chart:
 
 @styled
 def comparison_over_time(comparison: SweepComparison) -> Chart:
-    """Change of the median latency in % by second of the steady window, one panel per group and user count."""
+    """Change of the median latency in % by second of the steady window, one panel per group and level."""
     frame, margin = comparison.latency_over_time, 100 * comparison.margin
     if frame.empty:
         return nothing("Change over time", "There is no latency that both have.")
@@ -157,7 +157,7 @@ def _apart(comparison: SweepComparison, runs: DataFrame) -> Chart:
         else:
             _draw_runs(panel, cell, rows, reach=reach, margin=comparison.margin)
     means = [
-        f"{panel.group} {metric_of(cell['metric']).words} at {panel.users} users "
+        f"{panel.group} {metric_of(cell['metric']).words} at {panel.level} "
         f"{number(cell['baseline'])} and {number(cell['candidate'])} ms"
         for panel, cell in zip(panels, cells, strict=True)
     ]
@@ -212,7 +212,7 @@ def _round_by_round(comparison: SweepComparison) -> Chart:
         if panel.last:
             panel.axes.set_xlabel("round")
         shown += [*changes(rounds["ratio"]), found]
-        texts.append(f"{panel.group} at {panel.users} users {percent(found)}")
+        texts.append(f"{panel.group} at {panel.level} {percent(found)}")
     change_y_axis(panels, change_limits(shown, [], margin), margin)
     chart.alt = f"Dot charts of each round's change of latency. Found: {'; '.join(texts)}."
     return chart
@@ -223,7 +223,7 @@ def _telling(comparison: SweepComparison, panel: Panel) -> dict[Any, Any]:
     by_metric = {row["metric"]: row for row in panel.rows(comparison.latency).to_dict("records")}
     assessable = (metric for metric in _TELLING if by_metric[metric]["verdict"] != Finding.NOT_ASSESSABLE)
     cell = by_metric[next(assessable, _TELLING[-1])]
-    panel.name(f"{number(panel.users)} users, {metric_of(cell['metric']).words}")
+    panel.name(f"{panel.level}, {metric_of(cell['metric']).words}")
     return cell
 
 

@@ -1,4 +1,4 @@
-"""What the charts of a comparison share: colours, a panel per group and user count, and axes of change in per cent."""
+"""What the charts of a comparison share: colours, a panel per group and level, and axes of change in per cent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from pandas import DataFrame
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.style import INK, MUTED, SHADE, Chart, canvas, colours, number, short
+from perflab.chart.style import INK, MUTED, SHADE, Chart, canvas, colours, short
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.number import signed
 from perflab.vocabulary.verdict import Verdict
 
@@ -25,18 +26,18 @@ _MAX_LEVELS, _MAX_GROUPS, _MAX_COLUMNS = 4, 6, 3
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel of one group at one user count; `first` ones are at the left edge, `last` ones at the bottom."""
+    """A panel of one group at one level; `first` ones are at the left edge, `last` ones at the bottom."""
 
     axes: Axes
     group: str
-    users: int
+    level: Level
     colour: str
     first: bool
     last: bool
 
     def rows(self, frame: DataFrame) -> DataFrame:
-        """Return the rows of the panel's group and user count."""
-        return frame[(frame["group"] == self.group) & (frame["users"] == self.users)]
+        """Return the rows of the panel's group and level."""
+        return frame[(frame["group"] == self.group) & (frame["level"] == self.level)]
 
     def name(self, text: str) -> None:
         """Say above it what it shows of its group."""
@@ -57,16 +58,16 @@ def caption(comparison: SweepComparison, *lines: str) -> tuple[str, float]:
 def small_multiples(
     comparison: SweepComparison, frame: DataFrame, title: str, *subtitle: str, unit: str
 ) -> tuple[Chart, list[Panel]]:
-    """Return a chart with a panel for each group and user count that `frame` has, at most 6 by 4 of them.
+    """Return a chart with a panel for each group and level that `frame` has, at most 6 by 4 of them.
 
-    A row is a group and a column a user count; with one user count, groups are side by side. `subtitle` are lines.
+    A row is a group and a column a level; with one level, groups are side by side. `subtitle` are lines.
     """
     groups = [group for group in comparison.groups if group in set(frame["group"])]
     foremost = sorted(groups, key=lambda group: group not in comparison.slower)[:_MAX_GROUPS]
     kept = [group for group in groups if group in foremost]
-    all_levels = sorted(int(users) for users in frame["users"].unique())
+    all_levels = sorted(frame["level"].unique())
     levels = all_levels[-_MAX_LEVELS:]
-    left_out = [f"the {len(levels)} highest of {len(all_levels)} user counts"] if len(levels) < len(all_levels) else []
+    left_out = [f"the {len(levels)} highest of {len(all_levels)} levels"] if len(levels) < len(all_levels) else []
     left_out += [f"{len(kept)} of {len(groups)} groups"] if len(kept) < len(groups) else []
     side_by_side = len(levels) == 1
     columns = min(_MAX_COLUMNS, len(kept)) if side_by_side else len(levels)
@@ -84,17 +85,17 @@ def small_multiples(
         head=0.5 + inches,
     )
     palette = compared_colours(comparison)
-    cells = [(group, users) for group in kept for users in levels]
-    measured = set(zip(frame["group"], frame["users"], strict=True))
+    cells = [(group, level) for group in kept for level in levels]
+    measured = set(zip(frame["group"], frame["level"], strict=True))
     panels = []
     every = [axes for row in grid for axes in row]
-    for at, ((group, users), axes) in enumerate(zip(cells, every, strict=False)):
-        if (group, users) not in measured:
-            # Not every group is asked at every user count.
+    for at, ((group, level), axes) in enumerate(zip(cells, every, strict=False)):
+        if (group, level) not in measured:
+            # Not every group is asked at every level.
             axes.set_visible(False)
             continue
-        panel = Panel(axes, group, users, palette[group], at % columns == 0, at + columns >= len(cells))
-        panel.name(f"{number(users)} users")
+        panel = Panel(axes, group, level, palette[group], at % columns == 0, at + columns >= len(cells))
+        panel.name(f"{level}")
         if side_by_side or panel.first:
             axes.annotate(
                 short(group, 30),

@@ -24,6 +24,7 @@ from perflab.chart.comparison.panels import (
     percent,
 )
 from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, nothing, number, short, size_inches, styled
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.number import signed
 from perflab.vocabulary.verdict import Finding, Verdict
@@ -31,7 +32,7 @@ from perflab.vocabulary.verdict import Finding, Verdict
 _ROW, _GAP = 0.2, 0.45
 _LEFT, _RIGHT = 3.05, 2.6
 # Where the labels of a row are, in points left of the panel.
-_GROUP_X, _USERS_X, _METRIC_X = -214, -46, -6
+_GROUP_X, _LEVEL_X, _METRIC_X = -214, -46, -6
 _RULE: Any = {"color": EDGE, "linewidth": 0.5, "clip_on": False}
 _SETTLED = {Finding.SLOWER, Finding.SLOWER_WITHIN_MARGIN, Finding.FASTER}
 _MAX_BARS = 14
@@ -39,11 +40,11 @@ _MAX_BARS = 14
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the chart: a cell, or a group as a whole (`users` is None). Changes in per cent."""
+    """A row of the chart: a cell, or a group as a whole (`level` is None). Changes in per cent."""
 
     at: float
     group: str
-    users: int | None
+    level: Level | None
     metric: str
     change: float
     low: float
@@ -61,7 +62,7 @@ class _Row:
         return cls(
             at=at,
             group=str(row["group"]),
-            users=row.get("users"),
+            level=row.get("level"),
             metric=metric_of(row["metric"]).words if "metric" in row else "",
             change=change(row["ratio"]),
             low=change(low) if low > 0 else -np.inf,
@@ -75,7 +76,7 @@ class _Row:
 
 @styled
 def comparison_intervals(comparison: SweepComparison) -> Chart:
-    """Change in % with its interval: one row per group as a whole, then one per group, user count and percentile."""
+    """Change in % with its interval: one row per group as a whole, then one per group, level and percentile."""
     rows = list(_rows(comparison))
     if not rows:
         return nothing("Change of latency", "There is no latency that both have.")
@@ -114,9 +115,9 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
             _text(axes, 1, row.at, 8, short(row.evidence, 50), size=7.5, color=MUTED)
     panel, _ = size_inches(axes)
     for above, below in pairwise(rows):
-        if below.users is not None and (above.users is None or above.group != below.group):
+        if below.level is not None and (above.level is None or above.group != below.group):
             axes.axhline((above.at + below.at) / 2, -_LEFT / panel, 1 + _RIGHT / panel, **_RULE)
-    whole = [f"{row.group} {percent(row.change)} ({row.finding})" for row in rows if row.users is None]
+    whole = [f"{row.group} {percent(row.change)} ({row.finding})" for row in rows if row.level is None]
     chart.alt = f"Interval chart of the change of latency. Groups as a whole: {', '.join(whole) or 'none'}."
     return chart
 
@@ -127,11 +128,11 @@ def _rows(comparison: SweepComparison) -> Iterator[_Row]:
     for row in sorted(comparison.latency_by_group.to_dict("records"), key=lambda row: order[row["group"]]):
         yield _Row.of(row, at, first=True, first_of_level=True)
         at += 1
-    cells = sorted(comparison.latency.to_dict("records"), key=lambda row: (order[row["group"]], row["users"]))
+    cells = sorted(comparison.latency.to_dict("records"), key=lambda row: (order[row["group"]], row["level"]))
     for _, of_group in groupby(cells, key=lambda row: row["group"]):
         at += _GAP if at else 0.0
         first = True
-        for _, of_level in groupby(of_group, key=lambda row: row["users"]):
+        for _, of_level in groupby(of_group, key=lambda row: row["level"]):
             for place, row in enumerate(of_level):
                 yield _Row.of(row, at, first=first, first_of_level=place == 0)
                 first = False
@@ -140,12 +141,12 @@ def _rows(comparison: SweepComparison) -> Iterator[_Row]:
 
 
 def _labels(axes: Axes, row: _Row, colour: str) -> None:
-    weight = "bold" if row.users is None else "normal"
+    weight = "bold" if row.level is None else "normal"
     if row.first:
         _text(axes, 0, row.at, _GROUP_X, short(row.group, 16), color=colour, weight="bold")
     if row.first_of_level:
-        users = "as a whole" if row.users is None else f"{number(row.users)} users"
-        _text(axes, 0, row.at, _USERS_X, users, color=MUTED, weight=weight, ha="right")
+        level = "as a whole" if row.level is None else f"{row.level}"
+        _text(axes, 0, row.at, _LEVEL_X, level, color=MUTED, weight=weight, ha="right")
     _text(axes, 0, row.at, _METRIC_X, row.metric, color=MUTED, ha="right")
     if np.isfinite(row.change):
         _text(axes, 1, row.at, 50, percent(row.change), color=INK, weight=weight, ha="right")
@@ -154,14 +155,14 @@ def _labels(axes: Axes, row: _Row, colour: str) -> None:
 
 
 def _interval(axes: Axes, row: _Row, colour: str, limits: tuple[float, float], *, hollow: bool) -> None:
-    width = 3.2 if row.users is None else 1.6
+    width = 3.2 if row.level is None else 1.6
     low, high = max(row.low, limits[0]), min(row.high, limits[1])
     axes.hlines(row.at, low, high, color=colour, linewidth=width)
     for end, beyond, arrow in ((low, row.low < limits[0], "<"), (high, row.high > limits[1], ">")):
         if beyond:
             axes.plot([end], [row.at], arrow, color=colour, markersize=5, clip_on=False)
     face = "white" if hollow else colour
-    axes.plot([row.change], [row.at], "o", color=colour, mfc=face, mew=1.3, markersize=7 if row.users is None else 5)
+    axes.plot([row.change], [row.at], "o", color=colour, mfc=face, mew=1.3, markersize=7 if row.level is None else 5)
 
 
 @styled
@@ -173,8 +174,8 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
     of_groups = frame[frame["group"].isin(groups)] if groups else frame
     if of_groups.empty:
         return nothing(title, "There is no endpoint that both have.")
-    users = _level(comparison, of_groups)
-    of_level = of_groups[of_groups["users"] == users]
+    level = _level(comparison, of_groups)
+    of_level = of_groups[of_groups["level"] == level]
     largest = of_level["contribution_ms"].abs().nlargest(_MAX_BARS).index
     shown = of_level.loc[largest].sort_values("contribution_ms", ascending=False)
     hidden = len(of_level) - len(shown)
@@ -182,7 +183,7 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
     more = f"{hidden} smaller ones are not shown" if hidden else ""
     text, inches = caption(
         comparison,
-        f"to the change of its group's mean latency at {number(users)} users; "
+        f"to the change of its group's mean latency at {level}; "
         "at the right its own mean latency and its share of the group's requests",
         "; ".join(part for part in (f"endpoints {whose}" if whose else "", more) if part),
     )
@@ -207,11 +208,12 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
     return chart
 
 
-def _level(comparison: SweepComparison, contributions: DataFrame) -> int:
-    """Return the highest user count at which something is slower; if nothing is, the highest."""
-    cells, levels = comparison.latency, contributions["users"]
-    slower = levels[levels.isin(cells.loc[cells["verdict"] == Finding.SLOWER, "users"])]
-    return int((slower if len(slower) else levels).max())
+def _level(comparison: SweepComparison, contributions: DataFrame) -> Level:
+    """Return the highest level at which something is slower; if nothing is, the highest."""
+    cells, levels = comparison.latency, contributions["level"]
+    slower = levels[levels.isin(cells.loc[cells["verdict"] == Finding.SLOWER, "level"])]
+    highest: Level = max(slower if len(slower) else levels)
+    return highest
 
 
 def _signed(value: float) -> str:

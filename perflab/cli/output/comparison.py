@@ -8,20 +8,21 @@ from rich.markup import escape
 from perflab.cli.output.console import make_table, styled
 from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import FailureRates, Figure, Ratio
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Finding
 
-_COLUMNS = ("users", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
-_NUMBERS = {"users", "baseline", "candidate", "change", "bounds"}
+_COLUMNS = ("level", "group", "figure", "baseline", "candidate", "change", "bounds", "result")
+_NUMBERS = {"level", "baseline", "candidate", "change", "bounds"}
 
 
 def show(document: ComparisonDocument, console: Console) -> None:
     """Print a comparison."""
     table = make_table(*_COLUMNS, numbers=_NUMBERS)
-    level: int | None = None
+    level: Level | None = None
     for figure in document.figures():
-        if table.row_count and figure.users != level:
+        if table.row_count and figure.level != level:
             table.add_section()
-        level = figure.users
+        level = figure.level
         # A single group is all requests.
         if figure.group is not None or len(document.groups) > 1:
             table.add_row(*_row(figure))
@@ -47,10 +48,10 @@ def show(document: ComparisonDocument, console: Console) -> None:
 
 
 def _row(figure: Figure) -> list[str]:
-    users, group, name, effect, _ = figure
+    level, group, name, effect, _ = figure
     style = effect.verdict.verdict.style if effect.verdict.marked else "default"
     return [
-        "all" if users is None else str(users),
+        "all" if level is None else str(level),
         escape(group or "all requests"),
         name,
         *words.sides(effect),

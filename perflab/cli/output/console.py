@@ -11,7 +11,7 @@ from rich.table import Table
 from perflab.progress.console import PlainConsole
 from perflab.vocabulary.verdict import Verdict
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 150
 
 
 def styled(verdict: Verdict) -> str:

@@ -20,7 +20,7 @@ def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> No
     if as_json:
         sys.stdout.write(sweeps.to_json(orient="records", date_format="iso", indent=2) + "\n")
         return
-    _print_frame(sweeps.rename(columns={"host": "target"}), ("id", "users", "runs", "status", "verdict", "target"))
+    _print_frame(sweeps.rename(columns={"host": "target"}), ("id", "levels", "runs", "status", "verdict", "target"))
     columns = ("id", "design", "rounds", "status", "verdict", "baseline", "candidate")
     _print_frame(abs_.rename(columns={"id": "A/B comparison"}), ("A/B comparison", *columns[1:]))
     if sweeps.empty and abs_.empty:
@@ -30,7 +30,7 @@ def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> No
 def _print_frame(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     if frame.empty:
         return
-    table = make_table(*columns, numbers={"users", "runs", "rounds"})
+    table = make_table(*columns, numbers={"levels", "runs", "rounds"})
     for row in frame[list(columns)].astype("object").fillna("").to_dict("records"):
         verdict = styled(Verdict(str(row["verdict"]))) if row["verdict"] else ""
         table.add_row(*(verdict if name == "verdict" else escape(str(row[name])) for name in columns))

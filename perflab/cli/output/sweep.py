@@ -11,8 +11,8 @@ from perflab.results.sweep.document import Objective
 from perflab.vocabulary.metric import CHARTED, ERROR_RATE, THROUGHPUT, Metric
 from perflab.vocabulary.number import thousands
 
-_COLUMNS = ("users", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
-_NUMBERS = {"users", "measured", "95 % bounds", "limit", "requests", "effective"}
+_COLUMNS = ("level", "group", "objective", "measured", "95 % bounds", "limit", "requests", "effective", "verdict")
+_NUMBERS = {"level", "measured", "95 % bounds", "limit", "requests", "effective"}
 
 
 def show(document: SweepDocument, console: Console, *, figures: bool = False) -> None:
@@ -27,7 +27,7 @@ def show(document: SweepDocument, console: Console, *, figures: bool = False) ->
         for objective in level.objectives.values():
             effective = objective.effective_samples
             table.add_row(
-                str(level.users),
+                str(level.level),
                 escape(objective.group),
                 _objective(objective),
                 words.measured(objective),
@@ -48,16 +48,16 @@ def show(document: SweepDocument, console: Console, *, figures: bool = False) ->
 
 
 def _show_figures(document: SweepDocument, console: Console) -> None:
-    groups = [(level.users, name, group) for level in document.levels.values() for name, group in level.groups.items()]
+    groups = [(level.level, name, group) for level in document.levels.values() for name, group in level.groups.items()]
     # The wire clock is the rule; where there is another one, each row says its own.
     clocks = {group.latency_ms.clock for _, _, group in groups if group.ok}
     clock = [] if clocks <= {"wire"} else ["clock"]
-    columns = ("users", "group", "requests", "requests/s", "failed", *(metric.words for metric in CHARTED), *clock)
+    columns = ("level", "group", "requests", "requests/s", "failed", *(metric.words for metric in CHARTED), *clock)
     table = make_table(*columns, numbers={*columns} - {"group", "clock"})
-    for users, name, group in groups:
+    for level, name, group in groups:
         latency = group.latency_ms
         table.add_row(
-            str(users),
+            str(level),
             escape(name),
             thousands(group.requests),
             _amount(THROUGHPUT, group.rps),

@@ -12,6 +12,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.results.comparison import document as doc
 from perflab.results.sweep.build import Row, git_commit, rows_of, target
 from perflab.store.layout import SIDES
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of
 
 _EFFECT = tuple(doc.Effect.model_fields)
@@ -67,19 +68,19 @@ def _groups(comparison: SweepComparison) -> dict[str, doc.Group]:
     }
 
 
-def _levels(comparison: SweepComparison) -> dict[str, doc.Level]:
-    totals = {row["users"]: _throughput(row) for row in rows_of(comparison.throughput_by_level)}
-    throughput = {(row["users"], row["group"]): _throughput(row) for row in rows_of(comparison.throughput)}
-    failures = {(row["users"], row["group"]): _failures(row) for row in rows_of(comparison.failures)}
+def _levels(comparison: SweepComparison) -> dict[str, doc.LevelResult]:
+    totals = {row["level"]: _throughput(row) for row in rows_of(comparison.throughput_by_level)}
+    throughput = {(row["level"], row["group"]): _throughput(row) for row in rows_of(comparison.throughput)}
+    failures = {(row["level"], row["group"]): _failures(row) for row in rows_of(comparison.failures)}
     latency = _latency(comparison)
     cells = dict.fromkeys([*latency, *throughput, *failures])
     used = comparison.latency_by_run[comparison.latency_by_run["used"]]
-    runs = used.groupby(["side", "users"])["repeat"].nunique().to_dict()
+    runs = used.groupby(["side", "level"])["repeat"].nunique().to_dict()
     return {
-        f"{users:04d}": doc.Level(
-            users=users,
-            **{f"{side}_runs": runs.get((side, users), 0) for side in SIDES},
-            throughput=totals.get(users),
+        level.name: doc.LevelResult(
+            level=level,
+            **{f"{side}_runs": runs.get((side, level), 0) for side in SIDES},
+            throughput=totals.get(level),
             groups={
                 group: doc.LevelGroup(
                     latency=latency.get((at, group), {}),
@@ -87,19 +88,19 @@ def _levels(comparison: SweepComparison) -> dict[str, doc.Level]:
                     failures=failures.get((at, group)),
                 )
                 for at, group in cells
-                if at == users
+                if at == level
             },
         )
-        for users in sorted({*totals, *(at for at, _ in cells)})
+        for level in sorted({*totals, *(at for at, _ in cells)})
     }
 
 
-def _latency(comparison: SweepComparison) -> dict[tuple[int, str], dict[str, doc.Latency]]:
+def _latency(comparison: SweepComparison) -> dict[tuple[Level, str], dict[str, doc.Latency]]:
     runs = _by_cell(comparison.latency_by_run, "side")
     spread = _by_cell(comparison.spread)
-    figures: dict[tuple[int, str], dict[str, doc.Latency]] = {}
+    figures: dict[tuple[Level, str], dict[str, doc.Latency]] = {}
     for row in rows_of(comparison.latency):
-        cell = (row["users"], row["group"], row["metric"])
+        cell = (row["level"], row["group"], row["metric"])
         figures.setdefault(cell[:2], {})[metric_of(row["metric"]).words] = doc.Latency(
             **_only(row, (*_RATIO, *SIDES)),
             clock=row["clock"] or None,
@@ -110,10 +111,10 @@ def _latency(comparison: SweepComparison) -> dict[tuple[int, str], dict[str, doc
 
 
 def _by_cell(frame: pd.DataFrame, *columns: str) -> dict[tuple[Any, ...], list[Row]]:
-    """Return rows by `columns`, users, group and metric."""
+    """Return rows by `columns`, level, group and metric."""
     rows: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows_of(frame):
-        rows.setdefault(tuple(row[name] for name in (*columns, "users", "group", "metric")), []).append(row)
+        rows.setdefault(tuple(row[name] for name in (*columns, "level", "group", "metric")), []).append(row)
     return rows
 
 

@@ -11,17 +11,19 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from perflab.results.document import (
     Clock,
     Document,
+    LevelName,
+    Load,
     Ms,
     Part,
     Rps,
     Share,
     Target,
     Thousandths,
-    UserCount,
     Value,
     rounded,
 )
 from perflab.results.sweep.document import SweepDocument
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import CHARTED
 from perflab.vocabulary.verdict import Change, Finding, Verdict
 
@@ -158,25 +160,25 @@ class FailureRates(Effect):
 
 
 class Group(Part):
-    """A group of endpoints over all user counts; null is what can't be judged as a whole."""
+    """A group of endpoints over all levels; null is what can't be judged as a whole."""
 
-    latency: Ratio | None = Field(description="Its index: the mean of its assessable percentiles at all user counts.")
-    throughput: Ratio | None = Field(description="Its successful requests per second at all user counts.")
-    failures: FailureRates | None = Field(description="Its failed requests at all user counts.")
+    latency: Ratio | None = Field(description="Its index: the mean of its assessable percentiles at all levels.")
+    throughput: Ratio | None = Field(description="Its successful requests per second at all levels.")
+    failures: FailureRates | None = Field(description="Its failed requests at all levels.")
 
 
 class LevelGroup(Part):
-    """A group of endpoints at one user count."""
+    """A group of endpoints at one level."""
 
     latency: dict[str, Latency] = Field(description=f"By percentile: {', '.join(metric.words for metric in CHARTED)}.")
     throughput: Throughput | None = Field(description="Null if one side has no request.")
     failures: FailureRates | None = Field(description="Null if one side has no request.")
 
 
-class Level(Part):
-    """One user count that both sides have."""
+class LevelResult(Part):
+    """What was found at one level that both sides have."""
 
-    users: int = Field(description="Concurrent users.")
+    level: Load = Field(description="Its load.")
     baseline_runs: int = Field(description="Runs of the baseline that count.")
     candidate_runs: int = Field(description="Runs of the candidate that count.")
     throughput: Throughput | None = Field(description="Of all requests together; null if it can't be compared.")
@@ -186,8 +188,8 @@ class Level(Part):
 class Figure(NamedTuple):
     """What is known of one figure, and whether the comparison can't pass while it is open."""
 
-    users: int | None
-    """None: over all user counts."""
+    level: Level | None
+    """None: over all levels."""
     group: str | None
     """None: of all requests together."""
     name: str
@@ -201,7 +203,7 @@ class ComparisonDocument(Document):
 
     FILE: ClassVar[str] = "comparison.json"
 
-    schema_version: Literal[2] = Field(default=2, description="Version of this format.")
+    schema_version: Literal[3] = Field(default=3, description="Version of this format.")
     baseline: Side = Field(description="What is held against.")
     candidate: Side = Field(description="What may be slower.")
     procedure: Procedure = Field(description="How they were compared.")
@@ -213,29 +215,29 @@ class ComparisonDocument(Document):
         description="Rounds, or runs a side, that would probably settle what is open; null: not known."
     )
     comparability: list[Difference] = Field(description="In what the two sweeps differ, what matters first.")
-    groups: dict[str, Group] = Field(description="By the group's name: over all user counts.")
-    levels: dict[UserCount, Level] = Field(description="By user count, as in the runs' folders: four digits or more.")
+    groups: dict[str, Group] = Field(description="By the group's name: over all levels.")
+    levels: dict[LevelName, LevelResult] = Field(description="By level, as the runs' folders name it: users-0100.")
 
     def figures(self) -> Iterator[Figure]:
-        """Yield all figures: those over all user counts first, then level by level, those of one group together."""
+        """Yield all figures: those over all levels first, then level by level, those of one group together."""
         for name, group in self.groups.items():
             if group.latency is not None:
                 yield Figure(None, name, "latency", group.latency, decides=False)
             yield from _rates(None, name, group)
         for level in self.levels.values():
             if level.throughput is not None:
-                yield Figure(level.users, None, "throughput", level.throughput, decides=True)
+                yield Figure(level.level, None, "throughput", level.throughput, decides=True)
             for name, cell in level.groups.items():
                 for percentile, latency in cell.latency.items():
-                    yield Figure(level.users, name, percentile, latency, decides=True)
-                yield from _rates(level.users, name, cell)
+                    yield Figure(level.level, name, percentile, latency, decides=True)
+                yield from _rates(level.level, name, cell)
 
 
-def _rates(users: int | None, group: str, figures: Group | LevelGroup) -> Iterator[Figure]:
+def _rates(level: Level | None, group: str, figures: Group | LevelGroup) -> Iterator[Figure]:
     if figures.throughput is not None:
-        yield Figure(users, group, "throughput", figures.throughput, decides=False)
+        yield Figure(level, group, "throughput", figures.throughput, decides=False)
     if figures.failures is not None:
-        yield Figure(users, group, "failed requests", figures.failures, decides=False)
+        yield Figure(level, group, "failed requests", figures.failures, decides=False)
 
 
 class CheckDocument(Part):

@@ -16,9 +16,9 @@ from perflab.vocabulary.verdict import Change, Finding, Verdict
 def to_junit(document: ComparisonDocument) -> bytes:
     """Return a comparison's verdicts as JUnit XML in UTF-8."""
     name = f"perflab.{document.candidate.label}.against.{document.baseline.label}"
-    suites = {"comparison": [_verdict(document)]} | {f"users-{key}": [] for key in document.levels}
+    suites = {"comparison": [_verdict(document)]} | {name: [] for name in document.levels}
     for figure in document.figures():
-        suite = "comparison" if figure.users is None else f"users-{figure.users:04d}"
+        suite = "comparison" if figure.level is None else figure.level.name
         suites[suite].append(_case(document, figure))
     properties: dict[str, str] = {}
     for side, sweep in (("baseline", document.baseline), ("candidate", document.candidate)):
@@ -38,7 +38,7 @@ def _verdict(document: ComparisonDocument) -> TestCase:
 
 
 def _case(document: ComparisonDocument, figure: Figure) -> TestCase:
-    whole = " as a whole" if figure.users is None else ""
+    whole = " as a whole" if figure.level is None else ""
     name = f"{figure.group or 'all requests'}{whole}: {figure.name}"
     effect = figure.effect
     if document.verdict == Verdict.INVALID:

@@ -39,19 +39,19 @@ def _not_fine(document: ComparisonDocument) -> str:
     figures = [
         figure
         for figure in document.figures()
-        if figure.users is not None
+        if figure.level is not None
         and (figure.effect.verdict.worse or (figure.decides and figure.effect.verdict is Finding.OPEN))
     ]
     if not figures:
         return ""
     figures.sort(key=lambda figure: not figure.effect.verdict.worse)
     rows = []
-    for users, group, name, effect, _ in figures[:MAX_ROWS]:
+    for level, group, name, effect, _ in figures[:MAX_ROWS]:
         change = f"{' → '.join(words.sides(effect))}, {words.change(effect)} ({words.bounds(effect)})"
-        rows.append([f"{users}", text(f"{group or 'all requests'}: {name}"), text(change), text(words.result(effect))])
+        rows.append([f"{level}", text(f"{group or 'all requests'}: {name}"), text(change), text(words.result(effect))])
     hidden = len(figures) - MAX_ROWS
     more = f"\n\nand {hidden} more" if hidden > 0 else ""
-    return table(["users", "figure", "baseline → candidate", "in words"], rows) + more
+    return table(["level", "figure", "baseline → candidate", "in words"], rows) + more
 
 
 def _ratio(effect: Ratio | None) -> str:

@@ -28,7 +28,7 @@ def result(effect: Ratio | FailureRates) -> str:
 
 
 def sides(effect: Ratio | FailureRates) -> tuple[str, str]:
-    """Return what a figure was and is; nothing of one over several user counts."""
+    """Return what a figure was and is; nothing of one over several levels."""
     if isinstance(effect, FailureRates):
         return share(effect.baseline.rate), share(effect.candidate.rate)
     if isinstance(effect, Latency | Throughput):

@@ -17,6 +17,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.analyse.verdicts import Judged
 from perflab.results.document import Latency, Target
 from perflab.results.sweep import document as doc
+from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import PERCENTILES
 from perflab.vocabulary.verdict import Verdict
 
@@ -27,7 +28,7 @@ _COUNTS = ["count", "whole_runs"]
 MAX_FAILURES = 500
 
 Row = dict[str, Any]
-# Users; users and group; or users, method and name.
+# Level; level and group; or level, method and name.
 Place = tuple[object, ...]
 
 
@@ -39,7 +40,7 @@ def build(sweep: Sweep) -> doc.SweepDocument:
         timestamps=_timestamps(sweep),
         plan=doc.Plan(**sweep.manifest.plan.model_dump(include=set(doc.Plan.model_fields))),
         status=sweep.manifest.status,
-        levels={f"{users:04d}": levels.level(users) for users in sweep.user_counts},
+        levels={level.name: levels.result(level) for level in sweep.all_levels},
         failures=levels.all_failures(),
         max_sustainable_throughput=levels.max_sustainable(),
         verdict=sweep.verdict,
@@ -97,74 +98,74 @@ def _timestamps(sweep: Sweep) -> doc.Timestamps:
 
 @dataclass(frozen=True, slots=True)
 class _Levels:
-    """A sweep's frames as rows, each with its user count.
+    """A sweep's frames as rows, each with its level.
 
-    `seconds` are those judged at each user count; `codes` tell how many requests got which status, None if unknown.
+    `seconds` are those judged at each level; `codes` tell how many requests got which status, None if unknown.
     """
 
     sweep: Sweep
-    seconds: Mapping[int, int]
+    seconds: Mapping[Level, int]
     rows: Mapping[str, list[Row]]
     codes: Mapping[Place, Counter[str]] | None
 
     @classmethod
     def of(cls, sweep: Sweep) -> _Levels:
         """Return the rows of a sweep."""
-        seconds = Counter[int]()
+        seconds = Counter[Level]()
         for run, judged_seconds in zip(sweep.run_manifests, sweep.judged_seconds, strict=True):
-            seconds[run.users] += len(judged_seconds)
+            seconds[run.level] += len(judged_seconds)
         judged = [name for name, second in zip(sweep.runs["run"], sweep.judged_seconds, strict=True) if second]
         listed = sweep.listed.fold(sweep.failures)
         failures = listed.assign(whole_runs=listed["count"], count=listed["count"] * _is_judged(listed, judged))
         frames = {
             "levels": sweep.levels,
             "runs": sweep.runs,
-            "sources": sweep.health.merge(sweep.runs[["run", "users"]], on="run"),
+            "sources": sweep.health.merge(sweep.runs[["run", "level"]], on="run"),
             "totals": sweep.totals,
             "groups": sweep.groups,
             "endpoints": sweep.listed_endpoints,
-            "failures": failures.groupby(["users", *FAILURE], observed=True)[_COUNTS].sum().reset_index(),
+            "failures": failures.groupby(["level", *FAILURE], observed=True)[_COUNTS].sum().reset_index(),
             "generator": _generator_by_level(sweep),
-            "target": _use(sweep.target, ["users"]),
+            "target": _use(sweep.target, ["level"]),
         }
         answers = sweep.listed.fold(with_groups(sweep.responses, sweep.manifest.objectives))
         codes = None if answers.empty else _codes(answers[_is_judged(answers, judged)])
         return cls(sweep, seconds, {name: rows_of(frame) for name, frame in frames.items()}, codes)
 
-    def level(self, users: int) -> doc.Level:
-        """Return one level."""
-        [judged] = self._of("levels", users)
-        totals = next(self._of("totals", users), {})
-        return doc.Level(
-            users=users,
+    def result(self, level: Level) -> doc.LevelResult:
+        """Return what was found at a level."""
+        [judged] = self._of("levels", level)
+        totals = next(self._of("totals", level), {})
+        return doc.LevelResult(
+            level=level,
             verdict=judged["verdict"],
-            reasons=self.sweep.reasons_of(users),
-            steady_s=self.seconds.get(users, 0),
-            runs={f"r{row['repeat']}": self._run(row) for row in self._of("runs", users)},
-            totals=doc.Figures(**self._figures(totals, users)),
+            reasons=self.sweep.reasons_of(level),
+            steady_s=self.seconds.get(level, 0),
+            runs={f"r{row['repeat']}": self._run(row) for row in self._of("runs", level)},
+            totals=doc.Figures(**self._figures(totals, level)),
             groups={
-                row["group"]: doc.Figures(**self._figures(row, users, row["group"]))
-                for row in self._of("groups", users)
+                row["group"]: doc.Figures(**self._figures(row, level, row["group"]))
+                for row in self._of("groups", level)
             },
             endpoints={
                 f"{row['method']} {row['name']}": doc.EndpointFigures(
                     **{name: row[name] for name in ("method", "name", "group")},
-                    **self._figures(row, users, row["method"], row["name"]),
+                    **self._figures(row, level, row["method"], row["name"]),
                 )
-                for row in self._of("endpoints", users)
+                for row in self._of("endpoints", level)
             },
             failures=[
                 doc.Failure(**self._failure(row))
-                for row in _most_frequent([row for row in self._of("failures", users) if row["count"]], "count")
+                for row in _most_frequent([row for row in self._of("failures", level) if row["count"]], "count")
             ],
             resources=doc.Resources(
-                generator={row["source"]: _generator(row) for row in self._of("generator", users)},
-                target=next((doc.TargetUse(**_used(row)) for row in self._of("target", users)), None),
+                generator={row["source"]: _generator(row) for row in self._of("generator", level)},
+                target=next((doc.TargetUse(**_used(row)) for row in self._of("target", level)), None),
             ),
             objectives={
                 f"{judged.objective.group} {judged.objective.metric}": _objective(judged)
                 for judged in self.sweep.judged
-                if judged.users == users
+                if judged.level == level
             },
         )
 
@@ -174,27 +175,27 @@ class _Levels:
         for row in self.rows["failures"]:
             kind = kinds.setdefault(tuple(row[name] for name in FAILURE), {**row, "count": 0, "whole_runs": 0})
             kind |= {name: kind[name] + row[name] for name in _COUNTS}
-            kind.setdefault("levels", []).append(row["users"])
+            kind.setdefault("levels", []).append(row["level"])
         ordered = sorted(kinds.values(), key=lambda kind: int(kind["whole_runs"]), reverse=True)
         return [
-            doc.FailureOfRuns(**self._failure(row), whole_runs=row["whole_runs"], users=row.get("levels", []))
+            doc.FailureOfRuns(**self._failure(row), whole_runs=row["whole_runs"], levels=row.get("levels", []))
             for row in _most_frequent(ordered, "whole_runs")
         ]
 
     def max_sustainable(self) -> doc.Throughput | None:
         """Return the highest rate of successful requests of a level that passes all of its objectives."""
         # Without an objective nothing has shown that the service keeps up.
-        shown = {judged.users for judged in self.sweep.judged}
-        passed = {row["users"] for row in self.rows["levels"] if row["verdict"] == Verdict.PASS} & shown
-        totals = (row for row in self.rows["totals"] if row["users"] in passed)
-        rates = [(row["ok"] / self.seconds[row["users"]], row["users"]) for row in totals]
+        shown = {judged.level for judged in self.sweep.judged}
+        passed = {row["level"] for row in self.rows["levels"] if row["verdict"] == Verdict.PASS} & shown
+        totals = (row for row in self.rows["totals"] if row["level"] in passed)
+        rates = [(row["ok"] / self.seconds[row["level"]], row["level"]) for row in totals]
         if not rates:
             return None
-        rps, users = max(rates)
-        return doc.Throughput(rps=rps, users=users)
+        rps, level = max(rates)
+        return doc.Throughput(rps=rps, level=level)
 
-    def _of(self, table: str, users: int) -> Iterator[Row]:
-        return (row for row in self.rows[table] if row["users"] == users)
+    def _of(self, table: str, level: Level) -> Iterator[Row]:
+        return (row for row in self.rows[table] if row["level"] == level)
 
     def _figures(self, row: Row, *place: object) -> Row:
         """Return the fields of `Figures` from a row of totals, groups or endpoints, which may be empty."""
@@ -221,7 +222,7 @@ class _Levels:
 
     def _run(self, row: Row) -> doc.Run:
         has_window = bool(np.isfinite(row["window_start"]))
-        sources = (source for source in self._of("sources", row["users"]) if source["run"] == row["run"])
+        sources = (source for source in self._of("sources", row["level"]) if source["run"] == row["run"])
         return doc.Run(
             name=row["run"],
             status=row["status"],
@@ -252,12 +253,12 @@ def _most_frequent(kinds: Sequence[Row], count: str) -> list[Row]:
 
 
 def _codes(answers: pd.DataFrame) -> Mapping[Place, Counter[str]]:
-    """Return requests by status, by (users,), (users, group) and (users, method, name)."""
+    """Return requests by status, by (level,), (level, group) and (level, method, name)."""
     codes: dict[Place, Counter[str]] = {}
-    counts = answers.groupby(["users", "group", "method", "name", "status"], observed=True)["count"].sum()
+    counts = answers.groupby(["level", "group", "method", "name", "status"], observed=True)["count"].sum()
     for row in rows_of(counts.reset_index()):
-        users, status = row["users"], _status(row["status"])
-        for place in ((users,), (users, row["group"]), (users, row["method"], row["name"])):
+        level, status = row["level"], _status(row["status"])
+        for place in ((level,), (level, row["group"]), (level, row["method"], row["name"])):
             codes.setdefault(place, Counter())[status] += row["count"]
     return codes
 
@@ -265,9 +266,9 @@ def _codes(answers: pd.DataFrame) -> Mapping[Place, Counter[str]]:
 def _generator_by_level(sweep: Sweep) -> pd.DataFrame:
     """Return the sources' health and use of CPU and memory by level, repeats pooled."""
     generator = sweep.generator
-    pooled = health(generator.assign(run=generator["users"])).rename(columns={"run": "users"})
-    return pooled[["users", "source", "lag_p50_ms", "lag_ms", "achieved_load"]].merge(
-        _use(generator, ["users", "source"]), on=["users", "source"]
+    pooled = health(generator.assign(run=generator["level"])).rename(columns={"run": "level"})
+    return pooled[["level", "source", "lag_p50_ms", "lag_ms", "achieved_load"]].merge(
+        _use(generator, ["level", "source"]), on=["level", "source"]
     )
 
 
@@ -289,7 +290,7 @@ def _generator(row: Row) -> doc.Generator:
 
 def _source(row: Row) -> doc.Source:
     return doc.Source(
-        users=row["running_users"],
+        users=row["users"],
         cpu_percent=row["cpu_percent"],
         loop_lag_ms=doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"]),
         client_overhead_ms=doc.ClientOverhead(p50=row["client_overhead_p50_ms"], p99=row["client_overhead_p99_ms"]),

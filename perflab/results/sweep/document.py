@@ -14,6 +14,8 @@ from perflab.results.document import (
     Clock,
     Document,
     Latency,
+    LevelName,
+    Load,
     Ms,
     Part,
     Rps,
@@ -21,7 +23,6 @@ from perflab.results.document import (
     Target,
     Thousandths,
     Usage,
-    UserCount,
     Value,
     rounded,
 )
@@ -121,7 +122,7 @@ class FailureOfRuns(Failure):
     """Failed requests that are alike, of all levels together."""
 
     whole_runs: int = Field(description="How many requests of whole runs: ramp-up and runs that don't count included.")
-    users: list[int] = Field(description="The user counts at which there were any; empty for the rarest kinds.")
+    levels: list[Load] = Field(description="The levels at which there were any; empty for the rarest kinds.")
 
 
 class Use(Part):
@@ -232,10 +233,10 @@ class Run(Part):
     sources: dict[str, Source] = Field(description="Its processes by source: local, or the worker's name.")
 
 
-class Level(Part):
-    """One user count."""
+class LevelResult(Part):
+    """What was found at one level."""
 
-    users: int = Field(description="Concurrent users.")
+    level: Load = Field(description="Its load.")
     verdict: Verdict = Field(description=f"{Verdict.listed()}.")
     reasons: list[str] = Field(description="Why it does not pass, a line each; empty for PASS.")
     steady_s: int = Field(description="Whole seconds that are judged, all repeats together.")
@@ -258,7 +259,7 @@ class Throughput(Part):
     """The highest rate of successful requests at which nothing is missed."""
 
     rps: Thousandths = Field(description="Successful requests per second.")
-    users: int = Field(description="The user count at which it was measured.")
+    level: Load = Field(description="The level at which it was measured.")
 
 
 class SweepDocument(Document):
@@ -266,12 +267,12 @@ class SweepDocument(Document):
 
     FILE: ClassVar[str] = "metrics.json"
 
-    schema_version: Literal[2] = Field(default=2, description="Version of this format.")
+    schema_version: Literal[3] = Field(default=3, description="Version of this format.")
     metadata: Metadata = Field(description="Where the figures come from; not meant to be compared.")
     timestamps: Timestamps = Field(description="When it was measured, in UTC; not meant to be compared.")
     plan: Plan = Field(description="The load that was planned, and against what.")
     status: Status = Field(description="Whether all planned runs took place: complete, interrupted or failed.")
-    levels: dict[UserCount, Level] = Field(description="By user count, as in the runs' folders: at least four digits.")
+    levels: dict[LevelName, LevelResult] = Field(description="By level, as the runs' folders name it: users-0100.")
     failures: list[FailureOfRuns] = Field(
         description="Most frequent first; of more than 500 kinds the rarest are one, whose message says how many."
     )

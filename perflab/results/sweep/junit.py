@@ -11,7 +11,7 @@ from junitparser import TestCase, TestSuite
 
 from perflab.results import junit
 from perflab.results.sweep import words
-from perflab.results.sweep.document import Level, Objective, SweepDocument
+from perflab.results.sweep.document import LevelResult, Objective, SweepDocument
 from perflab.vocabulary.metric import PLAIN_SIGNS
 from perflab.vocabulary.number import thousands
 from perflab.vocabulary.verdict import Verdict
@@ -21,11 +21,11 @@ MEASUREMENT = "measurement is valid"
 
 def to_junit(document: SweepDocument) -> bytes:
     """Return a sweep's verdicts as JUnit XML in UTF-8."""
-    suites = (_suite(document, f"users-{key}", level) for key, level in document.levels.items())
+    suites = (_suite(document, name, level) for name, level in document.levels.items())
     return junit.to_bytes(f"perflab {document.metadata.label}", suites)
 
 
-def _suite(document: SweepDocument, name: str, level: Level) -> TestSuite:
+def _suite(document: SweepDocument, name: str, level: LevelResult) -> TestSuite:
     about, times = document.metadata, document.timestamps
     runs = [times.runs[run.name] for run in level.runs.values()]
     properties = {
@@ -39,13 +39,13 @@ def _suite(document: SweepDocument, name: str, level: Level) -> TestSuite:
     return junit.suite(f"perflab.{about.label}.{name}", began, properties, _cases(level, seconds))
 
 
-def _cases(level: Level, seconds: float) -> Iterator[TestCase]:
+def _cases(level: LevelResult, seconds: float) -> Iterator[TestCase]:
     yield junit.case(MEASUREMENT, *_measurement(level), seconds=seconds)
     for objective in level.objectives.values():
         yield _of_objective(objective)
 
 
-def _measurement(level: Level) -> tuple[Verdict, list[str]]:
+def _measurement(level: LevelResult) -> tuple[Verdict, list[str]]:
     """Return the verdict on a level's measurement alone, and why."""
     # What no objective's case shows: INVALID of course, and what the locustfile says of itself.
     explained = level.verdict in {objective.verdict for objective in level.objectives.values()}

@@ -26,8 +26,8 @@ def to_summary(document: SweepDocument, report: str | None = None) -> str:
 
 
 def _objectives(document: SweepDocument) -> str:
-    """Return a row for each objective and a column for each user count; without objectives the levels' verdicts."""
-    head = [f"{thousands(level.users)} users<br>{marked(level.verdict)}" for level in document.levels.values()]
+    """Return a row for each objective and a column for each level; without objectives the levels' verdicts."""
+    head = [f"{level.level}<br>{marked(level.verdict)}" for level in document.levels.values()]
     rows = [
         [f"**{text(stated.group)}** {text(words.what(stated))}", words.limit(stated), *map(_cell, levels)]
         for stated, levels in document.objectives()
@@ -48,10 +48,9 @@ def _max_sustainable(document: SweepDocument) -> str:
     best = document.max_sustainable_throughput
     if best is None:
         return (
-            "Maximum sustainable throughput: none, because no user count has a valid measurement that meets every "
-            "objective."
+            "Maximum sustainable throughput: none, because no level has a valid measurement that meets every objective."
         )
-    return f"Maximum sustainable throughput: **{best.rps:.1f} successful requests/s** at {thousands(best.users)} users."
+    return f"Maximum sustainable throughput: **{best.rps:.1f} successful requests/s** at {best.level}."
 
 
 def _failures(document: SweepDocument) -> str:

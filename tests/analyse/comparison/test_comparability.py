@@ -113,7 +113,7 @@ def test_a_level_of_the_baseline_alone_keeps_it_from_passing(record: Record) -> 
 def test_no_level_in_common_is_invalid(record: Record) -> None:
     comparison = compare_sweeps(record(users=(50,)), record(users=(60,)))
     assert comparison.verdict == "INVALID"
-    assert "no user count in common: the baseline has 50, the candidate 60" in comparison.reasons[0]
+    assert "no level in common: the baseline has 50 users, the candidate 60 users" in comparison.reasons[0]
     assert comparison.latency.empty
     assert comparison.additional_runs is None
 

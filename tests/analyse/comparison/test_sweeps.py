@@ -214,7 +214,7 @@ def test_failures_of_one_bad_run_are_no_regression(record: Record) -> None:
 def test_lost_throughput_is_a_regression(record: Record) -> None:
     comparison = compare_sweeps(record(), record(per_user=1.6))
     assert comparison.change == "REGRESSION"
-    row = cell(comparison.throughput_by_level, users=50)
+    row = cell(comparison.throughput_by_level, level="50 users")
     assert row["verdict"] == "lower"
     assert row["low"] < 0.8 < row["high"]
     assert row["ratio"] == pytest.approx(row["candidate"] / row["baseline"])

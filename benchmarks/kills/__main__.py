@@ -6,8 +6,8 @@ Each kill is drawn by its seed: a command, one of the processes that it starts, 
 in the life that this kind of process has in an undisturbed run. Then the command must come to its end with an exit code
 that fits, and leave no process; every file under ``runs/`` must be whole and every sweep readable; of what the
 target's own log has, ``latency.csv`` may lack the last two seconds, and nothing in a result that counts; a kill in the
-midst of a run must be told of; and once the next command has cleared up, no hidden or temporary file may be there. What
-doesn't hold is a violation, listed with its seed.
+midst of a run must be told of; and once the next command, or the API's next start, has cleared up, no hidden or
+temporary file may be there. What doesn't hold is a violation, listed with its seed.
 """
 
 from __future__ import annotations

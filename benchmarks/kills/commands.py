@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
+from perflab.drive.target import free_port
 from perflab.store.layout import SIDES
 
 USERS = 10
@@ -67,6 +69,7 @@ class Running:
     """A command at work in a folder, by which, and by a mark in their environment, its processes are found."""
 
     def __init__(self, command: str, folder: Path) -> None:
+        self._command = command
         self._mark = uuid.uuid4().hex
         self._before = set(psutil.pids())
         self.folder, self.tmp, self.runs_dir = folder, folder / "tmp", folder / "runs"
@@ -135,10 +138,28 @@ class Running:
         return [process for process in self.family() if self.kind(process) == kind]
 
     def next_command(self) -> str:
-        """Run another command here, which clears up; return what is wrong with it."""
+        """Run another command here, which clears up, as the next start of the API does for its database.
+
+        Returns what is wrong with it.
+        """
+        if "API" in self._command and (wrong := self._start_api()):
+            return wrong
         following = self._start([sys.executable, "-m", "perflab", "list", "--runs-dir", "runs"], "next")
         code = following.wait(NEXT_COMMAND_S)
         return f"exit code {code}: {(self.folder / 'next').read_text()}" if code else ""
+
+    def _start_api(self) -> str:
+        port = free_port()
+        api = self._start([sys.executable, "api.py", "--port", str(port)], "next")
+        deadline = time.monotonic() + NEXT_COMMAND_S
+        while time.monotonic() < deadline and api.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.1)
+        api.terminate()
+        code = api.wait(NEXT_COMMAND_S)
+        return f"the API's exit code {code}: {(self.folder / 'next').read_text()}" if code else ""
 
     def leftovers(self) -> list[Path]:
         """Return what is hidden among the results, and all temporary files."""

@@ -10,7 +10,7 @@ for quickly, and a look back comes after them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeAlias
 
@@ -21,6 +21,8 @@ HIDDEN = "…"
 LOOKED_AT = 2_000
 # A word that is cut in two may be half a secret that is known by its end, or by its length.
 MAX_CUT_WORD = 300
+# A text for which these don't suffice was made for it, and mustn't take more time than others.
+MAX_PASSES = 4
 _ENDS_OF_WORDS = " \n\t'\"(){}<>,;/?=&:"
 
 # In lower case, each with what begins alike in one place: they are tried at every character.
@@ -100,13 +102,12 @@ def _hide(pattern: str, seen_as: Step = _lower) -> Step:
 
 
 _QUERY: Step = partial(re.compile(r"\?[^\s'\")>]*+").sub, f"?{HIDDEN}")
-# To the last @ before the path, or after a colon: people put passwords with an @ or a / into URLs unquoted. Done twice:
-# what the first pass leaves may look like credentials itself.
+# To the last @ before the path, or after a colon: people put passwords with an @ or a / into URLs unquoted.
 _URL_CREDENTIALS: Step = partial(
     re.compile(r"://(?:[^/\s'\"]+@|[^/\s'\"@:]*+:(?!\d{1,5}+(?:[/?#\s'\"]|\Z))[^\s'\"@:]++@)").sub, f"://{HIDDEN}@"
 )
 _VALUES: dict[str, Step] = {
-    "credentials of a URL": lambda text: _URL_CREDENTIALS(_URL_CREDENTIALS(text)),
+    "credentials of a URL": _URL_CREDENTIALS,
     "private key": _hide(
         r"-----BEGIN(?: (?!PRIVATE)\w++)*+ PRIVATE KEY(?: BLOCK)?-----([^-]*+(?:-(?!----END)[^-]*+)*+)", seen_as=str
     ),
@@ -148,13 +149,22 @@ _OPEN_CREDENTIALS = re.compile(r"://[^/\s'\"]*+\Z")
 
 def redact(text: str) -> str:
     """Return `text` without query strings, credentials in URLs, and the values of what is named like a secret."""
-    return redact_values(_QUERY(text))
+    return _until_settled(SECRETS.values() if _SAYS_MORE.search(text) else (_QUERY, *_WITHOUT_NAME), text)
 
 
 def redact_values(text: str) -> str:
     """Return `text` without secrets, but with what else stands in a query: request names are told apart by it."""
-    for hide in _VALUES.values() if _SAYS_MORE.search(text) else _WITHOUT_NAME:
-        text = hide(text)
+    return _until_settled(_VALUES.values() if _SAYS_MORE.search(text) else _WITHOUT_NAME, text)
+
+
+def _until_settled(hiding: Collection[Step], text: str) -> str:
+    """Hide again what was changed: where one secret is hidden, what is left may look like another."""
+    for _ in range(MAX_PASSES):
+        before = text
+        for hide in hiding:
+            text = hide(text)
+        if text == before:
+            break
     return text
 
 

@@ -108,11 +108,14 @@ def test_a_host_that_answers_nothing_any_more_is_lost(
 
 
 def test_a_host_that_only_answers_errors_has_failed_and_is_not_lost(tmp_path: Path, server: Server) -> None:
-    sweep = swept(tmp_path, server, ASKING.replace("/health", "/broken"), None, 2)
+    # A few failures are enough, so there is time for users to be woken up late.
+    asking = ASKING.replace("/health", "/broken").replace("constant(0.3)", "constant(1.5)")
+    sweep = swept(tmp_path, server, asking, None, 3)
     assert sweep.manifest.status == "complete"
+    assert not any(run.evidence.target_lost for run in sweep.run_manifests)
     assert [run.level for run in sweep.run_manifests] == ["4 users", "6 users"]
     assert sweep.manifest.objectives == DEFAULT
-    assert sweep.verdict == "FAIL"
+    assert sweep.verdict == "FAIL", sweep.reasons
     assert sweep.verdicts["objective"].tolist() == ["success_rate"] * 2
     assert "default" in sweep.headline
     assert any("the default is judged" in note for note in sweep.notes)

@@ -170,5 +170,13 @@ class _Plain(GenerateJsonSchema):
 
 
 def to_json(document: dict[str, Any]) -> str:
-    """Return a document as text that a line-by-line diff reads well: sorted keys, one value a line."""
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return a document as text that a line-by-line diff reads well: sorted keys, one value a line.
+
+    It may be printed: what isn't printable, and might steer a terminal, is escaped.
+    """
+    lines = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False).split("\n")
+    return "".join(f"{line if line.isprintable() else ''.join(map(_printable, line))}\n" for line in lines)
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else json.dumps(char)[1:-1]

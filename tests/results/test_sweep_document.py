@@ -11,12 +11,15 @@ from typing import Any
 
 import nbformat
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from benchmarks.recorded_sweep import Load, write_recorded_sweep
 from perflab.analyse.sweep import Sweep
 from perflab.cli.app import run_command
 from perflab.results import save
+from perflab.results.document import to_json
 from perflab.results.sweep import build
 from perflab.results.sweep import document as doc
 from perflab.store.layout import SweepDir
@@ -243,6 +246,13 @@ def test_the_text_is_sorted_rounded_and_ends_with_a_line(hostile_sweep: Sweep) -
     assert all(value == round(value, 3) for value in figures["latency_ms"].values() if isinstance(value, float))
     assert figures["success_rate"] == round(figures["success_rate"], 6)
     assert "POST <script>document.title='hacked'</script>" in document["levels"]["users-0040"]["endpoints"]
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.sampled_from(["\ufeff", "\x9b", "\U000e0001", "\u2028"]))
+def test_no_text_of_a_document_steers_a_terminal(text: str) -> None:
+    written = to_json({"outcome": text, text: [text]})
+    assert json.loads(written) == {"outcome": text, text: [text]}
+    assert written.replace("\n", "").isprintable()
 
 
 def test_unanswered_requests_are_no_infinite_latencies(written: Written) -> None:

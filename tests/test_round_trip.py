@@ -129,8 +129,8 @@ def batch_of(requests: list[Request], health: list[tuple[Any, ...]]) -> Batch:
         totals=Totals(
             requests_finished=counts.total,
             locust_finished=counts.total,
-            unstamped=counts.unstamped,
-            untimed=counts.untimed,
+            without_wire_time=counts.without_wire_time,
+            without_latency=counts.without_latency,
         ),
         last=True,
     )

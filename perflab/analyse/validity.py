@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from perflab.plan.plan import Plan
 from perflab.store.manifest import Evidence, RunManifest, whole_seconds
 from perflab.store.silence import Silence
 from perflab.vocabulary.level import Level
+from perflab.vocabulary.text import listing
 
 # A smaller shortfall of load has no noticeable effect on the service's latency or on a comparison: throughput and
 # latency vary by about as much from run to run.
@@ -118,7 +120,7 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
 
 def _unhandled_exceptions(evidence: Evidence) -> list[str]:
     """Return the exceptions raised outside of requests and tasks: they may have cut anything short."""
-    explained = evidence.exceptions or evidence.locust_exceptions or evidence.own_exit_code is not None
+    explained = evidence.exceptions or evidence.locust_exceptions or evidence.locustfile_exit_code is not None
     if not explained and evidence.locust_exit_code == UNHANDLED_EXIT_CODE:
         return ["an exception was raised outside of requests and tasks: Locust exited with code 2, see its log"]
     if not evidence.exceptions:
@@ -134,7 +136,7 @@ def _list_exceptions(exceptions: Mapping[str, int]) -> str:
 
 def own_failures(manifest: RunManifest) -> list[str]:
     """Return why the locustfile itself says that the run failed; empty if it doesn't."""
-    code = manifest.evidence.own_exit_code
+    code = manifest.evidence.locustfile_exit_code
     if code is None:
         code = manifest.evidence.locust_exit_code or 0
         # From 128 on it means a signal, for instance when perflab ended a Locust process that hung after its run.
@@ -222,21 +224,27 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
     if evidence.unanswered:
         were, they = ("request was", "it counts") if evidence.unanswered == 1 else ("requests were", "they count")
         notes.append(f"{evidence.unanswered} {were} never answered: {they} as failed, and as slower than all others")
-    if evidence.unstamped:
+    if evidence.without_wire_time:
         many = ", and where there are many of them, for all requests" if habits.by_client else ""
         notes.append(
-            f"{evidence.unstamped} successful requests have no wire time (no TCP socket of this process carried them), "
-            f"so the client clock is used for them{many}"
+            f"{evidence.without_wire_time} successful requests have no wire time (no TCP socket of this process "
+            f"carried them), so the client clock is used for them{many}"
         )
-    if evidence.untimed:
+    if evidence.without_latency:
         notes.append(
-            f"{evidence.untimed} requests were reported without a usable response time: they count as requests, but "
-            f"have no latency"
+            f"{evidence.without_latency} requests were reported without a usable response time: they count as "
+            f"requests, but have no latency"
         )
-    if evidence.misdated:
+    if evidence.start_corrected:
         notes.append(
-            f"{evidence.misdated} requests were reported with an impossible start_time (it is in seconds since 1970): "
-            f"their start was calculated from the time of the report and the response time"
+            f"{evidence.start_corrected} requests were reported with an impossible start_time (it is in seconds "
+            f"since 1970): their start was calculated from the time of the report and the response time"
+        )
+    if evidence.elsewhere:
+        hosts = listing([f"{host} {count}" for host, count in Counter(evidence.elsewhere).most_common()])
+        notes.append(
+            f"{sum(evidence.elsewhere.values())} requests were sent to other hosts than the target ({hosts}), by the "
+            f"locustfile or a redirect: their figures are not the target's"
         )
     notes += _unfollowed_settings(manifest)
     if evidence.task_exceptions:

@@ -42,12 +42,12 @@ def report(
     from perflab import workbench
     from perflab.report import render
     from perflab.results import save
-    from perflab.store.layout import means_ab
+    from perflab.store.layout import is_ab
 
     given = dict(_named(parameter or ()))
     chosen = Path(notebook) if notebook else None
     result: Result
-    if against is not None or means_ab(workbench.runs_folder(runs_dir), sweep_id):
+    if against is not None or is_ab(workbench.runs_folder(runs_dir), sweep_id):
         baseline, candidate = (sweep_id, None) if against is None else (against, sweep_id)
         # The comparison itself tells the notebook what it was made with.
         options = {name: given.pop(name, None) for name in ("margin", "alpha")}

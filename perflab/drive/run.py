@@ -205,7 +205,7 @@ def _evidence(state: RunState, code: int, target_lost: bool, error: str | None) 
         sources={name: _source_evidence(source, state) for name, source in sorted(state.sources.items())},
         locust_exceptions=state.locust_exceptions,
         locust_exit_code=code,
-        own_exit_code=state.own_exit_code,
+        locustfile_exit_code=state.locustfile_exit_code,
         target_lost=target_lost,
         error=error,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ from perflab.record.users import current_user_class
 from perflab.vocabulary.redact import redact_values
 
 # Names repeat, unless a locustfile gives every request its own.
+MAX_OTHERS = 100
+OTHER_HOSTS = "other hosts"
 _redacted = lru_cache(maxsize=1024)(redact_values)
 
 
@@ -122,6 +125,15 @@ class NotAllowedError(RequestException, ConnectionError):
         del self.response
 
 
+def _address(url: str | None) -> str:
+    parts = urlsplit(url or "")
+    return _in_full(parts.scheme, parts.hostname, parts.port)
+
+
+def _in_full(scheme: str | None, host: str | None, port: int | None) -> str:
+    return f"{(host or '').strip('[]').lower()}:{port or (443 if scheme == 'https' else 80)}"
+
+
 class AllowedHosts:
     """The hosts to which an environment's users may send requests: this machine, the target, and those allowed by name.
 
@@ -130,13 +142,18 @@ class AllowedHosts:
 
     A worker that was started `by_hand` learns the target from its master. In other processes perflab has already
     allowed the target by name: a host that a locustfile sets in the environment is like any other URL of its own.
+    `sides` are the targets of a duet.
     """
 
-    def __init__(self, environment: Environment, *, by_hand: bool) -> None:
+    def __init__(self, environment: Environment, *, by_hand: bool, sides: Iterable[str] = ()) -> None:
+        self.elsewhere: Counter[str] = Counter()
+        """Requests that were sent to other hosts than the target, each step of a redirect counted, by host and port."""
         self._environment = environment
         self._by_hand = by_hand
+        self._targets = {_address(url) for url in (*sides,) or (environment.host,)}
         self._named = allowed_hosts(os.environ)
         self._checked: set[str] = set()
+        self._others: dict[str, str] = {}
 
     def install(self) -> None:
         """Check every request of Locust's two clients from now on, and each step of a redirect."""
@@ -155,6 +172,15 @@ class AllowedHosts:
                 f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
             )
 
+    def _remember(self, origin: str, scheme: str | None, host: str | None, port: int | None) -> None:
+        """Remember what was found out about an origin, the part of a URL that may name the host in several ways."""
+        self._checked.add(origin)
+        if self._by_hand:
+            self._targets = {_address(self._environment.host)}
+        address = _in_full(scheme, host, port)
+        if address not in self._targets:
+            self._others[origin] = address if len(self._others) < MAX_OTHERS else OTHER_HOSTS
+
     def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
@@ -167,7 +193,9 @@ class AllowedHosts:
                 except LocationParseError as error:
                     raise InvalidURL(error, request=request) from None
                 self.check(url.host or "", url.port)
-                self._checked.add(origin)
+                self._remember(origin, url.scheme, url.host, url.port)
+            if origin in self._others:
+                self.elsewhere[self._others[origin]] += 1
             return send(session, request, **how)
 
         return sending
@@ -177,7 +205,9 @@ class AllowedHosts:
             origin = request.url_split.netloc
             if origin not in self._checked:
                 self.check(request.url_split.host, request.url_split.port)
-                self._checked.add(origin)
+                self._remember(origin, request.url_split.scheme, request.url_split.host, request.url_split.port)
+            if origin in self._others:
+                self.elsewhere[self._others[origin]] += 1
             return urlopen(agent, request)
 
         return opening

@@ -138,7 +138,7 @@ class Coordinator(Role):
         self._state.locust_total = self._environment.stats.total.num_requests
         self._exceptions = self._outside.finish()
         self._state.locust_exceptions = self._outside.of_locust
-        self._state.own_exit_code = _exit_code(self._environment.process_exit_code)
+        self._state.locustfile_exit_code = _exit_code(self._environment.process_exit_code)
         options, host = self._environment.parsed_options, self._environment.host or ""
         if options is not None and host.rstrip("/") != (options.host or "").rstrip("/"):
             actual_host = one_line(redact(str(host)))

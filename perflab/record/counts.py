@@ -35,14 +35,14 @@ class Counts:
     def __init__(self) -> None:
         self.overheads_ms: list[float] = []
         """Client minus wire time of the requests that were taken last, where there is a wire time."""
-        self.total = self.unstamped = self.untimed = 0
+        self.total = self.without_wire_time = self.without_latency = 0
         """Requests taken so far: all finished ones, successful ones without a wire time, those without a latency."""
         # Latencies are only collected, and sorted into buckets once a second: many times faster than doing it between
         # two requests, and time that the generator spends looks like the service's. Lists of numbers, because Python's
         # garbage collector scans anything that has members again and again.
         self.cells: dict[Key, Cell] = {}
         """The requests noted since the last delivery; always the same dict."""
-        self._untimed: dict[Key, int] = {}
+        self._without_latency: dict[Key, int] = {}
         self._unanswered: dict[Key, list[float]] = {}
         self._failures: dict[tuple[int, str, str, str, str, str, str], int] = {}
         self._messages = BoundedTexts(MAX_MESSAGES, OTHER_MESSAGES)
@@ -51,7 +51,7 @@ class Counts:
     def note(self, key: Key, client_ms: float | None, measured: Measured | None) -> None:
         """Count one finished request: its time by the client, None without one, and what the wire clock tells."""
         if client_ms is None:
-            self._untimed[key] = self._untimed.get(key, 0) + 1
+            self._without_latency[key] = self._without_latency.get(key, 0) + 1
             return
         cell = self.cells.get(key)
         if cell is None:
@@ -86,16 +86,16 @@ class Counts:
         for key, cell in cells.items():
             client, wire, *_, fallback = cell
             self.total += len(client)
-            self.unstamped += len(fallback)
+            self.without_wire_time += len(fallback)
             if len(client) == len(wire):
                 self.overheads_ms += map(sub, client, wire)
             for measure, latencies in zip(_MEASURES, cell, strict=True):
                 if latencies:
                     rows.append(self._row(key, measure, latencies))
-        untimed, self._untimed = self._untimed, {}
-        for key, count in untimed.items():
+        without_latency, self._without_latency = self._without_latency, {}
+        for key, count in without_latency.items():
             self.total += count
-            self.untimed += count
+            self.without_latency += count
             rows.append(self._with(key, CLIENT, [None], [count]))
         unanswered, self._unanswered = self._unanswered, {}
         for key, waited in unanswered.items():

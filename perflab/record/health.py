@@ -70,18 +70,18 @@ class LostTime:
         self.sleeps_late_s: list[float] = []
         """How late each user woke up from its think time; emptied by `take`."""
 
-    def take(self, overheads_ms: list[float], use: Use, unstamped: int, lags_ms: Sequence[float]) -> Lost:
+    def take(self, overheads_ms: list[float], use: Use, without_wire_time: int, lags_ms: Sequence[float]) -> Lost:
         """Return what was lost since the last call; `use` is what the process used in that time.
 
-        `overheads_ms` are client minus wire time of the requests that ended since then, `unstamped` is how many had no
-        wire time, and `lags_ms` are the probes' delays.
+        `overheads_ms` are client minus wire time of the requests that ended since then, `without_wire_time` is how many
+        had none, and `lags_ms` are the probes' delays.
         """
         prompt_s = PROMPT_S * max(0.0, 1 - (use.cpu_s + use.queued_s) / (BUSY_CORE * use.elapsed_s))
         within_ns, sleeps_s = _emptied(self._woken_late_ns), _emptied(self.sleeps_late_s)
         timely_s = max(prompt_s, TIMER_S)
         late = _beyond(within_ns, prompt_s * 1e9) / 1e9 + _beyond(sleeps_s, timely_s)
         # Without a wire time, the loop's lag is the best estimate of the generator's share.
-        late += unstamped * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
+        late += without_wire_time * mean_wait_ms(lags_ms, timely_s * 1000) / 1000
         waited = sum(overheads_ms) / 1000 - _beyond(within_ns, 0.0) / 1e9 - use.cpu_s - use.queued_s
         many = len(overheads_ms) > MAX_DIFFERENCES
         return Lost(late, max(0.0, waited), random.sample(overheads_ms, MAX_DIFFERENCES) if many else overheads_ms)

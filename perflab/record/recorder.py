@@ -60,13 +60,15 @@ def install() -> None:
             # Workers are numbered from 0.
             duet = Duet(configuration.sides, first=getattr(runner, "worker_index", 0) % len(configuration.sides))
             duet.install()
+        sides = [side.host for side in configuration.sides] if configuration is not None else []
+        hosts = AllowedHosts(environment, by_hand=configuration is None, sides=sides)
         if configuration is not None or isinstance(runner, WorkerRunner):
-            AllowedHosts(environment, by_hand=configuration is None).install()
+            hosts.install()
         tally = LocustTally(environment)
         tally.install()
         if not is_master:
             tuning.spare_users(environment)
-        source = None if is_master else Source(environment, in_flight, lost, tally, duet)
+        source = None if is_master else Source(environment, in_flight, lost, tally, hosts, duet)
         if source is not None and isinstance(runner, WorkerRunner):
             Worker(environment, source, configuration, outside).start()
             return

@@ -10,7 +10,7 @@ from typing import Any
 from gevent import getcurrent
 from locust.env import Environment
 
-from perflab.record.clients import InFlight
+from perflab.record.clients import AllowedHosts, InFlight
 from perflab.record.counts import OF_CLIENT, OF_WIRE, Counts
 from perflab.record.delivery import Batch, LatencyRow
 from perflab.record.exchange import take_exchange
@@ -38,6 +38,7 @@ class Source:
         in_flight: InFlight,
         lost: LostTime,
         tally: LocustTally,
+        hosts: AllowedHosts,
         duet: Duet | None = None,
     ) -> None:
         self.faults = Faults()
@@ -46,6 +47,7 @@ class Source:
         self._in_flight = in_flight
         self._lost = lost
         self._tally = tally
+        self._hosts = hosts
         self._duet = duet
         self._counts = Counts()
         self._cells = self._counts.cells
@@ -59,7 +61,7 @@ class Source:
         self._last_health_second: int | None = None
         self._last_users = 0
         self._unanswered = 0
-        self._misdated = 0
+        self._start_corrected = 0
         self._task_exceptions = 0
         self._clock_step_ms = 0.0
         self._latency: list[LatencyRow] = []
@@ -81,9 +83,11 @@ class Source:
         users, users_wanted = (runner.user_count, runner.target_user_count) if runner else (0, 0)
         process_use = self._process_use.take()
         lags = self._loop_lag.take()
-        unstamped_before = self._counts.unstamped
+        without_wire_time_before = self._counts.without_wire_time
         self._latency += self._counts.take_latency()
-        lost = self._lost.take(self._counts.overheads_ms, process_use, self._counts.unstamped - unstamped_before, lags)
+        lost = self._lost.take(
+            self._counts.overheads_ms, process_use, self._counts.without_wire_time - without_wire_time_before, lags
+        )
         self._clock_step_ms = max(self._clock_step_ms, self._clock_watch.take())
         previous = second - 1 if self._last_health_second is None else self._last_health_second
         # No more than passed on the monotonic clock: the wall clock may have been set.
@@ -127,10 +131,11 @@ class Source:
             locust_finished=self._tally.requests,
             stats_resets=self._tally.resets,
             unanswered=self._unanswered,
-            unstamped=self._counts.unstamped,
-            untimed=self._counts.untimed,
-            misdated=self._misdated,
+            without_wire_time=self._counts.without_wire_time,
+            without_latency=self._counts.without_latency,
+            start_corrected=self._start_corrected,
             misrouted=self._duet.misrouted if self._duet is not None else 0,
+            elsewhere=dict(self._hosts.elsewhere),
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
             exceptions=exceptions or {},
@@ -220,7 +225,7 @@ class Source:
         if start_time is not None and self._earliest_start <= start_time <= now + CLOCK_SLACK_S:
             return start_time
         # It may be in milliseconds, for instance, or from another clock.
-        self._misdated += 1
+        self._start_corrected += 1
         return None
 
     def _on_user_error(self, **_: Any) -> None:

@@ -87,7 +87,7 @@ class SplitBySide:
         parcels = []
         for side, totals in enumerate(counted):
             finished = totals.requests_recorded - totals.unanswered + missing
-            own = {name: getattr(totals, name) for name in ("unanswered", "unstamped", "untimed")}
+            own = {name: getattr(totals, name) for name in ("unanswered", "without_wire_time", "without_latency")}
             own |= {"requests_finished": finished, "locust_finished": finished + uncounted}
             totals_of_side = batch.totals.model_copy(update=own)
             batch_of_side = replace(batch, latency=latency[side], failures=failures[side], totals=totals_of_side)
@@ -100,8 +100,8 @@ class SplitBySide:
         added = Totals(
             requests_recorded=_sum(requests),
             unanswered=_sum(row for row in requests if row.outcome == UNANSWERED),
-            unstamped=_sum(row for row in rows if row.measure == FALLBACK),
-            untimed=_sum(row for row in rows if None in row.latencies_ms),
+            without_wire_time=_sum(row for row in rows if row.measure == FALLBACK),
+            without_latency=_sum(row for row in rows if None in row.latencies_ms),
         )
         totals = self._totals[source, side] = Totals.of_all([self._totals.get((source, side), Totals()), added])
         return totals

@@ -15,14 +15,14 @@ from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of
 from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import Latency, Side
-from perflab.store.layout import common_ab
+from perflab.store.layout import ab_of_sides
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.verdict import Change, Verdict
 
 
 def title(comparison: SweepComparison) -> str:
     """Return the title of a comparison's page."""
-    ab = common_ab(comparison.baseline.dir, comparison.candidate.dir)
+    ab = ab_of_sides(comparison.baseline.dir, comparison.candidate.dir)
     return f"{comparison.candidate.id} against {comparison.baseline.id}" if ab is None else f"A/B comparison {ab.id}"
 
 
@@ -32,7 +32,7 @@ def parameters(comparison: SweepComparison) -> dict[str, Any]:
     sides = {"baseline": baseline.id, "candidate": candidate.id, "runs_dir": str(candidate.dir.runs_dir.absolute())}
     # What is as by default, a notebook need not know; and what an A/B comparison keeps to is in its own manifest.
     options: list[tuple[str, Any, Any]] = [("allow_different", list(comparison.allow_different), [])]
-    if common_ab(baseline.dir, candidate.dir) is None:
+    if ab_of_sides(baseline.dir, candidate.dir) is None:
         options += [("margin", comparison.margin, MARGIN), ("alpha", comparison.alpha, ALPHA)]
     return sides | {name: value for name, value, default in options if value != default}
 

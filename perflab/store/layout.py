@@ -223,7 +223,7 @@ def create_ab(runs_dir: Path, label: str) -> AbDir:
     return folder
 
 
-def common_ab(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
+def ab_of_sides(baseline: SweepDir, candidate: SweepDir) -> AbDir | None:
     """Return the A/B comparison that these are the sides of, None if there is none; UsageError if they are swapped."""
     if baseline.ab is None or baseline.ab != candidate.ab:
         return None
@@ -252,7 +252,7 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
     ab_id, slash, side = sweep_id.rpartition("/")
     if slash and side in SIDES and "/" not in ab_id:
         return SweepDir(find_ab(runs_dir, ab_id).path / side)
-    if means_ab(runs_dir, sweep_id):
+    if is_ab(runs_dir, sweep_id):
         ab_id = find_ab(runs_dir, sweep_id).id
         raise StoreError(
             f"{sweep_id!r} is an A/B comparison of two sweeps: perflab compare {ab_id} shows it, "
@@ -264,7 +264,7 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
     return _find_by_id(sweeps, runs_dir, sweep_id, "sweep")
 
 
-def means_ab(runs_dir: Path, result_id: str) -> bool:
+def is_ab(runs_dir: Path, result_id: str) -> bool:
     """Return whether an id, or a prefix of one, is that of an A/B comparison and not of a sweep."""
     ab_ids = [ab.id for ab in list_abs(runs_dir) if result_id and ab.id.startswith(result_id)]
     if result_id in ab_ids:

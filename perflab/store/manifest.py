@@ -85,7 +85,7 @@ class Evidence(Totals):
     locust_exceptions: dict[Line, Total] = Field(default_factory=dict)
     """Exceptions in Locust's own statistics and in writing their files, which perflab doesn't use."""
     locust_exit_code: int | None = None
-    own_exit_code: int | None = None
+    locustfile_exit_code: int | None = None
     """The exit code that the locustfile itself has set; None if it set none, or that was not recorded."""
     target_lost: bool = False
     error: Line | None = None
@@ -160,20 +160,29 @@ class RunManifest(Manifest):
 
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
-        """Convert version 3, whose level was a number of users.
+        """Convert versions 2 and 3: their levels were numbers of users, and some counters had other names.
 
-        Version 2 named some counters differently, too, and had null if no source ever reported.
+        Version 2 had null for some of these if no source ever reported.
         """
         version = document["schema_version"]
         if version < 2:
             raise NotImplementedError
         document["level"] = {"kind": LevelKind.USERS, "value": document.pop("users")}
+        evidence = document["evidence"]
+        evidence["locustfile_exit_code"] = evidence.pop("own_exit_code", None)
         if version == 2:
-            evidence = document["evidence"]
             evidence["misrouted"] = evidence.pop("strayed", 0)
             evidence |= {name: evidence.get(name) or 0 for name in ("requests_finished", "locust_finished")}
-            for source in evidence.get("sources", {}).values():
-                source |= {f"requests_{name}": source.pop(name, 0) for name in ("recorded", "finished")}
+        for counted in (evidence, *evidence.get("sources", {}).values()):
+            for name, former in _FORMER_COUNTERS[version].items():
+                if former in counted:
+                    counted[name] = counted.pop(former)
+
+
+# By schema_version, the former names of a run's counters and those of its sources.
+_OF_VERSION_3 = {"without_wire_time": "unstamped", "without_latency": "untimed", "start_corrected": "misdated"}
+_OF_VERSION_2 = {"requests_recorded": "recorded", "requests_finished": "finished"}
+_FORMER_COUNTERS = {3: _OF_VERSION_3, 2: _OF_VERSION_3 | _OF_VERSION_2}
 
 
 class TargetInfo(Record):

@@ -86,14 +86,16 @@ class Totals(Record):
     """Locust's own count of them, in the process that made them."""
     unanswered: Total = 0
     """Requests that began before the planned end and never came back; recorded, but not finished."""
-    unstamped: Total = 0
+    without_wire_time: Total = 0
     """Successful requests without a wire time."""
-    untimed: Total = 0
+    without_latency: Total = 0
     """Requests whose events gave no usable response time: they are counted, but have no latency."""
-    misdated: Total = 0
+    start_corrected: Total = 0
     """Requests whose events gave an impossible start, which was replaced by one reckoned back from the event."""
     misrouted: Total = 0
     """Requests of one side's users that went to the other side's host."""
+    elsewhere: dict[Line, Total] = Field(default_factory=dict)
+    """Requests to other hosts than the target, each step of a redirect counted, by host and port."""
     stats_resets: Total = 0
     """How often requests were thrown out of Locust's own statistics."""
     task_exceptions: Total = 0
@@ -115,7 +117,7 @@ class Totals(Record):
                 together[name] = max(value, together.get(name, 0.0))
             elif name == "recorder_fault":
                 together[name] = together.get(name) or value
-            elif name == "exceptions":
+            elif name in ("exceptions", "elsewhere"):
                 together[name] = Counter(together.get(name)) + Counter(value)
             else:
                 together[name] = together.get(name, 0) + value
@@ -157,7 +159,7 @@ class RunState:
     """Why the run has failed, if the recorder itself knows it."""
     locust_exceptions: dict[str, int] = field(default_factory=dict)
     """Exceptions of Locust's own statistics and their files."""
-    own_exit_code: int | None = None
+    locustfile_exit_code: int | None = None
     """The exit code that the locustfile itself has set."""
     suite: dict[str, Any] | None = None
     """What makes the load: see `perflab.record.suite`."""

@@ -12,7 +12,7 @@ from perflab.errors import StoreError, UsageError
 from perflab.plan.ab import ALPHA, MARGIN, AbPlan
 from perflab.plan.parse import parse_names, parse_share
 from perflab.store import layout
-from perflab.store.layout import AbDir, SweepDir, common_ab, find_ab
+from perflab.store.layout import AbDir, SweepDir, ab_of_sides, find_ab
 from perflab.store.manifest import AbManifest, read_manifest
 from perflab.workbench.listing import runs_folder
 from perflab.workbench.sweeps import open_sweep
@@ -42,7 +42,7 @@ def compare(
         comparison.latency  # level, group and percentile: both sides, ratio, interval, p-value
     """
     folder, waived = runs_folder(runs_dir), parse_names(allow_different)
-    if candidate is None and not isinstance(baseline, Sweep) and _means_ab(folder, str(baseline)):
+    if candidate is None and not isinstance(baseline, Sweep) and _is_ab(folder, str(baseline)):
         place = find_ab(folder, str(baseline))
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
     else:
@@ -56,7 +56,7 @@ def compare(
         raise UsageError(
             f"{sides[0].id} can't be compared with itself: name two sweeps (perflab list shows all)", value=sides[0].id
         )
-    if (ab := common_ab(sides[0].dir, sides[1].dir)) is not None:
+    if (ab := ab_of_sides(sides[0].dir, sides[1].dir)) is not None:
         return compare_ab(ab, share, chance, waived)
     return compare_sweeps(
         *sides,
@@ -67,9 +67,9 @@ def compare(
     )
 
 
-def _means_ab(folder: Path, result_id: str) -> bool:
+def _is_ab(folder: Path, result_id: str) -> bool:
     # The latest sweep against the latest sweep can't be meant.
-    return layout.means_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
+    return layout.is_ab(folder, result_id) or (result_id == "latest" and bool(layout.list_abs(folder)))
 
 
 def _opened(sweep: str | Sweep, runs_dir: str | Path | None) -> Sweep:

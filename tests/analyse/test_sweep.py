@@ -441,7 +441,7 @@ def test_a_generator_busy_in_ramp_up_or_for_a_second_is_trusted(written: Any) ->
 
 
 def test_what_does_not_spoil_a_measurement_is_a_note(written: Any) -> None:
-    written.run(WIRE, unstamped=3, task_exceptions=2, locust_total=90)
+    written.run(WIRE, without_wire_time=3, task_exceptions=2, locust_total=90)
     sweep = written.open()
     assert sweep.verdict == "PASS"
     beginnings = ["3 successful requests have no wire time", "2 exceptions", "Locust's own report has 90 requests"]
@@ -669,10 +669,10 @@ def test_the_exit_code_that_an_older_perflab_has_recorded_counts_too(written: An
 
 
 def test_what_a_locustfile_says_of_itself_outranks_locusts_code(written: Any) -> None:
-    written.run([(1, "/a", "ok", 10, 400)], locust_exit_code=2, own_exit_code=2)
+    written.run([(1, "/a", "ok", 10, 400)], locust_exit_code=2, locustfile_exit_code=2)
     assert written.open().verdict == "FAIL"
     # What would be a signal of Locust's is a number like any other of the locustfile's.
-    written.run([(1, "/a", "ok", 10, 400)], own_exit_code=255, users=20)
+    written.run([(1, "/a", "ok", 10, 400)], locustfile_exit_code=255, users=20)
     assert written.open(users=(10, 20)).levels["verdict"].tolist() == ["FAIL", "FAIL"]
-    written.run([(1, "/a", "ok", 10, 400)], repeat=2, own_exit_code=1, exceptions={"ValueError: x": 2})
+    written.run([(1, "/a", "ok", 10, 400)], repeat=2, locustfile_exit_code=1, exceptions={"ValueError: x": 2})
     assert written.open().verdict == "INVALID"

@@ -133,7 +133,11 @@ def test_a_locustfile_that_says_that_it_failed_is_believed_and_odd_users_are_nam
 ) -> None:
     sweep = swept(tmp_path, ODD, small_target)
     [manifest] = sweep.run_manifests
-    assert (manifest.status, manifest.evidence.own_exit_code, manifest.evidence.exceptions) == ("complete", 7, {})
+    assert (manifest.status, manifest.evidence.locustfile_exit_code, manifest.evidence.exceptions) == (
+        "complete",
+        7,
+        {},
+    )
     assert sweep.verdict == "FAIL"
     assert "the locustfile itself says that it failed (exit code 7)" in sweep.reasons[0]
     document = build(sweep)

@@ -73,7 +73,7 @@ def test_a_run_takes_what_workers_started_by_hand_record(tmp_path: Path, monkeyp
     assert sorted(evidence.sources) == [f"worker-{number}" for number in range(4)]
     assert all(source.requests_recorded == source.requests_finished > 0 for source in evidence.sources.values())
     assert sorted(source.pid for source in evidence.sources.values()) == sorted(p.pid for p in processes)
-    assert evidence.unstamped == 0
+    assert evidence.without_wire_time == 0
     users = sweep.generator[sweep.generator["steady"]].groupby(["second"])["users"].sum()
     assert set(users) == {12}
 

@@ -25,7 +25,7 @@ from locust.env import Environment
 from locust.exception import CatchResponseError
 
 from perflab.analyse.reading import FAILURES, LATENCY, RESPONSES, read_table
-from perflab.record.clients import InFlight
+from perflab.record.clients import AllowedHosts, InFlight
 from perflab.record.delivery import Parcel
 from perflab.record.exchange import Exchange
 from perflab.record.exporter import LoadTest
@@ -162,7 +162,7 @@ def main() -> None:
     environment.create_local_runner()
     tally = LocustTally(environment)
     tally.install()
-    source = Source(environment, InFlight(), LostTime([]), tally)
+    source = Source(environment, InFlight(), LostTime([]), tally, AllowedHosts(environment, by_hand=False))
     source.listen()
     fired = [0]
 
@@ -211,8 +211,8 @@ def main() -> None:
             recorded = writer.state.sources["local"].totals.requests_recorded
             assert totals.requests_finished - before.requests_finished == recorded == len(events)
             assert totals.locust_finished <= totals.requests_finished
-            untimed = counted["latency_ms"].isna()
-            assert counted.loc[untimed, "count"].sum() == totals.untimed - before.untimed
+            without_latency = counted["latency_ms"].isna()
+            assert counted.loc[without_latency, "count"].sum() == totals.without_latency - before.without_latency
             of_failed = sum(failed(event.get("exception")) for event in events)
             assert counted.loc[counted["outcome"] != "ok", "count"].sum() == failures["count"].sum() == of_failed
             assert (counted["outcome"] != "unanswered").all()
@@ -220,7 +220,7 @@ def main() -> None:
             on_wire = latency[(latency["measure"] == "wire") & (latency["name"] == USUAL["name"])]
             assert on_wire["count"].sum() == 3
             usable = [event for event in events if usual(event.get("response_time"))]
-            assert counted.loc[~untimed, "count"].sum() >= len(usable)
+            assert counted.loc[~without_latency, "count"].sum() >= len(usable)
 
     check()
     print(fired[0])

@@ -87,6 +87,13 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
         "InvalidSchema": {"ok"},
         "InvalidURL": {"ok"},
     }
+    # What went there is no figure of the target's, under whatever name.
+    asked = sweep.latency[(sweep.latency["measure"] == "client") & (sweep.latency["outcome"] == "ok")]
+    asked = asked[asked["name"].astype("str").str.endswith("allowed")]
+    [(elsewhere, count)] = sweep.run_manifests[0].evidence.elsewhere.items()
+    assert elsewhere == f"0.0.0.0:{allowed}"
+    assert asked["count"].sum() <= count <= asked["count"].sum() + 4
+    assert any(elsewhere in note and f"{count} requests" in note for note in sweep.notes)
     [note] = [note for note in sweep.notes if "requests were not made" in note]
     assert "--allow-host 0.0.0.0" in note
     assert sweep.run_manifests[0].evidence.exceptions == {}

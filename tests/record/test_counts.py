@@ -78,7 +78,7 @@ def test_each_clock_has_its_row_and_a_missing_one_is_said() -> None:
         assert counted == count
         assert middle == pytest.approx(ms, rel=0.005)
     assert not rows
-    assert counts.unstamped == 1
+    assert counts.without_wire_time == 1
 
 
 def test_a_request_without_a_latency_is_counted_and_has_none() -> None:
@@ -86,7 +86,7 @@ def test_a_request_without_a_latency_is_counted_and_has_none() -> None:
     counts.note(of(3), None, None)
     counts.note(of(3), None, None)
     assert counts.take_latency() == [(3, "GET", "/a", "ok", "client", [None], "200", "U", [2])]
-    assert (counts.total, counts.untimed, counts.unstamped) == (2, 2, 0)
+    assert (counts.total, counts.without_latency, counts.without_wire_time) == (2, 2, 0)
     assert counts.take_latency() == []
 
 

@@ -28,7 +28,8 @@ from perflab.record.health import LostTime, Use
 environment = Environment()
 environment.runner = SimpleNamespace(user_count=2, target_user_count=2)
 lost = LostTime([])
-recorder = source.Source(environment, InFlight(), lost, SimpleNamespace(requests=0, resets=0))
+tally, hosts = SimpleNamespace(requests=0, resets=0), SimpleNamespace(elsewhere={})
+recorder = source.Source(environment, InFlight(), lost, tally, hosts)
 for second, took_s, users, lost_s in json.loads(sys.argv[1]):
     environment.runner.user_count = users
     recorder._process_use = SimpleNamespace(take=lambda: Use(took_s, 0.0, 0.0, 60.0))
@@ -38,8 +39,8 @@ print(json.dumps(recorder.take_batch().generator))
 """
 
 
-def taken(lost: LostTime, overheads_ms: list[float], use: Use = IDLE, unstamped: int = 0) -> Lost:
-    return lost.take(overheads_ms, use, unstamped, LAGS)
+def taken(lost: LostTime, overheads_ms: list[float], use: Use = IDLE, without_wire_time: int = 0) -> Lost:
+    return lost.take(overheads_ms, use, without_wire_time, LAGS)
 
 
 class Clocks:
@@ -144,8 +145,8 @@ def test_a_timer_that_is_a_millisecond_late_loses_nothing() -> None:
 
 
 def test_a_request_without_a_wire_time_waits_as_any_other() -> None:
-    assert taken(LostTime([]), [], unstamped=1000).to_generator_s == 0
-    busy = taken(LostTime([]), [], IDLE._replace(cpu_s=1.0), unstamped=1000)
+    assert taken(LostTime([]), [], without_wire_time=1000).to_generator_s == 0
+    busy = taken(LostTime([]), [], IDLE._replace(cpu_s=1.0), without_wire_time=1000)
     assert busy.to_generator_s == pytest.approx(1.0, rel=0.03)
 
 

@@ -91,10 +91,10 @@ def test_whatever_an_event_tells_is_a_request(hostile: Sweep) -> None:
 def test_what_has_no_latency_is_counted_and_has_none(hostile: Sweep) -> None:
     evidence = hostile.run_manifests[0].evidence
     client = hostile.latency[hostile.latency["measure"] == "client"]
-    untimed = client["latency_ms"].isna()
-    assert set(client.loc[untimed, "name"]) == set(CASES) - TIMED
-    assert evidence.untimed == client.loc[untimed, "count"].sum()
-    assert evidence.misdated == client.loc[client["name"] == "milliseconds", "count"].sum()
+    without_latency = client["latency_ms"].isna()
+    assert set(client.loc[without_latency, "name"]) == set(CASES) - TIMED
+    assert evidence.without_latency == client.loc[without_latency, "count"].sum()
+    assert evidence.start_corrected == client.loc[client["name"] == "milliseconds", "count"].sum()
     assert hostile.latency["second"].between(0, 30).all()
     figures = hostile.endpoints.set_index("name")
     assert (figures.loc["no time", "requests"], figures.loc["no time", "failed"]) == (figures.loc["no time", "ok"], 0)
@@ -103,7 +103,7 @@ def test_what_has_no_latency_is_counted_and_has_none(hostile: Sweep) -> None:
     # They are requests of their group, and none of its latencies.
     assert hostile.totals["requests"].item() == hostile.runs["requests"].item()
     assert hostile.totals["max_ms"].notna().all()
-    assert any(f"{evidence.untimed} requests" in note and "no latency" in note for note in hostile.notes)
+    assert any(f"{evidence.without_latency} requests" in note and "no latency" in note for note in hostile.notes)
     assert any("start_time" in note for note in hostile.notes)
 
 

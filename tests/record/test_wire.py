@@ -71,10 +71,12 @@ def test_every_answered_request_has_its_wire_time(odd: Sweep, counts: Counts) ->
         assert counts[name, "fallback"] == 0, name
     # Whose start nobody tells is reckoned back from its end: it may be missed when the process is kept from running
     # just then, and the client's clock stands in, which the run says.
-    unstamped = odd.run_manifests[0].evidence.unstamped
-    assert counts["raw opened", "fallback"] == unstamped
+    without_wire_time = odd.run_manifests[0].evidence.without_wire_time
+    assert counts["raw opened", "fallback"] == without_wire_time
     assert (
-        counts["raw opened", "wire"] == counts["raw opened", "client"] - unstamped > counts["raw opened", "client"] / 2
+        counts["raw opened", "wire"]
+        == counts["raw opened", "client"] - without_wire_time
+        > counts["raw opened", "client"] / 2
     )
 
 

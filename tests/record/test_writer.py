@@ -105,9 +105,9 @@ def test_what_was_made_and_not_recorded_counts_against_both() -> None:
 
 def test_unanswered_and_unstamped_requests_are_those_of_the_side() -> None:
     rows = [request("@1", outcome="unanswered", count=2), request("@0"), request("@0", "fallback")]
-    first, second = SplitBySide(2).split(parcel(1, rows, requests_finished=1, unanswered=2, unstamped=1))
+    first, second = SplitBySide(2).split(parcel(1, rows, requests_finished=1, unanswered=2, without_wire_time=1))
     assert (first.batch.totals.unanswered, second.batch.totals.unanswered) == (0, 2)
-    assert (first.batch.totals.unstamped, second.batch.totals.unstamped) == (1, 0)
+    assert (first.batch.totals.without_wire_time, second.batch.totals.without_wire_time) == (1, 0)
     assert (first.batch.totals.requests_finished, second.batch.totals.requests_finished) == (1, 0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perflab.errors import StoreError
-from perflab.store.layout import SweepDir, create_ab, create_sweep, find_ab, find_sweep, list_sweeps, means_ab
+from perflab.store.layout import SweepDir, create_ab, create_sweep, find_ab, find_sweep, is_ab, list_sweeps
 from perflab.store.recorder_protocol import RunConfiguration
 from perflab.vocabulary.level import Level
 
@@ -91,11 +91,11 @@ def test_an_ab_comparison_is_no_sweep(tmp_path: Path) -> None:
     sweep = create_sweep(tmp_path, "aa")
     assert find_sweep(tmp_path, "latest") == sweep
     for name in (ab_id, ab_id[:-1]):
-        assert means_ab(tmp_path, name)
+        assert is_ab(tmp_path, name)
         with pytest.raises(StoreError, match=f"perflab compare {ab_id} shows it"):
             find_sweep(tmp_path, name)
     # A beginning that a sweep has too means the sweep, as ever.
-    assert not means_ab(tmp_path, "2")
+    assert not is_ab(tmp_path, "2")
     assert find_sweep(tmp_path, "2") == sweep
 
 

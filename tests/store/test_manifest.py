@@ -87,6 +87,13 @@ def test_runs_of_earlier_versions_are_read_with_their_former_names(tmp_path: Pat
     document["users"] = document.pop("level")["value"]
     path.write_text(json.dumps(document | {"schema_version": 3}))
     assert read_manifest(path, RunManifest) == RUN
+    counters = {"unstamped": 1, "untimed": 2, "misdated": 4}
+    evidence = {**counters, "own_exit_code": 5, "sources": {"local": counters}}
+    path.write_text(json.dumps(document | {"schema_version": 3, "evidence": evidence}))
+    found = read_manifest(path, RunManifest).evidence
+    assert found.locustfile_exit_code == 5
+    for counted in (found, found.sources["local"]):
+        assert (counted.without_wire_time, counted.without_latency, counted.start_corrected) == (1, 2, 4)
     source = {"pid": 7, "recorded": 9, "finished": 8, "unanswered": 1}
     evidence = {"strayed": 3, "requests_recorded": 9, "requests_finished": 8, "sources": {"worker-0": source}}
     path.write_text(json.dumps(document | {"schema_version": 2, "evidence": evidence}))

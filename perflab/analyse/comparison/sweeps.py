@@ -35,7 +35,7 @@ from perflab.analyse.comparison.throughput import compare_throughput
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
-from perflab.store.layout import SIDES, ComparisonDir, common_ab
+from perflab.store.layout import SIDES, ComparisonDir, ab_of_sides
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
@@ -105,7 +105,7 @@ class SweepComparison:
     @property
     def dir(self) -> ComparisonDir:
         """The folder of its files, existing or not: that of its A/B comparison, else one in the candidate's."""
-        ab = common_ab(self.baseline.dir, self.candidate.dir)
+        ab = ab_of_sides(self.baseline.dir, self.candidate.dir)
         return self.candidate.dir.against(self.baseline.id) if ab is None else ab.comparison
 
     @property

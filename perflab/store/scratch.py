@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,6 +24,7 @@ from perflab.store.recorder_protocol import remove_state
 
 Purpose = Literal["run", "report", "kernel", "results", "checkout", "calibration"]
 
+MAX_EMPTY_S = 60.0
 _FOLDER = re.compile(rf"{re.escape(OWN_PREFIX)}(?:{'|'.join(get_args(Purpose))})-\w+")
 _BESIDE = re.compile(rf"{re.escape(OWN_PREFIX)}[\w-]+\.\w+\.(\d+)")
 
@@ -67,6 +69,10 @@ def _clear(folder: str | Path) -> None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                 elif SWEEP_ID.fullmatch(entry.name) or entry.name in SIDES or entry.name.startswith("against-"):
                     _clear(entry.path)
+                    # A kill before the first file leaves it empty. One that was made just now will be held soon.
+                    with contextlib.suppress(OSError):
+                        if time.time() - entry.stat().st_mtime > MAX_EMPTY_S:
+                            Path(entry.path).rmdir()
                 elif RUN_NAME.fullmatch(entry.name):
                     _clear(entry.path)
                     with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from perflab.files import write_whole
-from perflab.store.layout import SweepDir, create_sweep
+from perflab.store.layout import SweepDir, create_sweep, list_sweeps
 from perflab.store.scratch import clear_leftovers, hold, scratch_folder
 from perflab.vocabulary.level import Level
 
@@ -87,6 +87,14 @@ def test_what_is_held_elsewhere_protects_nothing_here(sweep: SweepDir) -> None:
         clear_leftovers(sweep.runs_dir)
     assert not (sweep.path / ".perflab-report-abc").exists()
     assert (other.path / ".perflab-report-abc").exists()
+
+
+def test_a_sweep_that_was_killed_before_its_first_file_is_none(sweep: SweepDir) -> None:
+    killed, begun = (create_sweep(sweep.runs_dir, label) for label in ("killed", "begun"))
+    for made in (sweep, killed):
+        os.utime(made.path, (0, 0))
+    clear_leftovers(sweep.runs_dir)
+    assert {place.id for place in list_sweeps(sweep.runs_dir)} == {sweep.id, begun.id}
 
 
 @pytest.mark.parametrize("place", ["absent", "file", "link"])

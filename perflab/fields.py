@@ -42,9 +42,9 @@ def _in_these_times(moment: AwareDatetime) -> AwareDatetime:
     return moment
 
 
-def _amount_of_load(level: Level) -> Level:
+def _in_bounds(level: Level) -> Level:
     if not 1 <= level.value <= MAX_NUMBER:
-        raise ValueError(f"{level.value} is no amount of load")
+        raise ValueError(f"{level.value} is not between 1 and {MAX_NUMBER}")
     return level
 
 
@@ -68,7 +68,7 @@ Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_S)]
 OfRun = Annotated[float, Field(ge=0, le=MAX_RUN_S)]
 """Seconds since a run's start."""
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT)]
-Load = Annotated[Level, AfterValidator(_amount_of_load)]
+BoundedLevel = Annotated[Level, AfterValidator(_in_bounds)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_these_times)]
 Line = Annotated[str, BeforeValidator(_on_one_line)]
 """Somebody else's text, such as an exception's: whatever it is, it is taken as one line."""

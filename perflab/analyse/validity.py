@@ -240,11 +240,13 @@ def remarks(manifest: RunManifest, habits: ClientHabits) -> list[str]:
             f"{evidence.start_corrected} requests were reported with an impossible start_time (it is in seconds "
             f"since 1970): their start was calculated from the time of the report and the response time"
         )
-    if evidence.elsewhere:
-        hosts = listing([f"{host} {count}" for host, count in Counter(evidence.elsewhere).most_common()])
+    if evidence.other_hosts:
+        hosts = listing([f"{host} {count}" for host, count in Counter(evidence.other_hosts).most_common()])
+        count = sum(evidence.other_hosts.values())
+        were, they = ("request was", "its figures are") if count == 1 else ("requests were", "their figures are")
         notes.append(
-            f"{sum(evidence.elsewhere.values())} requests were sent to other hosts than the target ({hosts}), by the "
-            f"locustfile or a redirect: their figures are not the target's"
+            f"{count} {were} sent to other addresses than the target's, by the locustfile or a redirect ({hosts}): "
+            f"{they} among those of the target"
         )
     notes += _unfollowed_settings(manifest)
     if evidence.task_exceptions:

@@ -173,7 +173,7 @@ def _make_round(
             for sweep, side, target in zip(ab_dir.sides, sides, targets, strict=True)
         ]
         # In random order, so that no side benefits from always being first or last.
-        random.Random(f"{plan.seed}-{number}-{level.value}").shuffle(lanes)
+        random.Random(f"{plan.seed}-{number}-{level.name}").shuffle(lanes)
         remaining_s = max(0, runs - run_number) * (plan.run_time_s(level) + OVERHEAD_PER_RUN_S)
         for simultaneous in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
             manifests = make_run(simultaneous, run_number, runs, remaining_s, environment, listen)

@@ -32,7 +32,7 @@ from pydantic import Field, ValidationError, model_validator
 from perflab.errors import UsageError
 from perflab.fields import MAX_AMOUNT, Amount, Count, Name, Record, first_problem
 from perflab.files import read_text
-from perflab.vocabulary.level import Level
+from perflab.vocabulary.level import Level, LevelKind
 from perflab.vocabulary.metric import SUCCESS_RATE, Bound, Metric, Percentile, find_metric, known_metrics, metric_of
 from perflab.vocabulary.text import request_name
 
@@ -58,7 +58,7 @@ class Objective(Record, extra="forbid"):
 
     def applies_at(self, level: Level) -> bool:
         """Return whether it is to be met at a level."""
-        return level.users >= self.from_users
+        return level.kind is not LevelKind.USERS or level.value >= self.from_users
 
     def __hash__(self) -> int:
         # Parameters have none.

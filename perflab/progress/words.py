@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perflab.drive.events import Progress, RunFinished, RunStarted, SweepStarted
-from perflab.vocabulary.level import listed
+from perflab.vocabulary.level import levels_in_words
 
 
 def duration(seconds: float) -> str:
@@ -25,7 +25,7 @@ def started(event: SweepStarted) -> str:
     repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
     workers = f"; each run waits for {plan.expect_workers} workers at {plan.master_bind}" if plan.expect_workers else ""
     return (
-        f"sweep {event.sweep.id}: {event.host} at {listed(plan.levels)}{repeats}, "
+        f"sweep {event.sweep.id}: {event.host} at {levels_in_words(plan.levels)}{repeats}, "
         f"{plan.duration_s:g} s steady each, {plan.spawn_rate:g} users/s{workers}"
     )
 

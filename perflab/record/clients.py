@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -28,9 +30,11 @@ from perflab.record.users import current_user_class
 from perflab.vocabulary.redact import redact_values
 
 # Names repeat, unless a locustfile gives every request its own.
-MAX_OTHERS = 100
-OTHER_HOSTS = "other hosts"
 _redacted = lru_cache(maxsize=1024)(redact_values)
+
+MAX_KNOWN, MAX_OTHER_HOSTS = 1000, 100
+OTHER_HOSTS = "(other hosts)"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 class CutOff(NamedTuple):
@@ -125,13 +129,21 @@ class NotAllowedError(RequestException, ConnectionError):
         del self.response
 
 
-def _address(url: str | None) -> str:
-    parts = urlsplit(url or "")
-    return _in_full(parts.scheme, parts.hostname, parts.port)
+def _host_and_port(scheme: str | None, host: str | None, port: int | None) -> tuple[str, int]:
+    """Return a URL's host and port in full; the names of this machine are one."""
+    name = (host or "").strip("[]").lower()
+    with contextlib.suppress(ValueError):
+        name = str(ip_address(name))
+    return "localhost" if name in _THIS_MACHINE else name, port or (443 if scheme == "https" else 80)
 
 
-def _in_full(scheme: str | None, host: str | None, port: int | None) -> str:
-    return f"{(host or '').strip('[]').lower()}:{port or (443 if scheme == 'https' else 80)}"
+def _target(url: str | None) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url or "")
+        return _host_and_port(parts.scheme, parts.hostname, parts.port)
+    except ValueError:
+        # Locust refuses to ask it for anything.
+        return "", 0
 
 
 class AllowedHosts:
@@ -146,21 +158,22 @@ class AllowedHosts:
     """
 
     def __init__(self, environment: Environment, *, by_hand: bool, sides: Iterable[str] = ()) -> None:
-        self.elsewhere: Counter[str] = Counter()
-        """Requests that were sent to other hosts than the target, each step of a redirect counted, by host and port."""
+        self.other_hosts: Counter[str] = Counter()
+        """Requests to other addresses than the target's, each step of a redirect counted, by host and port."""
         self._environment = environment
         self._by_hand = by_hand
-        self._targets = {_address(url) for url in (*sides,) or (environment.host,)}
+        # A locustfile may change what the environment has.
+        self._targets = {_target(url) for url in (*sides,) or (environment.host,)}
         self._named = allowed_hosts(os.environ)
-        self._checked: set[str] = set()
-        self._others: dict[str, str] = {}
+        self._known: dict[tuple[str, str], str] = {}
+        """By scheme and netloc, of what may be asked: as what it is counted, nothing for the target."""
 
     def install(self) -> None:
         """Check every request of Locust's two clients from now on, and each step of a redirect."""
         HttpSession.send = self._sending(HttpSession.send)  # type: ignore[method-assign]
         LocustUserAgent._urlopen = self._opening(LocustUserAgent._urlopen)  # type: ignore[method-assign]
 
-    def check(self, name: str, port: int | None) -> None:
+    def check(self, name: str, port: int) -> None:
         """Raise NotAllowedError if requests may not go to a host, named as the client parses its URL."""
         name = name.strip("[]").lower()
         target = urlsplit(self._environment.host or "").hostname if self._by_hand else None
@@ -172,42 +185,50 @@ class AllowedHosts:
                 f"{name} or in LOAD_TEST_ALLOWED_HOSTS if you may load-test it"
             )
 
-    def _remember(self, origin: str, scheme: str | None, host: str | None, port: int | None) -> None:
-        """Remember what was found out about an origin, the part of a URL that may name the host in several ways."""
-        self._checked.add(origin)
-        if self._by_hand:
-            self._targets = {_address(self._environment.host)}
-        address = _in_full(scheme, host, port)
-        if address not in self._targets:
-            self._others[origin] = address if len(self._others) < MAX_OTHERS else OTHER_HOSTS
+    def _look_at(self, origin: tuple[str, str], host: str, port: int | None) -> str:
+        """Check an origin that was not asked before; return as what requests to it are counted."""
+        scheme = origin[0]
+        address = _host_and_port(scheme, host, port)
+        self.check(host, address[1])
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        targets = {_target(self._environment.host)} if self._by_hand else self._targets
+        self._known[origin] = "" if address in targets else self._counted_as(*address)
+        return self._known[origin]
+
+    def _counted_as(self, host: str, port: int) -> str:
+        called = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return called if called in self.other_hosts or len(self.other_hosts) < MAX_OTHER_HOSTS else OTHER_HOSTS
 
     def _sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(send)
         def sending(session: Any, request: Any, **how: Any) -> Any:
             # A redirect may lead to a URL without a host, such as mailto:; requests refuses it by itself.
             parts = request.url.split("/", 3)
-            origin = parts[2] if len(parts) > 2 else ""
-            if origin and origin not in self._checked:
-                try:
-                    url = parse_url(request.url)
-                except LocationParseError as error:
-                    raise InvalidURL(error, request=request) from None
-                self.check(url.host or "", url.port)
-                self._remember(origin, url.scheme, url.host, url.port)
-            if origin in self._others:
-                self.elsewhere[self._others[origin]] += 1
+            if len(parts) > 2 and parts[2]:
+                origin = parts[0].removesuffix(":"), parts[2]
+                counted_as = self._known.get(origin)
+                if counted_as is None:
+                    try:
+                        url = parse_url(request.url)
+                    except LocationParseError as error:
+                        raise InvalidURL(error, request=request) from None
+                    counted_as = self._look_at(origin, url.host or "", url.port)
+                if counted_as:
+                    self.other_hosts[counted_as] += 1
             return send(session, request, **how)
 
         return sending
 
     def _opening(self, urlopen: Callable[..., Any]) -> Callable[..., Any]:
         def opening(agent: Any, request: Any) -> Any:
-            origin = request.url_split.netloc
-            if origin not in self._checked:
-                self.check(request.url_split.host, request.url_split.port)
-                self._remember(origin, request.url_split.scheme, request.url_split.host, request.url_split.port)
-            if origin in self._others:
-                self.elsewhere[self._others[origin]] += 1
+            url = request.url_split
+            origin = url.scheme, url.netloc
+            counted_as = self._known.get(origin)
+            if counted_as is None:
+                counted_as = self._look_at(origin, url.host, url.port)
+            if counted_as:
+                self.other_hosts[counted_as] += 1
             return urlopen(agent, request)
 
         return opening

@@ -135,7 +135,7 @@ class Source:
             without_latency=self._counts.without_latency,
             start_corrected=self._start_corrected,
             misrouted=self._duet.misrouted if self._duet is not None else 0,
-            elsewhere=dict(self._hosts.elsewhere),
+            other_hosts=dict(self._hosts.other_hosts),
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
             exceptions=exceptions or {},

@@ -76,7 +76,8 @@ class SplitBySide:
     def split(self, parcel: Parcel) -> list[Parcel]:
         """Return one parcel per side.
 
-        Locust's own totals don't know of sides: requests that were made but not recorded count against both.
+        Locust's own totals don't know of sides: requests that were made but not recorded count against both. So do
+        requests to other addresses.
         """
         batch = parcel.batch
         latency, failures = _split(batch.latency, self._sides), _split(batch.failures, self._sides)

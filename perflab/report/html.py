@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from perflab.chart.style import number
-from perflab.vocabulary.level import listed
+from perflab.vocabulary.level import levels_in_words
 from perflab.vocabulary.number import share
 
 MAX_REASONS = 6
@@ -59,7 +59,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    templates.filters |= {"number": _number, "share": share, "listed": listed}
+    templates.filters |= {"number": _number, "share": share, "listed": levels_in_words}
     return templates
 
 

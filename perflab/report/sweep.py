@@ -14,7 +14,7 @@ from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of
 from perflab.results.sweep import SweepDocument, words
 from perflab.results.sweep.document import EndpointFigures, LevelResult, Run
-from perflab.vocabulary.level import listed
+from perflab.vocabulary.level import levels_in_words
 from perflab.vocabulary.metric import PERCENTILES
 from perflab.vocabulary.verdict import Verdict
 
@@ -108,7 +108,7 @@ def how_measured(sweep: Sweep) -> Html:
         "Target": f"{plan.launch}  (started and stopped by perflab)" if about.target.managed else about.target.host,
         "Locustfile": about.locustfile,
         "Options for Locust": plan.locust_options,
-        "Levels": listed(sweep.manifest.plan.levels),
+        "Levels": levels_in_words(sweep.manifest.plan.levels),
         "Load": (
             f"{plan.spawn_rate:g} users/s spawned, {plan.settle_s:g} s to settle, then {plan.duration_s:g} s of steady "
             f"state; repeats: {plan.repeats}; Locust processes: {plan.processes}; seed: {about.seed}"

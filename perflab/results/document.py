@@ -28,22 +28,25 @@ from perflab.vocabulary.verdict import Verdict
 
 Clock: TypeAlias = Literal["wire", "client", "wire and client"]
 LevelName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z]+-[0-9]{4,}$")]
-Load: TypeAlias = Annotated[
+DescribedLevel: TypeAlias = Annotated[
     Level,
     WithJsonSchema(
         {
-            "title": "Load",
+            "title": "Level",
             "type": "object",
             "properties": {
-                "kind": {"enum": [kind.value for kind in LevelKind], "description": "What it counts."},
-                "value": {"type": "integer", "description": "How many of them."},
+                "kind": {
+                    "enum": [kind.value for kind in LevelKind],
+                    "description": "What its value counts.",
+                },
+                "value": {"type": "integer", "minimum": 1, "description": "Their number."},
             },
             "required": ["kind", "value"],
             "additionalProperties": False,
         }
     ),
 ]
-"""A level; what the class says of itself is for programs in Python."""
+"""The schema is given here, because the docstring of `Level` is about Python."""
 
 
 def rounded(value: float | None, digits: int) -> float | None:
@@ -169,7 +172,7 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def to_json(document: dict[str, Any]) -> str:
+def to_json(document: Any) -> str:
     """Return a document as text that a line-by-line diff reads well: sorted keys, one value a line.
 
     It may be printed: what isn't printable, and might steer a terminal, is escaped.

@@ -79,6 +79,8 @@ class Calibration(Manifest):
     @classmethod
     def upgrade(cls, document: dict[str, Any]) -> None:
         """Version 1 called the achieved load `offered`."""
+        if document["schema_version"] != 1:
+            raise NotImplementedError
         for ceiling in document["ceilings"]:
             for step in ceiling["steps"]:
                 step["achieved_load"] = step.pop("offered")

@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 from perflab.errors import StoreError
 from perflab.fields import (
     Amount,
+    BoundedLevel,
     Count,
     Line,
-    Load,
     Moment,
     Name,
     OfRun,
@@ -141,7 +141,7 @@ class RunManifest(Manifest):
 
     schema_version: int = 4
     sweep_id: Name
-    level: Load
+    level: BoundedLevel
     repeat: Positive
     plan: Plan
     seed: Count

@@ -91,11 +91,11 @@ class Totals(Record):
     without_latency: Total = 0
     """Requests whose events gave no usable response time: they are counted, but have no latency."""
     start_corrected: Total = 0
-    """Requests whose events gave an impossible start, which was replaced by one reckoned back from the event."""
+    """Requests whose events gave an impossible start, which was replaced by one calculated from the event's time."""
     misrouted: Total = 0
     """Requests of one side's users that went to the other side's host."""
-    elsewhere: dict[Line, Total] = Field(default_factory=dict)
-    """Requests to other hosts than the target, each step of a redirect counted, by host and port."""
+    other_hosts: dict[Line, Total] = Field(default_factory=dict)
+    """Requests to other addresses than the target's, each step of a redirect counted, by host and port."""
     stats_resets: Total = 0
     """How often requests were thrown out of Locust's own statistics."""
     task_exceptions: Total = 0
@@ -117,7 +117,7 @@ class Totals(Record):
                 together[name] = max(value, together.get(name, 0.0))
             elif name == "recorder_fault":
                 together[name] = together.get(name) or value
-            elif name in ("exceptions", "elsewhere"):
+            elif isinstance(value, dict):
                 together[name] = Counter(together.get(name)) + Counter(value)
             else:
                 together[name] = together.get(name, 0) + value

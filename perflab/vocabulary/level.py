@@ -15,7 +15,7 @@ class LevelKind(StrEnum):
     USERS = "users"
 
     def amount(self, values: str, *, one: bool = False) -> str:
-        """Return numbers with what they count, such as 100, 250 users."""
+        """Return the numbers followed by the unit, such as 100, 250 users."""
         return f"{values} {self.value[:-1] if one else self.value}"
 
 
@@ -30,6 +30,10 @@ class Level:
 
     kind: LevelKind
     value: int
+
+    def __post_init__(self) -> None:
+        # A text will do.
+        object.__setattr__(self, "kind", LevelKind(self.kind))
 
     @classmethod
     def of_users(cls, count: int) -> Level:
@@ -58,11 +62,13 @@ class Level:
         # That of the text which it equals.
         return hash(str(self))
 
-    def __lt__(self, other: Level) -> bool:
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Level):
+            return NotImplemented
         return (self.kind, self.value) < (other.kind, other.value)
 
 
-def listed(levels: Iterable[Level]) -> str:
+def levels_in_words(levels: Iterable[Level]) -> str:
     """Return levels in words: 100, 250 users."""
     kinds = [(kind, [str(level.value) for level in of_kind]) for kind, of_kind in groupby(levels, lambda one: one.kind)]
     return ", ".join(kind.amount(", ".join(values), one=values == ["1"]) for kind, values in kinds)

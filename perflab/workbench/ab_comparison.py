@@ -19,7 +19,7 @@ from perflab.plan.settings import load_environment, project_root
 from perflab.progress import Style, show_progress
 from perflab.store.layout import SIDES, AbDir, find_ab
 from perflab.store.manifest import AbManifest, read_manifest, write_manifest
-from perflab.vocabulary.level import listed
+from perflab.vocabulary.level import levels_in_words
 from perflab.vocabulary.redact import HIDDEN
 from perflab.vocabulary.text import say
 from perflab.vocabulary.verdict import Verdict
@@ -112,7 +112,7 @@ class _Judge:
         plan = self._plan
         split = ", half for each side" if plan.design == "duet" else ""
         looks = " or ".join(map(str, plan.looks))
-        load = f"{plan.design} at {listed(plan.plan.levels)}{split}, {plan.plan.duration_s:g} s per round"
+        load = f"{plan.design} at {levels_in_words(plan.plan.levels)}{split}, {plan.plan.duration_s:g} s per round"
         self._say(f"comparison {ab_dir.id}: {load}, {looks} rounds")
 
     def go_on(self, ab_dir: AbDir, number: int) -> bool:

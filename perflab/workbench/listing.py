@@ -13,7 +13,7 @@ from perflab.plan.settings import load_environment, project_root
 from perflab.plan.variables import SETTINGS
 from perflab.store import layout
 from perflab.store.manifest import AbManifest, SweepManifest, read_manifest
-from perflab.vocabulary.level import listed
+from perflab.vocabulary.level import levels_in_words
 
 
 def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
             row |= {
                 "created": manifest.created,
                 "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,
-                "levels": listed(manifest.plan.levels),
+                "levels": levels_in_words(manifest.plan.levels),
                 "status": manifest.status,
                 "verdict": manifest.verdict,
             }

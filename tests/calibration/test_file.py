@@ -88,6 +88,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ("", "is damaged"),
         ('{"schema_version": 1}', "is damaged"),
         ('{"schema_version": 2}', "is damaged"),
+        ('{"schema_version": 0}', "has schema_version 0, this perflab reads 2"),
         ('{"schema_version": 99}', "has schema_version 99, this perflab reads 2"),
         ("\udcff", "can't be read"),
     ],

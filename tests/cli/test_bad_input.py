@@ -184,6 +184,17 @@ def test_a_damaged_sweep_does_not_hide_the_others(in_empty_folder: Path, capsys:
     assert [(row["id"], row["status"]) for row in listed] == [(damaged.name, "damaged"), (good.id, "complete")]
 
 
+def test_no_command_of_a_sweep_steers_the_terminal(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_recorded_sweep(in_empty_folder / "runs", SMALL)
+    document = json.loads(sweep.manifest.read_text())
+    document["plan"]["launch"] = "serve \x7f\x9b31m"
+    sweep.manifest.write_text(json.dumps(document))
+    assert run_command(["list", "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isprintable()
+    assert json.loads(printed)[0]["host"] == document["plan"]["launch"]
+
+
 def test_unknown_notebook_parameters(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = write_recorded_sweep(in_empty_folder / "runs", SMALL)
     before = sorted(sweep.path.iterdir())

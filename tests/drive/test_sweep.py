@@ -9,8 +9,10 @@ import math
 import os
 import shlex
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,11 @@ import pytest
 
 import perflab
 from perflab.analyse.sweep import Sweep
+from perflab.drive.run import _TargetRecorder
 from perflab.drive.tail import RunTail
+from perflab.store.layout import RunDir
+from perflab.store.recorder_protocol import RunState
+from perflab.store.tables import TARGET_COLUMNS, create_table
 
 
 @pytest.fixture(scope="module")
@@ -268,3 +274,17 @@ def test_a_target_that_dies_makes_the_run_invalid(
     assert sweep.manifest.status == "failed"
     assert [run.level for run in sweep.run_manifests] == ["5 users"]
     assert sweep.run_manifests[0].evidence.target_lost
+
+
+def test_seconds_without_a_look_at_the_target_get_the_mean_of_them(tmp_path: Path) -> None:
+    create_table(tmp_path / "target.csv", TARGET_COLUMNS)
+    recorder = _TargetRecorder(RunDir(tmp_path), SimpleNamespace(pid=os.getpid()))  # type: ignore[arg-type]
+    # The run began so many seconds ago, each time that somebody looks.
+    for ago in (0, 2, 3, 7, 7):
+        recorder.take(RunState(start=int(time.time()) - ago))
+    recorder.close()
+    seconds = pd.read_csv(tmp_path / "target.csv")["second"].tolist()
+    # A second may pass meanwhile.
+    assert seconds == list(range(seconds[0], seconds[-1] + 1))
+    assert seconds[0] in (1, 2)
+    assert seconds[-1] in (6, 7)

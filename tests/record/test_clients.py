@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import socket
 import subprocess
@@ -90,10 +91,10 @@ def test_requests_go_to_no_host_that_is_not_allowed(tmp_path: Path, monkeypatch:
     # What went there is no figure of the target's, under whatever name.
     asked = sweep.latency[(sweep.latency["measure"] == "client") & (sweep.latency["outcome"] == "ok")]
     asked = asked[asked["name"].astype("str").str.endswith("allowed")]
-    [(elsewhere, count)] = sweep.run_manifests[0].evidence.elsewhere.items()
-    assert elsewhere == f"0.0.0.0:{allowed}"
+    [(address, count)] = sweep.run_manifests[0].evidence.other_hosts.items()
+    assert address == f"0.0.0.0:{allowed}"
     assert asked["count"].sum() <= count <= asked["count"].sum() + 4
-    assert any(elsewhere in note and f"{count} requests" in note for note in sweep.notes)
+    assert any(address in note and f"{count} requests" in note for note in sweep.notes)
     [note] = [note for note in sweep.notes if "requests were not made" in note]
     assert "--allow-host 0.0.0.0" in note
     assert sweep.run_manifests[0].evidence.exceptions == {}
@@ -180,3 +181,68 @@ def test_hosts_of_the_command_line_come_on_top() -> None:
     before = {"LOAD_TEST_ALLOWED_HOSTS": "One, two:80,"}
     assert allowed_hosts(with_allowed(before, ["THREE"])) == {"one", "two:80", "three"}
     assert with_allowed({}, []) == {}
+
+
+ORIGINS = """
+import sys
+import gevent.monkey
+gevent.monkey.patch_all()
+import json, os
+import requests
+from types import SimpleNamespace
+from geventhttpclient.url import URL
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import LocustUserAgent
+from locust.env import Environment
+from perflab.record.clients import AllowedHosts, NotAllowedError
+
+kind, target, allowed, *urls = sys.argv[1:]
+os.environ["LOAD_TEST_ALLOWED_HOSTS"] = allowed
+HttpSession.send = lambda session, request, **how: None
+LocustUserAgent._urlopen = lambda agent, request: None
+hosts = AllowedHosts(Environment(host=target), by_hand=kind.endswith("by hand"))
+hosts.install()
+refused = []
+for url in urls:
+    try:
+        if kind.startswith("plain"):
+            HttpSession.send(None, SimpleNamespace(url=url))
+        else:
+            LocustUserAgent._urlopen(None, SimpleNamespace(url_split=URL(url)))
+    except NotAllowedError:
+        refused.append(url)
+print(json.dumps([refused, hosts.other_hosts]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "fast", "plain by hand", "fast by hand"])
+@pytest.mark.parametrize(
+    ("target", "allowed", "urls", "refused", "others"),
+    [
+        # A port that is allowed allows no other, whatever was asked before.
+        (
+            "http://svc",
+            "svc:80,other:80",
+            ["http://other/a", "https://other/a", "http://other:80/"],
+            [1],
+            {"other:80": 2},
+        ),
+        ("http://svc", "svc,other", ["http://svc/a", "https://svc/a", "https://svc/b"], [], {"svc:443": 2}),
+        ("https://svc", "svc,other", ["https://svc:443/a", "http://svc/a"], [], {"svc:80": 1}),
+        # The names of this machine are one.
+        (
+            "http://127.0.0.1:81",
+            "",
+            ["http://localhost:81/", "http://[::1]:81/", "http://LOCALHOST:82"],
+            [],
+            {"localhost:82": 1},
+        ),
+        ("http://svc", "svc,other", [f"http://u{number}:p@other/" for number in range(3)], [], {"other:80": 3}),
+    ],
+)
+def test_addresses_are_told_apart_by_host_and_port(
+    kind: str, target: str, allowed: str, urls: list[str], refused: list[int], others: dict[str, int]
+) -> None:
+    # In a process of its own, because Locust changes the standard library.
+    output = subprocess.check_output([sys.executable, "-c", ORIGINS, kind, target, allowed, *urls], text=True)
+    assert json.loads(output) == [[urls[at] for at in refused], others]

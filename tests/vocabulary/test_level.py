@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perflab.store.layout import SweepDir
-from perflab.vocabulary.level import Level, LevelKind, listed
+from perflab.vocabulary.level import Level, LevelKind, levels_in_words
 
 levels = st.builds(Level, st.sampled_from(list(LevelKind)), st.integers(1, 10**9))
 
@@ -41,12 +42,23 @@ def test_rows_are_chosen_by_a_level_or_its_text() -> None:
 
 
 def test_several_are_said_in_few_words() -> None:
-    assert listed([Level.of_users(100), Level.of_users(250)]) == "100, 250 users"
-    assert listed([Level.of_users(1)]) == "1 user"
-    assert listed([]) == ""
+    assert levels_in_words([Level.of_users(100), Level.of_users(250)]) == "100, 250 users"
+    assert levels_in_words([Level.of_users(1)]) == "1 user"
+    assert levels_in_words([]) == ""
 
 
 @given(st.sets(levels, max_size=5))
 def test_a_levels_run_is_found_by_its_folder(chosen: set[Level]) -> None:
     names = {SweepDir(Path("x")).run(level, 1).name for level in chosen}
     assert len(names) == len(chosen)
+
+
+def test_a_kind_may_be_a_text_and_an_unknown_one_is_refused() -> None:
+    assert Level("users", 100) == Level.of_users(100) == "100 users"  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="visits"):
+        Level("visits", 100)  # type: ignore[arg-type]
+
+
+def test_a_level_is_no_more_and_no_less_than_a_text() -> None:
+    with pytest.raises(TypeError):
+        assert Level.of_users(100) < "20 users"

@@ -16,7 +16,7 @@ from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
 from perflab.plan.options import Option
 from perflab.plan.plan import OPTIONS
-from perflab.vocabulary.level import Level, listed
+from perflab.vocabulary.level import Level, levels_in_words
 from perflab.vocabulary.text import listing
 
 Kind: TypeAlias = Literal["matters", "waived", "the change", "listed"]
@@ -156,7 +156,7 @@ def incomparable(baseline: Side, candidate: Side, differing: Iterable[Difference
             yield f"{what} differs: {values} (--allow-different {what} waives it)"
     levels = [sorted({*side.runs["level"]}) for side in (baseline, candidate)]
     if not {*levels[0]} & {*levels[1]}:
-        had, has = (listed(of_side) or "none" for of_side in levels)
+        had, has = (levels_in_words(of_side) or "none" for of_side in levels)
         yield f"they have no level in common: the baseline has {had}, the candidate {has}"
     for side in (baseline, candidate):
         for level, runs in side.runs[side.runs["why"] != NOT_COMPARED].groupby("level"):

@@ -36,7 +36,7 @@ from perflab.analyse.comparison.side import (
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.store.layout import SIDES
-from perflab.vocabulary.level import Level, listed
+from perflab.vocabulary.level import Level, levels_in_words
 from perflab.vocabulary.metric import CHARTED, Percentile
 from perflab.vocabulary.text import listing
 
@@ -195,7 +195,7 @@ def _open(cells: Sequence[_Cell]) -> Iterator[str]:
     single = sorted({cell.level for cell in cells if cell.state == "single runs"})
     if single:
         yield (
-            f"one run on a side at {listed(single)} tells nothing about a change: "
+            f"one run on a side at {levels_in_words(single)} tells nothing about a change: "
             f"make {LOOKS[0]} runs or more of both (--repeats {LOOKS[0]})"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from perflab.cli.output.console import make_table, open_console, styled
+from perflab.results.document import to_json
 from perflab.vocabulary.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def print_list(sweeps: pd.DataFrame, abs_: pd.DataFrame, *, as_json: bool) -> None:
     """Print one row per sweep, then one per A/B comparison; with JSON the sweeps alone."""
     if as_json:
-        sys.stdout.write(sweeps.to_json(orient="records", date_format="iso", indent=2) + "\n")
+        sys.stdout.write(to_json(json.loads(sweeps.to_json(orient="records", date_format="iso"))))
         return
     _print_frame(sweeps.rename(columns={"host": "target"}), ("id", "levels", "runs", "status", "verdict", "target"))
     columns = ("id", "design", "rounds", "status", "verdict", "baseline", "candidate")

@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from perflab.results.document import (
     Clock,
+    DescribedLevel,
     Document,
     LevelName,
-    Load,
     Ms,
     Part,
     Rps,
@@ -178,7 +178,7 @@ class LevelGroup(Part):
 class LevelResult(Part):
     """What was found at one level that both sides have."""
 
-    level: Load = Field(description="Its load.")
+    level: DescribedLevel = Field(description="Its load.")
     baseline_runs: int = Field(description="Runs of the baseline that count.")
     candidate_runs: int = Field(description="Runs of the candidate that count.")
     throughput: Throughput | None = Field(description="Of all requests together; null if it can't be compared.")

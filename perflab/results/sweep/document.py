@@ -12,10 +12,10 @@ from perflab.plan.options import Option
 from perflab.results.document import (
     Bounded,
     Clock,
+    DescribedLevel,
     Document,
     Latency,
     LevelName,
-    Load,
     Ms,
     Part,
     Rps,
@@ -122,7 +122,7 @@ class FailureOfRuns(Failure):
     """Failed requests that are alike, of all levels together."""
 
     whole_runs: int = Field(description="How many requests of whole runs: ramp-up and runs that don't count included.")
-    levels: list[Load] = Field(description="The levels at which there were any; empty for the rarest kinds.")
+    levels: list[DescribedLevel] = Field(description="The levels at which there were any; empty for the rarest kinds.")
 
 
 class Use(Part):
@@ -236,7 +236,7 @@ class Run(Part):
 class LevelResult(Part):
     """What was found at one level."""
 
-    level: Load = Field(description="Its load.")
+    level: DescribedLevel = Field(description="Its load.")
     verdict: Verdict = Field(description=f"{Verdict.listed()}.")
     reasons: list[str] = Field(description="Why it does not pass, a line each; empty for PASS.")
     steady_s: int = Field(description="Whole seconds that are judged, all repeats together.")
@@ -259,7 +259,7 @@ class Throughput(Part):
     """The highest rate of successful requests at which nothing is missed."""
 
     rps: Thousandths = Field(description="Successful requests per second.")
-    level: Load = Field(description="The level at which it was measured.")
+    level: DescribedLevel = Field(description="The level at which it was measured.")
 
 
 class SweepDocument(Document):

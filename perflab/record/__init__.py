@@ -9,6 +9,8 @@ For a locustfile whose workers join a perflab run, or that Prometheus watches:
 
 from __future__ import annotations
 
+import os
+
 
 def observe(port: int | None = None, host: str | None = None) -> None:
     """Make this locustfile's workers ready for perflab, and export metrics to Prometheus if a port is set.
@@ -18,6 +20,10 @@ def observe(port: int | None = None, host: str | None = None) -> None:
     records to any master that accepts it: one started by perflab, or one with such a port. Otherwise this does nothing.
     """
     # Not at the top: this package is also imported where Locust must not be.
-    from perflab.record.recorder import attach_where_wanted
+    from perflab.record import recorder
 
-    attach_where_wanted(port, host)
+    for variable, value in ((recorder.PORT_VARIABLE, port), (recorder.HOST_VARIABLE, host)):
+        if value:
+            os.environ.setdefault(variable, str(value))
+    if recorder.is_worker() or os.environ.get(recorder.PORT_VARIABLE):
+        recorder.install()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust.env import Environment
-from locust.exception import RPCError
 from locust.html import get_html_report
 from locust.runners import STATE_MISSING
 
@@ -20,7 +19,7 @@ from perflab.record.delivery import Inbox, Parcel
 from perflab.record.exceptions import OutsideExceptions
 from perflab.record.locust_statistics import LocustTally
 from perflab.record.outcome import message_of
-from perflab.record.role import ROWS, STOP, TAKEN, Faults, Role, listen_last
+from perflab.record.role import ROWS, STOP, TAKEN, Faults, Role
 from perflab.record.source import Source
 from perflab.record.suite import describe_suite, own_hosts
 from perflab.record.users import end_think_times
@@ -70,9 +69,7 @@ class Coordinator(Role):
         events = self._environment.events
         self._listen(events.test_start, self._on_test_start)
         self._listen(events.spawning_complete, self._on_spawning_complete)
-        # After all other listeners, because the exceptions that they raise are part of the run's record too.
-        listen_last(events.quit, self._faults.guard(self._on_quit))
-        gevent.spawn(self._tick_for_ever)
+        super().start()
 
     def _take(self, parcel: Parcel) -> None:
         self._write(parcel)
@@ -138,7 +135,9 @@ class Coordinator(Role):
         self._state.locust_total = self._environment.stats.total.num_requests
         self._exceptions = self._outside.finish()
         self._state.locust_exceptions = self._outside.of_locust
-        self._state.locustfile_exit_code = _exit_code(self._environment.process_exit_code)
+        code = self._environment.process_exit_code
+        # As in `sys.exit`, any other object that the locustfile has set is 1.
+        self._state.locustfile_exit_code = code if code is None or isinstance(code, int) else 1
         options, host = self._environment.parsed_options, self._environment.host or ""
         if options is not None and host.rstrip("/") != (options.host or "").rstrip("/"):
             actual_host = one_line(redact(str(host)))
@@ -230,7 +229,7 @@ class Master(Coordinator):
         for node in self._runner.clients.all:
             self._expect_batches_of(node.id)
             # Sent before Locust starts the worker, so that the worker knows that this master takes its batches.
-            self._send(node.id, TAKEN, {"number": 0})
+            self._send(TAKEN, {"number": 0}, to=node.id)
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
         if self._state.start is not None:
@@ -265,7 +264,7 @@ class Master(Coordinator):
         # Batches that arrive before the start are not acknowledged, so the worker sends them again.
         if self._state.start is not None:
             number = self._inbox.receive(Parcel.from_message(msg.data))
-            self._send(msg.node_id, TAKEN, {"number": number})
+            self._send(TAKEN, {"number": number}, to=msg.node_id)
 
     def _on_test_stopping(self, **_: Any) -> None:
         """Wait until the requests of every worker have finished and its last rows have been delivered."""
@@ -280,7 +279,7 @@ class Master(Coordinator):
                 # Repeated, because a message is lost if its connection breaks.
                 next_stop_at = time.monotonic() + RESEND_INTERVAL_S
                 for node in self._runner.clients.all:
-                    self._send(node.id, STOP, {"until": until})
+                    self._send(STOP, {"until": until}, to=node.id)
             gevent.sleep(POLL_INTERVAL_S)
             self._track_missing_workers()
 
@@ -290,15 +289,3 @@ class Master(Coordinator):
             not source.complete and now - self._missing_since.get(name, now) < MISSING_TIMEOUT_S
             for name, source in self._state.sources.items()
         )
-
-    def _send(self, node_id: str, message: str, data: dict[str, Any]) -> None:
-        try:
-            self._runner.send_message(message, data, client_id=node_id)
-        except RPCError:
-            # The connection is down. Whatever matters is sent again later, by this side or by the worker.
-            return
-
-
-def _exit_code(code: object) -> int | None:
-    """Return the exit code that the locustfile has set, None if it has not; as in `sys.exit`, any other object is 1."""
-    return code if code is None or isinstance(code, int) else 1

@@ -1,8 +1,8 @@
 """Locust's own program as perflab starts it: ``run`` or ``check``, then Locust's options, the first one ``-f FILE``.
 
-Plain ``locust`` also takes options from configuration files, splits the path of a locustfile at commas, and expands
-braces in the path of its report. It puts the working folder and the locustfile's at the front of ``sys.path`` and
-leaves them there, so everything that is needed is imported before.
+Plain ``locust`` also takes options from configuration files and splits the path of a locustfile at commas. It puts the
+working folder and the locustfile's at the front of ``sys.path`` and leaves them there, so everything that is needed is
+imported before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from perflab.record import recorder
 from perflab.store.recorder_protocol import PREFLIGHT_MARK, Preflight
 
 _program: Any = locust.main
-_RECORDER = Path(__file__).with_name("perflab_recorder.py")
+_RECORDER = str(Path(__file__).with_name("perflab_recorder.py"))
 # Locust's options that may follow perflab's own. All others would change the plan, or how it is measured.
 _ALLOWED = {"tags", "exclude_tags", "user_classes"}
 _NOT_THE_LOCUSTFILES = (
@@ -45,28 +44,16 @@ def main(task: str, options: list[str]) -> None:
         argument_parser.get_empty_argument_parser, default_config_files=()
     )
     _program.get_parser = partial(argument_parser.get_parser, default_config_files=())
-    _program.process_html_filename = _leave_alone
     sys.argv = ["locust", *options]
     if task == "check":
         _check()
     else:
         # The recorder comes last, so that it finds the locustfile's own listeners and users.
-        _program.get_locustfiles_locally = _with_recorder
+        _program.get_locustfiles_locally = lambda options: [options.locustfile, _RECORDER]
         # If no file has users, Locust looks for pytest's tests in all of them.
-        _program.load_locustfile_pytest = _with_tests(_program.load_locustfile_pytest)
+        load_tests = _program.load_locustfile_pytest
+        _program.load_locustfile_pytest = lambda path: {} if path == _RECORDER else load_tests(path)
         _program.main()
-
-
-def _leave_alone(_: Any) -> None:
-    """Do nothing: Locust would expand {u}, {r} and {t} in its report's path, and a folder's name may contain them."""
-
-
-def _with_recorder(options: Any) -> list[str]:
-    return [options.locustfile, str(_RECORDER)]
-
-
-def _with_tests(load: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
-    return lambda path: {} if path == str(_RECORDER) else load(path)
 
 
 def _check() -> None:

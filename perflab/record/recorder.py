@@ -38,7 +38,7 @@ def install() -> None:
     _installed = True
     wire.install()
     tuning.install(wire.woken_late_ns)
-    if RunConfiguration.from_environment() is not None or _is_worker():
+    if RunConfiguration.from_environment() is not None or is_worker():
         # Plain Locust's own files are its user's business, but what a worker reports to perflab's master isn't.
         redact_statistics()
     outside = OutsideExceptions()
@@ -86,16 +86,8 @@ def install() -> None:
             raise SystemExit("perflab's recorder writes only for perflab: start the run with perflab sweep or run")
 
 
-def attach_where_wanted(port: int | None = None, host: str | None = None) -> None:
-    """See `perflab.record.observe`."""
-    for variable, value in ((PORT_VARIABLE, port), (HOST_VARIABLE, host)):
-        if value:
-            os.environ.setdefault(variable, str(value))
-    if _is_worker() or os.environ.get(PORT_VARIABLE):
-        install()
-
-
-def _is_worker() -> bool:
+def is_worker() -> bool:
+    """Return whether this process is started as a worker."""
     return "--worker" in sys.argv or any(os.environ.get(name) for name in _WORKER_VARIABLES)
 
 

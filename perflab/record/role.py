@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gevent
+from locust.exception import RPCError
 
 from perflab.record import wire
 from perflab.record.outcome import message_of
@@ -93,6 +95,12 @@ class Role(ABC):
         self._parent = os.getppid()
         self._stamping = wire.keep_stamping()
 
+    def start(self) -> None:
+        """Start listening to this environment's events, and acting."""
+        # After all other listeners, because what they do and raise is part of the run's record too.
+        listen_last(self._environment.events.quit, self._faults.guard(self._on_quit))
+        gevent.spawn(self._tick_for_ever)
+
     def _tick_for_ever(self) -> None:
         tick = self._faults.guard(self._tick)
         while True:
@@ -110,6 +118,16 @@ class Role(ABC):
         """Have `listener` called first at an event, and keep from Locust whatever it raises."""
         listen_first(hook, self._faults.guard(listener))
 
+    def _send(self, message: str, data: dict[str, Any], to: str | None = None) -> None:
+        """Send a message to the master, or from it to a worker; none is sent while the connection is down."""
+        # Whatever matters is sent again later, by this side or by the other.
+        with contextlib.suppress(RPCError):
+            self._runner.send_message(message, data, client_id=to)
+
     @abstractmethod
     def _tick(self, second: int) -> None:
         """Act on epoch second `second`, which has just ended."""
+
+    @abstractmethod
+    def _on_quit(self, **_: Any) -> None:
+        """Act when the process ends."""

@@ -43,6 +43,8 @@ class Source:
     ) -> None:
         self.faults = Faults()
         """Exceptions in this class and in the code that delivers its batches."""
+        self.begun = False
+        """Whether a test has started."""
         self._environment = environment
         self._in_flight = in_flight
         self._lost = lost
@@ -70,6 +72,7 @@ class Source:
     def listen(self) -> None:
         """Start listening to this environment's events."""
         events = self._environment.events
+        listen_first(events.test_start, self._on_test_start)
         listen_first(events.request, self._on_request)
         listen_first(events.user_error, self._on_user_error)
 
@@ -227,6 +230,9 @@ class Source:
         # It may be in milliseconds, for instance, or from another clock.
         self._start_corrected += 1
         return None
+
+    def _on_test_start(self, **_: Any) -> None:
+        self.begun = True
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1

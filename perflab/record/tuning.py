@@ -121,7 +121,7 @@ def spare_users(environment: Environment) -> None:
     """Have the collector ignore all objects that exist once all users run, until the test stops."""
     environment.events.spawning_complete.add_listener(_freeze)
     # Plain Locust's tests may be started and stopped any number of times: their users would stay in memory.
-    environment.events.test_stop.add_listener(_release)
+    environment.events.test_stop.add_listener(lambda **_: gc.unfreeze())
 
 
 def _freeze(**_: Any) -> None:
@@ -129,10 +129,6 @@ def _freeze(**_: Any) -> None:
         # Collect first, because garbage would stay, too. It takes a while, but the users haven't settled yet.
         gc.collect()
         gc.freeze()
-
-
-def _release(**_: Any) -> None:
-    gc.unfreeze()
 
 
 def remember_protocols() -> None:

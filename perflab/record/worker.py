@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-import gevent
 from locust.env import Environment
-from locust.exception import RPCError
 
 from perflab.record.delivery import Inbox, Outbox, Parcel
 from perflab.record.exceptions import OutsideExceptions
-from perflab.record.role import ROWS, STOP, TAKEN, Faults, Role, listen_last
+from perflab.record.role import ROWS, STOP, TAKEN, Faults, Role
 from perflab.record.source import Source
 from perflab.record.users import end_think_times
 from perflab.store.recorder_protocol import RunConfiguration
@@ -35,26 +32,20 @@ class Worker(Role):
         super().__init__(environment, source.faults, watched=configuration is not None)
         self._source = source
         self._outside = outside
-        self._outbox = Outbox(self._send, f"worker-{self._runner.worker_index}", os.getpid())
-        self._deliver = self._faults.guard(self._try_to_deliver)
+        self._outbox = Outbox(self._deliver, f"worker-{self._runner.worker_index}", os.getpid())
+        self._deliver_guarded = self._faults.guard(self._try_to_deliver)
         self._until: float | None = None
-        self._begun = self._stopping = self._ended = False
+        self._stopping = self._ended = False
 
     def start(self) -> None:
-        """Listen to this environment's events and the master's messages from now on."""
+        """Start listening to this environment's events and the master's messages."""
         self._source.listen()
-        listen = self._environment.events
-        self._listen(listen.test_start, self._on_test_start)
-        listen_last(listen.quit, self._faults.guard(self._on_quit))
         self._runner.register_message(TAKEN, self._faults.guard(self._on_taken))
         self._runner.register_message(STOP, self._faults.guard(self._on_stop), concurrent=True)
-        gevent.spawn(self._tick_for_ever)
-
-    def _on_test_start(self, **_: Any) -> None:
-        self._begun = True
+        super().start()
 
     def _tick(self, second: int) -> None:
-        if self._begun and not self._ended:
+        if self._source.begun and not self._ended:
             self._source.note_health(second)
             self._outbox.put(self._source.take_batch(until=self._until))
         self._outbox.repeat()
@@ -69,26 +60,21 @@ class Worker(Role):
             self._until = msg.data["until"]
             end_think_times()
             self._runner.stop()
-            self._end()
+            self._on_quit()
 
     def _on_quit(self, **_: Any) -> None:
-        self._end()
-
-    def _end(self) -> None:
         # A worker that never had a user delivers its last batch, too: the master waits for all of them.
         if not self._ended:
             self._ended = True
             exceptions = self._outside.finish()
             self._outbox.put(self._source.take_batch(until=self._until, last=True, exceptions=exceptions))
 
-    def _send(self, parcel: Parcel) -> None:
-        if not self._deliver(parcel):
+    def _deliver(self, parcel: Parcel) -> None:
+        if not self._deliver_guarded(parcel):
             self._outbox.strip(parcel.number)
 
     def _try_to_deliver(self, parcel: Parcel) -> bool:
-        # While the connection is down, the parcel stays in the outbox and is sent again later.
-        with contextlib.suppress(RPCError):
-            self._runner.send_message(ROWS, parcel.to_message())
+        self._send(ROWS, parcel.to_message())
         return True
 
 
@@ -105,29 +91,22 @@ class Observer(Role):
         self._source = source
         self._take = self._faults.guard(exporter.take)
         self._inbox = Inbox(self._take)
-        self._begun = False
 
     def start(self) -> None:
-        """Listen to this environment's events, or to its workers, from now on."""
-        listen = self._environment.events
+        """Start listening to this environment's events, or to its workers."""
         if self._source is None:
             self._runner.register_message(ROWS, self._faults.guard(self._on_rows))
         else:
             self._source.listen()
-            self._listen(listen.test_start, self._on_test_start)
-            gevent.spawn(self._tick_for_ever)
-        listen_last(listen.quit, self._faults.guard(self._on_quit))
-
-    def _on_test_start(self, **_: Any) -> None:
-        self._begun = True
+        super().start()
 
     def _tick(self, second: int) -> None:
-        if self._begun and self._source is not None:
+        if self._source is not None and self._source.begun:
             self._source.note_health(second)
             self._hand_over(self._source)
 
     def _on_quit(self, **_: Any) -> None:
-        if self._begun and self._source is not None:
+        if self._source is not None and self._source.begun:
             self._hand_over(self._source)
         self._exporter.wait_for_last_scrape()
 
@@ -135,9 +114,4 @@ class Observer(Role):
         self._take(Parcel("local", os.getpid(), 1, source.take_batch()))
 
     def _on_rows(self, msg: Any, **_: Any) -> None:
-        number = self._inbox.receive(Parcel.from_message(msg.data))
-        try:
-            self._runner.send_message(TAKEN, {"number": number}, client_id=msg.node_id)
-        except RPCError:
-            # The connection is down: the worker sends the batch again.
-            return
+        self._send(TAKEN, {"number": self._inbox.receive(Parcel.from_message(msg.data))}, to=msg.node_id)

@@ -55,7 +55,9 @@ class Child:
 
     def poll(self) -> int | None:
         """Return the exit code (128 + N after signal N) if the command has ended."""
-        return _exit_code(self._process.poll())
+        code = self._process.poll()
+        # Negative only where a guard itself was killed.
+        return code if code is None or code >= 0 else 128 - code
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for the end for at most `timeout_s`; return the exit code or None."""
@@ -69,11 +71,9 @@ class Child:
     def signal(self, name: StopSignal) -> None:
         """Pass a signal on to the command's process group."""
         if self._process.stdin is not None and self.poll() is None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(f"{name}\n".encode())
                 self._process.stdin.flush()
-            except BrokenPipeError:
-                return
 
     def stop(self, name: StopSignal = "TERM", patience_s: float | None = None) -> int:
         """End the command by signal `name`, after `patience_s` by the guard's TERM and KILL; return its exit code."""
@@ -97,15 +97,8 @@ class Child:
 
     def _close_pipe(self) -> None:
         if self._process.stdin is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                return
-
-
-def _exit_code(code: int | None) -> int | None:
-    # Negative only where a guard itself was killed.
-    return code if code is None or code >= 0 else 128 - code
 
 
 @dataclass(frozen=True, slots=True)

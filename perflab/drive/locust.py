@@ -106,15 +106,11 @@ def check_locustfile(
             code = check.wait(CHECK_TIMEOUT_S)
             preflight = _read_check(locustfile, code, end_of(output.fileno(), MAX_CHECK_BYTES))
             if preflight.error:
-                raise LocustfileError(
-                    f"locustfile {str(locustfile)!r} can't be used: {shown(preflight.error)}", locustfile
-                )
+                raise _refused(locustfile, f"can't be used: {shown(preflight.error)}")
             if preflight.wrong_option:
                 raise UsageError(f"-- {redact(options)}: {shown(preflight.wrong_option)}", "--", redact(options))
             if not preflight.users:
-                raise LocustfileError(
-                    f"locustfile {str(locustfile)!r} defines no user class that makes requests", locustfile
-                )
+                raise _refused(locustfile, "defines no user class that makes requests")
             _check_reachable(locustfile, preflight.users, levels)
 
         try:
@@ -130,16 +126,18 @@ def _program(task: str, locustfile: Path) -> list[str]:
 
 def _read_check(locustfile: Path, code: int | None, output: str) -> Preflight:
     if code is None:
-        raise LocustfileError(
-            f"locustfile {str(locustfile)!r} took more than {CHECK_TIMEOUT_S} s to import", locustfile
-        )
+        raise _refused(locustfile, f"took more than {CHECK_TIMEOUT_S} s to import")
     results = [line for line in output.splitlines() if line.startswith(PREFLIGHT_MARK)]
     if not results:
         # The locustfile has ended Locust, by sys.exit for instance; its output says why.
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         last = shown(lines[-1]) if lines else f"it ended Locust with exit code {code}"
-        raise LocustfileError(f"locustfile {str(locustfile)!r} can't be used: {last}", locustfile)
+        raise _refused(locustfile, f"can't be used: {last}")
     return Preflight(**json.loads(results[-1].removeprefix(PREFLIGHT_MARK)))
+
+
+def _refused(locustfile: Path, why: str) -> LocustfileError:
+    return LocustfileError(f"locustfile {str(locustfile)!r} {why}", locustfile)
 
 
 def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]], levels: Iterable[Level]) -> None:
@@ -151,9 +149,7 @@ def _check_reachable(locustfile: Path, classes: Mapping[str, Mapping[str, Any]],
     if any(each["weight"] > 0 for name, each in classes.items() if name not in fixed):
         return
     if not fixed:
-        raise LocustfileError(
-            f"locustfile {str(locustfile)!r} starts no users: all of its classes have weight 0", locustfile
-        )
+        raise _refused(locustfile, "starts no users: all of its classes have weight 0")
     max_users = sum(fixed.values())
     for level in levels:
         if level.users > max_users:

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
 
-from perflab.calibration.ceiling import find_ceiling
 from perflab.calibration.ramp import CYCLE_S, RAMP_S, Say, climb
+from perflab.calibration.steps import find_ceiling
 from perflab.drive.fingerprint import machine, versions
 from perflab.errors import PerflabError
 from perflab.files import write_whole
-from perflab.store.calibration import (
-    Calibration,
-    Ceiling,
-    Client,
-    Machine,
-    Step,
-    prepare_folder,
-)
+from perflab.store.calibration import Calibration, Ceiling, Client, Machine, Step, prepare_folder
 from perflab.store.layout import RunsDir
 from perflab.store.manifest import write_manifest
 from perflab.store.scratch import scratch_folder
@@ -54,7 +47,7 @@ def calibrate(
     begun = time.monotonic()
     ceilings = []
     for number, (client, count) in enumerate(ramps, start=1):
-        prefix = f"[{number}/{len(ramps)}] {client}, {process_count(count)}: "
+        prefix = f"[{number}/{len(ramps)}] {client}, {count} {'process' if count == 1 else 'processes'}: "
         ceilings.append(_ceiling(client, count, seconds, lambda line, prefix=prefix: say(prefix + line)))
     found = Calibration(
         created=datetime.now(UTC),
@@ -82,27 +75,15 @@ def _ceiling(client: Client, processes: int, seconds: float, say: Any) -> Ceilin
     limit = find_ceiling(steps)
     most = "at least " if limit.at_least else ""
     say(f"{most}{limit.requests_per_s:.0f} requests/s with {limit.users} users")
+    # JSON knows no NaN.
+    rows = steps.round(4).astype(object).where(steps.notna(), None).to_dict("records")
     return Ceiling(
         client=client,
         processes=processes,
-        users=limit.users,
-        requests_per_s=limit.requests_per_s,
-        at_least=limit.at_least,
-        limited_by=limit.limited_by,
+        **asdict(limit),
         other_cores=round(float(np.median(steps["other_cores"])), 2),
-        steps=_recorded(steps),
+        steps=tuple(Step.model_validate(row) for row in rows),
     )
-
-
-def _recorded(steps: pd.DataFrame) -> tuple[Step, ...]:
-    # JSON knows no NaN.
-    rows = steps.round(4).astype(object).where(steps.notna(), None).to_dict("records")
-    return tuple(Step.model_validate(row) for row in rows)
-
-
-def process_count(processes: int) -> str:
-    """Return how many processes, in words."""
-    return f"{processes} process" if processes == 1 else f"{processes} processes"
 
 
 def this_machine() -> Machine:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
 import os
 import shlex
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import psutil
 
 from perflab.analyse.reading import GENERATOR, LATENCY, TARGET, read_table
 from perflab.calibration.steps import Tables, measure_steps
+from perflab.drive.events import Watcher
 from perflab.drive.run import Lane, execute_run
 from perflab.drive.tail import RunTail
 from perflab.drive.target import Target, open_target
@@ -77,7 +76,7 @@ def climb(client: str, processes: int, *, seconds: float, folder: Path, say: Say
         say(f"{most:.0f} requests/s without think time; now with it, adding {rate:.0f} users/s")
         users = min(MAX_USERS, max(1, math.ceil(rate * seconds * BEYOND)))
         plan = _plan(log, processes, users=users, spawn_rate=rate, duration_s=1.0)
-        watcher = _Watcher(ramp, say)
+        watcher = _Watcher(say)
         with contextlib.suppress(_Saturated):
             think = f"{SHORTEST_THINK_S:g},{MAX_THINK_S:g}"
             _run(plan, target, ramp, {**environment, "PERFLAB_CALIBRATE_THINK": think}, watcher)
@@ -126,7 +125,7 @@ def _run(
     target: Target,
     run: RunDir,
     environment: Mapping[str, str],
-    watch: Callable[[RunTail, RunState | None], None],
+    watch: Watcher,
 ) -> RunManifest:
     manifest = RunManifest(sweep_id="calibration", level=plan.levels[0], repeat=1, plan=plan, seed=plan.seed)
     [done] = execute_run([Lane(run, manifest, target, plan)], environment, watch)
@@ -139,8 +138,7 @@ def _run(
 class _Watcher:
     """Follows a ramp second by second, and ends it by `_Saturated`."""
 
-    def __init__(self, run: RunDir, say: Say) -> None:
-        self._run = run
+    def __init__(self, say: Say) -> None:
         self._say = say
         self._asked = 0
         self.machine_cores: dict[int, float] = {}
@@ -152,28 +150,13 @@ class _Watcher:
         if state is None or state.start is None:
             return
         self.machine_cores[int(time.time() - state.start) - 1] = used
-        achieved = self._achieved_load()
+        achieved = tail.achieved_load(LOST_OVER_S) if tail.seconds >= MIN_S else 1.0
         self._asked += 1
         if self._asked % SAY_EVERY_S == 0:
             rps, _ = tail.recent(2)
             self._say(f"{tail.users} users, {rps:.0f} requests/s, {100 * achieved:.0f} % of the intended load")
         if achieved < 1 - LOST_SHARE:
             raise _Saturated
-
-    def _achieved_load(self) -> float:
-        """Return the share of the intended load that was achieved in the last seconds; 1 while there are too few."""
-        sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        with self._run.generator.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                # A row that is being written just now may be torn.
-                if row["lost_s"]:
-                    sums[int(row["second"])][0] += float(row["lost_s"])
-                    sums[int(row["second"])][1] += int(row["users"])
-        if len(sums) < MIN_S:
-            return 1.0
-        last = [sums[second] for second in sorted(sums)[-LOST_OVER_S:]]
-        lost_s, user_s = (sum(part) for part in zip(*last, strict=True))
-        return 1 - lost_s / user_s if user_s else 1.0
 
 
 def _read(run: RunDir, log: Path, machine_cores: Mapping[int, float]) -> Tables:
@@ -184,15 +167,11 @@ def _read(run: RunDir, log: Path, machine_cores: Mapping[int, float]) -> Tables:
     # Earlier ones are the probe's.
     truth = truth[truth["arrived"] >= start.timestamp()]
     target = read_table(run.target, TARGET).frame
-    server = dict(zip(target["second"], target["cpu_percent"] / 100, strict=True))
-    seconds = sorted({*server, *machine_cores})
-    cores = pd.DataFrame({"second": seconds}).assign(
-        server=[server.get(second, math.nan) for second in seconds],
-        machine=[machine_cores.get(second, math.nan) for second in seconds],
-    )
+    server = target.set_index("second")["cpu_percent"] / 100
+    cores = pd.DataFrame({"server": server, "machine": pd.Series(machine_cores, dtype="float64")})
     return Tables(
         latency=read_table(run.latency, LATENCY).frame,
         generator=read_table(run.generator, GENERATOR).frame,
         truth=truth.assign(second=(truth["arrived"] - start.timestamp()).astype("int64")),
-        cores=cores,
+        cores=cores.rename_axis("second").reset_index(),
     )

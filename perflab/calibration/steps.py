@@ -1,4 +1,8 @@
-"""The tables of a ramp, cut into steps: each a measurement at a higher load, held against what the server drew."""
+"""The tables of a ramp, cut into steps, and its ceiling.
+
+Each step is a measurement at a higher load, held against what the server drew. The ceiling is the last load before the
+measurement stopped being true.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.summary import Floats, Ints, SortedSamples
+from perflab.analyse.validity import MAX_SHORTFALL
 from perflab.vocabulary.measure import CLIENT, WIRE
 
 # Long enough that a step holds a few requests above its p99, short enough that few users come on in it.
@@ -18,6 +23,12 @@ PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What the wire clock is to keep to: 1 % of the drawn percentile, or half a millisecond where that is more.
 MAX_ERROR = 0.01
 MAX_ERROR_MS = 0.5
+# One step beyond a limit may be a hiccup of the machine.
+SUSTAINED = 2
+# The server runs in one core; from here on it is what holds the load back, not the generator.
+BUSY_SERVER_CORES = 0.9
+
+LOAD, SERVER = "achieved load", "the calibration's own server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +126,49 @@ def _sums(frame: pd.DataFrame, columns: list[str], steps: int) -> dict[str, np.n
 def _means(frame: pd.DataFrame, column: str, steps: int) -> np.ndarray[Any, Any]:
     means = frame.groupby(frame["second"] // STEP_S)[column].mean()
     return means.reindex(range(steps)).ffill().bfill().fillna(0.0).to_numpy("float64")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The highest load that held. `limited_by` says which limit came next; None if the ramp ended before one did.
+
+    With `at_least`, the generator can do more than was seen.
+    """
+
+    users: int
+    requests_per_s: float
+    at_least: bool
+    limited_by: str | None
+
+
+def find_ceiling(steps: pd.DataFrame) -> Limit:
+    """Return the last step's load before the first two in a row that broke a limit; 0 users if there is none.
+
+    `steps` are those of `measure_steps`. The last step of all counts as two: nothing after it shows that the machine
+    recovered.
+    """
+    broken = [_broken(step) for _, step in steps.iterrows()]
+    first = next(
+        (at for at, limit in enumerate(broken) if limit and all(broken[at : at + SUSTAINED])),
+        len(broken),
+    )
+    users, requests_per_s = (0, 0.0)
+    if first:
+        last = steps.iloc[first - 1]
+        users, requests_per_s = int(last["users"]), round(float(last["requests_per_s"]), 1)
+    if first == len(broken):
+        return Limit(users, requests_per_s, at_least=True, limited_by=None)
+    if steps["server_cores"].iloc[first] >= BUSY_SERVER_CORES:
+        return Limit(users, requests_per_s, at_least=True, limited_by=SERVER)
+    return Limit(users, requests_per_s, at_least=False, limited_by=broken[first])
+
+
+def _broken(step: pd.Series[float]) -> str | None:
+    """Return which limit a step breaks, the load's first."""
+    if step["achieved_load"] < 1 - MAX_SHORTFALL:
+        return LOAD
+    for name in PERCENTILES:
+        drawn, wire = step[f"drawn_{name}_ms"], step[f"wire_{name}_ms"]
+        if np.isfinite(drawn) and abs(wire - drawn) >= tolerance_ms(np.asarray(drawn)):
+            return f"error of {name}"
+    return None

@@ -40,6 +40,7 @@ class RunTail:
         self._generator = TableTail(run.generator)
         self._seconds: dict[int, _Second] = defaultdict(_Second)
         self._users: dict[int, dict[str, int]] = defaultdict(dict)
+        self._lost_s: dict[int, float] = defaultdict(float)
         self.seen: list[dict[tuple[int, str], tuple[float, int]]] = [{} for _ in self._latency]
         """For each run the outcomes of its requests, see `perflab.store.silence.Seen`."""
         self.requests = 0
@@ -52,6 +53,7 @@ class RunTail:
                 self._take(row, seen)
         for row in self._generator.rows(GENERATOR_COLUMNS):
             self._users[int(row["second"])][row["source"]] = int(row["users"])
+            self._lost_s[int(row["second"])] += float(row["lost_s"])
 
     def _take(self, row: Mapping[str, str], seen: dict[tuple[int, str], tuple[float, int]]) -> None:
         count, role, ok = int(row["count"]), role_of(row["measure"]), row["outcome"] == "ok"
@@ -74,6 +76,17 @@ class RunTail:
     def users(self) -> int:
         """Users running in the last recorded second, over all sources."""
         return sum(self._users[max(self._users)].values()) if self._users else 0
+
+    @property
+    def seconds(self) -> int:
+        """How many seconds of the generator have been recorded."""
+        return len(self._users)
+
+    def achieved_load(self, seconds: int) -> float:
+        """Return the share of the intended load that was achieved in the last `seconds`; 1 without users."""
+        last = sorted(self._users)[-seconds:]
+        users = sum(sum(self._users[second].values()) for second in last)
+        return 1 - sum(self._lost_s[second] for second in last) / users if users else 1.0
 
     def points(self) -> list[LivePoint]:
         """Return the run so far, second by second."""

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perflab.calibration.ceiling import LOAD, SERVER, Limit, find_ceiling
-from perflab.calibration.steps import STEP_S, Tables, measure_steps
+from perflab.calibration.steps import LOAD, SERVER, STEP_S, Limit, Tables, find_ceiling, measure_steps
 
 DRAWN = {"p50": 40.0, "p95": 113.8, "p99": 175.0}
 

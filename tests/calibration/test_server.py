@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from perflab.calibration.server import BODY, CERTIFICATE, LARGE_BODY
+from perflab.calibration.answering import BODY, LARGE_BODY
+from perflab.calibration.server import CERTIFICATE
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -18,7 +18,7 @@ from typing import get_args
 
 from benchmarks.figures import machine, write_csv
 from benchmarks.measurement_truth import Case, measure
-from perflab.calibration import calibrate
+from perflab.calibration.calibration import calibrate
 from perflab.store.calibration import Ceiling, Client, read_calibration
 
 BELOW, BEYOND = 0.9, 1.6

@@ -18,7 +18,7 @@ from perflab.drive.target import Target, start_target
 from perflab.plan.ab import AbPlan
 from perflab.plan.objectives import Objectives
 from perflab.plan.plan import Plan
-from perflab.store.layout import SIDES, AbDir, SweepDir, create_ab
+from perflab.store.layout import SIDES, AbDir, create_ab
 from perflab.store.manifest import AbManifest, Environment, SweepManifest, read_manifest, write_manifest
 from perflab.store.scratch import hold
 from perflab.vocabulary.redact import redact
@@ -66,10 +66,10 @@ def run_ab(
     ):
         finish_check()
         targets = None if ab.restart else whole_run.enter_context(_open_targets(sides, environment, 0))
-        ab_dir = resumed
+        ab_dir, number = resumed, 0
         if ab_dir is not None:
             whole_run.enter_context(hold(ab_dir.path))
-        number = _last_round(resumed) if resumed is not None else 0
+            number = max((run.repeat for sweep in ab_dir.sides for run in sweep.runs()), default=0)
         while ab_dir is None or go_on(ab_dir, number):
             number += 1
             with contextlib.ExitStack() as one_round:
@@ -181,16 +181,7 @@ def _make_round(
         if lost:
             break
     for sweep in ab_dir.sides:
-        _record_rounds_made(sweep, number)
+        manifest = read_manifest(sweep.manifest, SweepManifest)
+        made = manifest.plan.model_copy(update={"repeats": number})
+        write_manifest(sweep.manifest, manifest.model_copy(update={"plan": made, "status": "complete"}))
     return lost
-
-
-def _record_rounds_made(sweep: SweepDir, number: int) -> None:
-    """Write the number of rounds so far into the manifest of a side's sweep."""
-    manifest = read_manifest(sweep.manifest, SweepManifest)
-    plan = manifest.plan.model_copy(update={"repeats": number})
-    write_manifest(sweep.manifest, manifest.model_copy(update={"plan": plan, "status": "complete"}))
-
-
-def _last_round(ab_dir: AbDir) -> int:
-    return max((run.repeat for sweep in ab_dir.sides for run in sweep.runs()), default=0)

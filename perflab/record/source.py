@@ -204,7 +204,9 @@ class Source:
     ) -> None:
         """Record a finished request, whatever the locustfile has put into its event."""
         now = time.time()
-        latency_ms, start_time = as_latency(response_time), self._usable_start(start, now)
+        latency_ms, start_time = as_number(response_time), self._usable_start(start, now)
+        if latency_ms is not None and not 0.0 <= latency_ms < MAX_LATENCY_MS:
+            latency_ms = None
         wire_times = take_exchange(start_time, latency_ms)
         if start_time is None:
             # Custom clients may omit it.
@@ -236,12 +238,6 @@ class Source:
 
     def _on_user_error(self, **_: Any) -> None:
         self._task_exceptions += 1
-
-
-def as_latency(response_time: object) -> float | None:
-    """Return an event's response time in ms; None if it can't be one."""
-    latency_ms = as_number(response_time)
-    return latency_ms if latency_ms is not None and 0.0 <= latency_ms < MAX_LATENCY_MS else None
 
 
 def as_number(value: object) -> float | None:

@@ -80,13 +80,6 @@ def _is_under(host: str, url: str) -> bool:
     return url == host or url.startswith((f"{host}/", f"{host}?"))
 
 
-def user_tag(user: User) -> str:
-    """Return the name of a user's class, in a duet followed by the user's side."""
-    side = getattr(user, "perflab_side", None)
-    name = one_line(type(user).__name__)
-    return name if side is None else f"{name}{MARK}{side}"
-
-
 def current_user_class() -> str:
     """Return the class, in a duet with the side, of the user that makes this greenlet's requests; empty if unknown."""
     greenlet: Any = getcurrent()
@@ -103,11 +96,11 @@ def _user_class(greenlet: Any) -> str:
         # Locust itself relies on the user being the first argument of its greenlet.
         arguments = getattr(greenlet, "args", ())
         if arguments and isinstance(arguments[0], User):
-            return user_tag(arguments[0])
+            user = arguments[0]
+            name, side = one_line(type(user).__name__), getattr(user, "perflab_side", None)
+            return name if side is None else f"{name}{MARK}{side}"
         parent = getattr(greenlet, "spawning_greenlet", None)
         greenlet = parent() if parent is not None else None
-        if greenlet is None:
-            break
     return ""
 
 

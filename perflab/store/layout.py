@@ -258,10 +258,7 @@ def find_sweep(runs_dir: Path, sweep_id: str) -> SweepDir:
             f"{sweep_id!r} is an A/B comparison of two sweeps: perflab compare {ab_id} shows it, "
             f"{ab_id}/baseline and {ab_id}/candidate are its sweeps"
         )
-    sweeps = list_sweeps(runs_dir)
-    if not sweeps:
-        raise StoreError(f"no sweep under {str(runs_dir)!r}: run one with perflab sweep, or give --runs-dir", runs_dir)
-    return _find_by_id(sweeps, runs_dir, sweep_id, "sweep")
+    return _find_by_id(list_sweeps(runs_dir), runs_dir, sweep_id, "sweep", "run one with perflab sweep")
 
 
 def is_ab(runs_dir: Path, result_id: str) -> bool:
@@ -274,12 +271,7 @@ def is_ab(runs_dir: Path, result_id: str) -> bool:
 
 def find_ab(runs_dir: Path, ab_id: str) -> AbDir:
     """Return the A/B comparison with this id, found as in `find_sweep`; raises StoreError if there is none."""
-    comparisons = list_abs(runs_dir)
-    if not comparisons:
-        raise StoreError(
-            f"no A/B comparison under {str(runs_dir)!r}: make one with perflab ab, or give --runs-dir", runs_dir
-        )
-    return _find_by_id(comparisons, runs_dir, ab_id, "A/B comparison")
+    return _find_by_id(list_abs(runs_dir), runs_dir, ab_id, "A/B comparison", "make one with perflab ab")
 
 
 def _result_folders(runs_dir: Path) -> list[Path]:
@@ -293,8 +285,10 @@ def _subfolders(path: Path) -> list[str]:
         return [entry.name for entry in entries if entry.is_dir()]
 
 
-def _find_by_id(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str) -> FolderT:
-    """Return the folder that `wanted` refers to; `folders` is not empty, oldest first."""
+def _find_by_id(folders: Sequence[FolderT], runs_dir: Path, wanted: str, kind: str, how_to: str) -> FolderT:
+    """Return the folder, of those oldest first, that `wanted` refers to; `how_to` says how to get one."""
+    if not folders:
+        raise StoreError(f"no {kind} under {str(runs_dir)!r}: {how_to}, or give --runs-dir", runs_dir)
     if wanted == "latest":
         return folders[-1]
     exact = [folder for folder in folders if folder.name == wanted]

@@ -93,7 +93,7 @@ def calibrate(
 
         perflab.calibrate().ceilings
     """
-    from perflab.calibration import calibrate
+    from perflab.calibration.calibration import calibrate
 
     count = None if processes is None else parse_positive(processes, "--processes")
     return calibrate(runs_folder(runs_dir), count, say=say if progress != "none" else lambda _: None)

@@ -13,20 +13,19 @@ from perflab.store.layout import RunsDir
 
 def warn_of(plan: Plan, runs_dir: Path) -> str | None:
     """Return what the runs folder's calibration has to say about a plan, in one line; None for nothing."""
-    path = RunsDir(runs_dir).calibration
-    # Most folders have none, and looking for it must cost nothing.
-    if not path.is_file():
-        return None
-    from perflab.calibration.calibration import these_versions, this_machine
-
     try:
         found = read_calibration(runs_dir)
     except StoreError as error:
         return f"the calibration is not used: {error}"
     if found is None:
         return None
+    # Not at the top: most folders have none, and looking for it must cost nothing.
+    from perflab.calibration.calibration import these_versions, this_machine
+
     if differences := found.differences(this_machine(), these_versions()):
-        return f"{str(path)!r} is not used: {'; '.join(differences)}; run perflab calibrate again"
+        return (
+            f"{str(RunsDir(runs_dir).calibration)!r} is not used: {'; '.join(differences)}; run perflab calibrate again"
+        )
     return beyond_ceilings(found, plan.max_users, plan.processes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gevent
@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from perflab.record.delivery import MARK, Parcel
 from perflab.record.outcome import UNANSWERED, BoundedTexts
+from perflab.store.tables import HealthRow
 from perflab.vocabulary.measure import LatencyCounts, Role, role_of
 
 # Half a decade apart at the ends, closer where limits of services usually are; in seconds, as is Prometheus' custom.
@@ -68,7 +69,7 @@ class LoadTest(Collector):
         self._info = info
         self._requests: dict[Labels, int] = defaultdict(int)
         self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
-        self._health: dict[str, dict[str, float]] = {}
+        self._health: dict[str, HealthRow] = {}
         self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
     def take(self, parcel: Parcel) -> None:
@@ -88,15 +89,7 @@ class LoadTest(Collector):
                 # How long an unanswered request would have taken is unknown: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:
-            health = parcel.batch.generator[-1]
-            self._health[parcel.source] = {
-                "users": health.users,
-                "users_wanted": health.users_wanted,
-                "generator_in_flight": health.in_flight,
-                "generator_cpu_ratio": health.cpu_percent / 100,
-                "generator_lag_seconds": health.lag_p50_ms / 1000,
-                "generator_memory_bytes": health.rss_mb * 1e6,
-            }
+            self._health[parcel.source] = parcel.batch.generator[-1]
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, each named ``load_test_...``."""
@@ -114,23 +107,29 @@ class LoadTest(Collector):
             time.add_metric(labels, histogram.cumulative(), histogram.sum_s)
         yield total
         yield time
-        for name, text in _GAUGES.items():
+        for name, (text, value_of) in _GAUGES.items():
             gauge = GaugeMetricFamily(f"load_test_{name}", text, labels=("source",))
             for source, health in self._health.items():
-                gauge.add_metric((source,), health[name])
+                gauge.add_metric((source,), value_of(health))
             yield gauge
         info = GaugeMetricFamily("load_test_info", "Always 1; which test this is", labels=tuple(self._info))
         info.add_metric(tuple(self._info.values()), 1)
         yield info
 
 
-_GAUGES = {
-    "users": "Running users",
-    "users_wanted": "Users that should be running",
-    "generator_in_flight": "Requests under way",
-    "generator_cpu_ratio": "Share of one core that the generator's process uses",
-    "generator_lag_seconds": "Median lateness of the generator's event loop",
-    "generator_memory_bytes": "Resident memory of the generator's process",
+_GAUGES: dict[str, tuple[str, Callable[[HealthRow], float]]] = {
+    "users": ("Running users", lambda health: health.users),
+    "users_wanted": ("Users that should be running", lambda health: health.users_wanted),
+    "generator_in_flight": ("Requests under way", lambda health: health.in_flight),
+    "generator_cpu_ratio": (
+        "Share of one core that the generator's process uses",
+        lambda health: health.cpu_percent / 100,
+    ),
+    "generator_lag_seconds": (
+        "Median lateness of the generator's event loop",
+        lambda health: health.lag_p50_ms / 1000,
+    ),
+    "generator_memory_bytes": ("Resident memory of the generator's process", lambda health: health.rss_mb * 1e6),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from locust import events
@@ -27,15 +28,10 @@ if TYPE_CHECKING:
 PORT_VARIABLE, HOST_VARIABLE = "LOAD_TEST_PROMETHEUS_PORT", "LOAD_TEST_PROMETHEUS_HOST"
 _WORKER_VARIABLES = ("LOCUST_WORKER", "LOCUST_MODE_WORKER")
 
-_installed = False
 
-
+@cache
 def install() -> None:
     """Attach a recorder to Locust's events; called while Locust reads its ``-f`` files. A second call does nothing."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
     wire.install()
     tuning.install(wire.woken_late_ns)
     if RunConfiguration.from_environment() is not None or is_worker():

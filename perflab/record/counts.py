@@ -27,10 +27,7 @@ _PLACES = {measure: at for at, measure in enumerate(_MEASURES)}
 
 
 class Counts:
-    """Requests and failures since the last delivery. Memory is bounded by one second's requests.
-
-    Seconds are whole seconds of the epoch: only the writer of the tables knows when the run began.
-    """
+    """Requests and failures since the last delivery. Memory is bounded by one second's requests."""
 
     def __init__(self) -> None:
         self.overheads_ms: list[float] = []

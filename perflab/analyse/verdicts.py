@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge
-from perflab.analyse.wording import reason
+from perflab.analyse.judge import fails_too_often, judge
+from perflab.analyse.judgement import Judgement, reason
+from perflab.analyse.observed import Observed
 from perflab.plan.objectives import Objective, Objectives
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE

@@ -89,8 +89,8 @@ class Steady:
 
     def by_group(self) -> pd.DataFrame:
         """Return level, group and the figures of each group with requests."""
-        groups = len(self.groups)
-        return self._frame(self.group, groups, {"group": self._group_column(np.arange(groups))})
+        groups = pd.Categorical.from_codes(np.arange(len(self.groups)), categories=self.groups)
+        return self._frame(self.group, len(groups), {"group": groups})
 
     def by_endpoint(self, listed: Listed | None = None) -> pd.DataFrame:
         """Return level, group, method, name and the figures of each endpoint with requests, or as they are `listed`."""
@@ -118,9 +118,6 @@ class Steady:
         columns |= {name: values[of_cell] for name, values in front.items()}
         frame = pd.DataFrame({**columns, **figures})
         return frame[frame["requests"] > 0].reset_index(drop=True)
-
-    def _group_column(self, codes: Ints) -> pd.Categorical[str]:
-        return pd.Categorical.from_codes(codes, categories=self.groups)
 
 
 def _ordered(texts: Iterable[str], order: Iterable[str]) -> pd.Categorical[str]:

@@ -22,14 +22,7 @@ import pandas as pd
 from scipy import special
 
 from perflab.analyse.comparison.compare_runs import TOO_FEW_RUNS
-from perflab.analyse.comparison.decision import (
-    ENDPOINTS_SHARE,
-    FAILURES_SHARE,
-    MISSED,
-    SERIAL_CORRELATION,
-    Rules,
-    holm,
-)
+from perflab.analyse.comparison.decision import ENDPOINTS_SHARE, FAILURES_SHARE, MISSED, SERIAL_CORRELATION, Rules, holm
 from perflab.analyse.comparison.parts import Part, Row
 from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Bools, Floats, Ints
@@ -159,12 +152,10 @@ class Counts:
 class ComparedRates:
     """Failure rates compared, of shape (..., hypotheses); NaN where a side has fewer than 2 runs.
 
-    `difference` is candidate minus baseline; `low` and `high` are bounds of it, each missed in at most `MISSED` of
+    `low` and `high` are bounds of the difference candidate minus baseline, each missed in at most `MISSED` of
     comparisons. `p_more` is one-sided, as it is; `p_adjusted` is for everything, to compare with alpha.
     """
 
-    baseline_rate: Floats
-    candidate_rate: Floats
     low: Floats
     high: Floats
     p_more: Floats
@@ -289,11 +280,7 @@ def _test(cells: _Cells, alpha: float, share: float, level: float) -> ComparedRa
     p_more, p_fewer = cells.p_value(1), cells.p_value(0)
     adjusted = [np.minimum(holm(np.where(some, p, np.nan)) / share, 1) for p in (p_more, p_fewer)]
     low, high = cells.bounds(level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = [failed / requests for failed, requests in zip(cells.failed, cells.requests, strict=True)]
     return ComparedRates(
-        baseline_rate=rates[0],
-        candidate_rate=rates[1],
         low=low,
         high=high,
         p_more=p_more,

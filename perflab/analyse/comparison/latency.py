@@ -24,15 +24,7 @@ from perflab.analyse.comparison.parts import (
     scatter_ratio,
     single_run,
 )
-from perflab.analyse.comparison.side import (
-    MIN_BEYOND,
-    Cell,
-    Side,
-    common_levels,
-    frame,
-    group_order,
-    requests_needed,
-)
+from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_levels, frame, group_order, requests_needed
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.store.layout import SIDES

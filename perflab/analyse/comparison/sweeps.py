@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -39,7 +39,7 @@ from perflab.store.layout import SIDES, ComparisonDir, ab_of_sides
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
-DESIGNS: tuple[Design, ...] = ("separate", "interleaved", "duet")
+DESIGNS: tuple[Design, ...] = get_args(Design)
 
 
 def compare_sweeps(

@@ -10,7 +10,7 @@ line is damaged.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import count
@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.reading import LATENCY, MAX_BYTES, is_within, read_run_table, torn_line
+from perflab.analyse.reading import LATENCY, MAX_BYTES, Kind, is_within, read_run_table, torn_line
 from perflab.analyse.samples import Labels, Recorded, Series
 from perflab.analyse.summary import Ints, Samples, numbered
 from perflab.files import open_regular
@@ -118,8 +118,8 @@ def read_samples(
     for run, manifest in zip(runs, manifests, strict=True):
         torn = reader.read(run.latency)
         if torn is None:
-            reading, remarks = read_run_table(run, manifest, run.latency.name, LATENCY)
-            reader.take(reading.frame)
+            frame, remarks = read_run_table(run, manifest, run.latency.name, LATENCY)
+            reader.take(frame)
             notes += remarks
         elif torn:
             notes.append(torn_line(run, run.latency.name))
@@ -130,11 +130,11 @@ class _Reader:
     """Reads the ``latency.csv`` of several runs; codes of fields mean the same in all of them."""
 
     def __init__(self) -> None:
-        self._seconds = _Interned(_parse_second)
+        self._seconds = _Interned(lambda field: _parse_whole(field, "second"))
         self._series = _Interned(_parse_series)
         self._latencies = _Interned(_parse_latency)
         """In ms; None of a request that has none."""
-        self._counts = _Interned(_parse_count)
+        self._counts = _Interned(lambda field: _parse_whole(field, "count"))
         self._runs: list[list[_Rows]] = []
 
     def read(self, path: Path) -> bool | None:
@@ -206,7 +206,8 @@ class _Reader:
 
         blocks = [rows for run in self._runs for rows in run]
         second, series, timed = (
-            _joined(getattr(rows, name) for rows in blocks) for name in ("second", "series", "timed")
+            np.concatenate([np.zeros(0, "int64"), *(getattr(rows, name) for rows in blocks)])
+            for name in ("second", "series", "timed")
         )
         kind, latency, count = (np.empty(sum(len(rows.kind) for rows in blocks), "int32") for _ in range(3))
         samples = np.zeros(len(second), "int64")
@@ -376,21 +377,8 @@ def _codes_of(interned: _Interned[Any], values: pd.Series[Any]) -> Ints:
     return codes
 
 
-def _joined(parts: Iterable[Ints]) -> Ints:
-    joined: Ints = np.concatenate([np.zeros(0, "int64"), *parts])
-    return joined
-
-
-def _parse_second(field: bytes) -> int:
-    return _whole(field, "second")
-
-
-def _parse_count(field: bytes) -> int:
-    return _whole(field, "count")
-
-
-def _whole(field: bytes, column: str) -> int:
-    if not _WHOLE.fullmatch(field) or not is_within(value := int(field), LATENCY.columns[column]):
+def _parse_whole(field: bytes, kind: Kind) -> int:
+    if not _WHOLE.fullmatch(field) or not is_within(value := int(field), kind):
         raise _NotPlainError
     return value
 

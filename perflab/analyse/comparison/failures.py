@@ -156,6 +156,8 @@ class ComparedRates:
     comparisons. `p_more` is one-sided, as it is; `p_adjusted` is for everything, to compare with alpha.
     """
 
+    baseline_rate: Floats
+    candidate_rate: Floats
     low: Floats
     high: Floats
     p_more: Floats
@@ -280,7 +282,11 @@ def _test(cells: _Cells, alpha: float, share: float, level: float) -> ComparedRa
     p_more, p_fewer = cells.p_value(1), cells.p_value(0)
     adjusted = [np.minimum(holm(np.where(some, p, np.nan)) / share, 1) for p in (p_more, p_fewer)]
     low, high = cells.bounds(level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = [failed / requests for failed, requests in zip(cells.failed, cells.requests, strict=True)]
     return ComparedRates(
+        baseline_rate=rates[0],
+        candidate_rate=rates[1],
         low=low,
         high=high,
         p_more=p_more,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from perflab.analyse.bounds import Estimate
 from perflab.analyse.dependence import Reach
@@ -35,18 +35,6 @@ class Judgement:
     """Whose time it is, if it is made of latencies: wire, client, or wire and client."""
     unsteady: bool = False
     """It would be passed if what was measured had been steady."""
-
-    def unsettled(self, why: str) -> Judgement:
-        """Return the same figures as those of a level that never became steady."""
-        return replace(self, verdict=Verdict.INCONCLUSIVE, advice=f"not steady: {why}", unsteady=True)
-
-    def beside(self, what: str) -> Judgement:
-        """Return the same figures as those of a group that `what` goes against, if they would pass."""
-        return self if self.verdict != Verdict.PASS else replace(self, verdict=Verdict.INCONCLUSIVE, advice=what)
-
-    def distrusted(self, why: str) -> Judgement:
-        """Return the same figures as those of a measurement that can't be trusted."""
-        return replace(self, verdict=Verdict.INVALID, advice=f"INVALID: {why}")
 
 
 def settles(bounds: Bounds, objective: Objective) -> Verdict:

@@ -6,7 +6,7 @@ And the failures that no objective judges: a verdict on other figures must not p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -94,12 +94,14 @@ class Verdicts:
                     continue
                 seen = observed(level, objective)
                 judgement = judge(objective, groups[objective.group], seen)
+                passed, failures = judgement.verdict == Verdict.PASS, unjudged.get((level, objective.group))
                 if doubts:
-                    judgement = judgement.distrusted(doubts[0])
+                    judgement = replace(judgement, verdict=Verdict.INVALID, advice=f"INVALID: {doubts[0]}")
                 elif unsteady[level] and judgement.samples and judgement.verdict != Verdict.FAIL:
-                    judgement = judgement.unsettled(unsteady[level][0])
-                elif (level, objective.group) in unjudged and fails_too_often(objective, seen):
-                    judgement = judgement.beside(unjudged[level, objective.group])
+                    why = f"not steady: {unsteady[level][0]}"
+                    judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, advice=why, unsteady=True)
+                elif passed and failures is not None and fails_too_often(objective, seen):
+                    judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, advice=failures)
                 judged.append(Judged(level, objective, judgement))
         return cls(judged, distrust, failed, unsteady)
 

@@ -125,13 +125,6 @@ class Counts:
     requests: Floats
 
     @property
-    def rate(self) -> Floats:
-        """The share of failed requests, of all runs together."""
-        with np.errstate(invalid="ignore"):
-            rate: Floats = self.failed.sum(axis=-1) / self.requests.sum(axis=-1)
-        return rate
-
-    @property
     def runs(self) -> Ints:
         """The number of runs with requests."""
         runs: Ints = (self.requests > 0).sum(axis=-1)
@@ -140,7 +133,8 @@ class Counts:
     @property
     def chi_square(self) -> Floats:
         """How much the runs' rates differ, by Pearson's chi-square."""
-        rate = self.rate[..., np.newaxis]
+        with np.errstate(invalid="ignore"):
+            rate = (self.failed.sum(axis=-1) / self.requests.sum(axis=-1))[..., np.newaxis]
         variance = self.requests * rate * (1 - rate)
         deviation = np.where(variance > 0, self.failed - self.requests * rate, 0.0)
         terms = np.divide(deviation**2, variance, out=np.zeros_like(variance), where=variance > 0)

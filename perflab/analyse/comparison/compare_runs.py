@@ -161,11 +161,7 @@ class _Sides:
 
 
 def _read_sides(baseline: pd.DataFrame, candidate: pd.DataFrame, *, paired: bool) -> _Sides:
-    """Arrange the frames' values; paired, run i of one side belongs to run i of the other.
-
-    Raises UsageError for what can't be compared: a missing column, a value without a logarithm, a run that has two
-    values in a cell, a cell of two endpoints, paired runs without a partner, no cell in common.
-    """
+    """Arrange the frames' values; paired, run i of one side belongs to run i of the other; raises UsageError."""
     before, after = (_table(frame, name) for name, frame in (("baseline", baseline), ("candidate", candidate)))
     cells = [cell for cell in before.index if cell in after.index]
     if not cells:

@@ -198,11 +198,11 @@ def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudg
     limited = [limit for limit in objectives.limits if limit.metric in (SUCCESS_RATE.name, ERROR_RATE.name)]
     cells: Any = counts.groupby(["level", "group"], observed=True)
     for (level, group), rows in cells:
-        failed = rows[rows["outcome"] != "ok"].sort_values("count", ascending=False)
+        failed = rows[rows["outcome"] != "ok"].groupby("outcome")["count"].sum().sort_values(ascending=False)
         if failed.empty or any(limit.group == group and limit.applies_at(level) for limit in limited):
             continue
-        share = float(failed["count"].sum() / rows["count"].sum())
-        outcomes = _listed([str(outcome).removeprefix("http_") for outcome in failed["outcome"]])
+        share = float(failed.sum() / rows["count"].sum())
+        outcomes = _listed([str(outcome).removeprefix("http_") for outcome in failed.index])
         words = f"{100 * share:.4g} % of requests failed ({outcomes}) and no objective judges that"
         found.append(Unjudged(level, group, words, alone=groups_of[level] == 1))
     return found

@@ -100,19 +100,10 @@ class Side:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run: level, repeat, place (its index among all runs), run, seconds, used, why."""
-        manifests = self.sweep.run_manifests
-        return pd.DataFrame(
-            {
-                "level": pd.Series([run.level for run in manifests], dtype="object"),
-                "repeat": np.array([run.repeat for run in manifests], "int64"),
-                "place": np.arange(len(manifests)),
-                "run": self.sweep.runs["run"].astype("str"),
-                "seconds": self.requests.seconds,
-                "used": np.array([not why for why in self.why], "bool"),
-                "why": pd.Series(list(self.why), dtype="str"),
-            }
-        )
+        """One row per run: level, repeat, run, place (its index among all runs), seconds, used, why."""
+        runs = self.sweep.runs[["level", "repeat", "run"]].astype({"run": "str"})
+        why = pd.Series(list(self.why), dtype="str")
+        return runs.assign(place=np.arange(len(runs)), seconds=self.requests.seconds, used=why == "", why=why)
 
     @property
     def used_runs(self) -> set[tuple[Level, int]]:

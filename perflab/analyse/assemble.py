@@ -19,12 +19,7 @@ from perflab.store.layout import RunDir
 from perflab.store.manifest import RunManifest, Window, whole_seconds
 from perflab.vocabulary.level import Level
 
-_TABLES = {
-    "generator.csv": GENERATOR,
-    "target.csv": TARGET,
-    "failures.csv": FAILURES,
-    "responses.csv": RESPONSES,
-}
+_TABLES = {"generator.csv": GENERATOR, "target.csv": TARGET, "failures.csv": FAILURES, "responses.csv": RESPONSES}
 # Verdicts and charts are made of these: what is wrong with them is worth a note.
 _NOTED = ("generator.csv", "target.csv", "failures.csv")
 
@@ -52,7 +47,7 @@ class RunTables:
             ordered=True,
         )
         """The level of each run."""
-        self._read = cache(self._read_table)
+        self._read = cache(lambda name: read_run_tables(runs, manifests, name, _TABLES[name]))
 
     @cached_property
     def _samples(self) -> tuple[Recorded, list[str]]:
@@ -99,10 +94,6 @@ class RunTables:
             "repeat": self._repeats[run],
         }
         return pd.DataFrame({**front, **columns, "steady": within}, copy=False)
-
-    def _read_table(self, filename: str) -> tuple[list[pd.DataFrame], list[str]]:
-        readings = read_run_tables(self._runs, self._manifests, filename, _TABLES[filename])
-        return [reading.frame for reading, _ in readings], [note for _, notes in readings for note in notes]
 
 
 def with_groups(frame: pd.DataFrame, objectives: Objectives) -> pd.DataFrame:

@@ -202,11 +202,11 @@ def _score(share: float, reach_of_share: float) -> float:
     return (share + square / 2 + math.copysign(root, reach_of_share)) / (1 + square)
 
 
-def throughput_of(events: Floats, lengths: Sequence[int], confidence: float = CONFIDENCE) -> Estimate:
+def throughput_of(events: Floats, lengths: Sequence[int]) -> Estimate:
     """Return the events per second from those of each second, run after run."""
     total, seconds = float(events.sum()), sum(lengths)
     rate = total / seconds
-    far = reach(events - rate, lengths, total, total**-0.5 if total else 0.0, confidence)
+    far = reach(events - rate, lengths, total, total**-0.5 if total else 0.0)
     return Estimate(rate, throughput_bounds(rate, seconds, far), round(total), far)
 
 

@@ -1,7 +1,6 @@
 """``latency.csv`` into codes: what millions of rows have in common is looked up, parsed and checked once.
 
-A whole line has eight fields without a quote. Of a block of lines the commas and line ends are found in one go; fields
-are told apart by their bytes, taken eight at a time as whole numbers, and only a field that was not seen before is
+Fields are told apart as whole numbers (`perflab.analyse.latency_lines`), and only one that was not seen before is
 looked at as text. That costs a third of what a parser takes that makes a value of each field. It takes lines as the
 recorder writes them; for whatever else is in a file it gives up, and `perflab.analyse.reading` reads it, or says which
 line is damaged.
@@ -10,17 +9,16 @@ line is damaged.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from io import BufferedReader
-from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from perflab.analyse.reading import LATENCY, MAX_BYTES, is_within, read_run_table, torn_line
+from perflab.analyse.latency_lines import FACTOR, Lines, NotPlainError, Words
+from perflab.analyse.reading import LATENCY, MAX_BYTES, Kind, is_within, read_run_table, torn_line
 from perflab.analyse.samples import Labels, Recorded, Series
 from perflab.analyse.summary import Ints, Samples, numbered
 from perflab.files import open_regular
@@ -30,27 +28,11 @@ from perflab.store.manifest import RunManifest
 from perflab.store.tables import LATENCY_COLUMNS
 from perflab.vocabulary.measure import CLIENT, FORMER_NAMES
 
-Words = np.ndarray[Any, np.dtype[np.uint64]]
 ValueT = TypeVar("ValueT", bound=Hashable)
-_Field = tuple[Words, Callable[[int], bytes]]
-"""One field of all lines: as words, and what returns the bytes of one of them."""
-
-# What is done with a block stays in the processor's cache, and in memory that was used for the last one.
-_BLOCK_BYTES = 1 << 19
-# Longer fields than any that are written; so far a field's last eight bytes may be read beyond the block's end.
-_MAX_FIELD = 8192
 _HEADER = (",".join(LATENCY_COLUMNS) + "\n").encode()
 _WHOLE = re.compile(rb"\d{1,15}")
 _DECIMAL = re.compile(rb"\d+(\.\d+)?(e[+-]?\d+)?")
-# Of the bytes of a word that belong to the field, by how many do.
-_MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], "u8")
 _SLOT_BITS = 14
-_FACTOR, _SHIFT, _ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(29), np.uint64(1)
-_COMMAS, _LOW_BITS = (np.uint64(byte * 0x0101010101010101) for byte in (ord(","), 0x7F))
-
-
-class _NotPlainError(Exception):
-    """The file is damaged, or written in a way that is not the recorder's."""
 
 
 class _Interned(Generic[ValueT]):
@@ -79,7 +61,7 @@ class _Interned(Generic[ValueT]):
 
     def codes(self, words: Words, bytes_at: Callable[[int], bytes]) -> Ints:
         """Return the code of each word; `bytes_at` is asked for the bytes at the place of one that is new."""
-        slots = ((words * _FACTOR) >> np.uint64(64 - _SLOT_BITS)).view("int64")
+        slots = ((words * FACTOR) >> np.uint64(64 - _SLOT_BITS)).view("int64")
         codes: Ints = self._codes[slots]
         unknown = np.flatnonzero(self._words[slots] != words)
         if len(unknown):
@@ -118,8 +100,8 @@ def read_samples(
     for run, manifest in zip(runs, manifests, strict=True):
         torn = reader.read(run.latency)
         if torn is None:
-            reading, remarks = read_run_table(run, manifest, run.latency.name, LATENCY)
-            reader.take(reading.frame)
+            frame, remarks = read_run_table(run, manifest, run.latency.name, LATENCY)
+            reader.take(frame)
             notes += remarks
         elif torn:
             notes.append(torn_line(run, run.latency.name))
@@ -130,11 +112,11 @@ class _Reader:
     """Reads the ``latency.csv`` of several runs; codes of fields mean the same in all of them."""
 
     def __init__(self) -> None:
-        self._seconds = _Interned(_parse_second)
+        self._seconds = _Interned(lambda field: _parse_whole(field, "second"))
         self._series = _Interned(_parse_series)
         self._latencies = _Interned(_parse_latency)
         """In ms; None of a request that has none."""
-        self._counts = _Interned(_parse_count)
+        self._counts = _Interned(lambda field: _parse_whole(field, "count"))
         self._runs: list[list[_Rows]] = []
 
     def read(self, path: Path) -> bool | None:
@@ -144,7 +126,7 @@ class _Reader:
         """
         try:
             blocks, torn = self._read(path)
-        except (OSError, _NotPlainError):
+        except (OSError, NotPlainError):
             return None
         self._runs.append(blocks)
         return torn
@@ -153,13 +135,13 @@ class _Reader:
         blocks: list[_Rows] = []
         with open_regular(path, MAX_BYTES) as file:
             if file.read(len(_HEADER)) != _HEADER:
-                raise _NotPlainError
-            lines = _Lines()
+                raise NotPlainError
+            lines = Lines()
             while lines.fill(file):
                 blocks.append(self._rows(lines))
         return blocks, lines.torn
 
-    def _rows(self, lines: _Lines) -> _Rows:
+    def _rows(self, lines: Lines) -> _Rows:
         second, series, latency, count = lines.fields()
         rows = self._by_kind(
             self._seconds.codes(*second),
@@ -170,7 +152,7 @@ class _Reader:
         if not rows.timed.all():
             names = self._series.values
             if any(names[code].measure != CLIENT for code in rows.series[rows.timed == 0].tolist()):
-                raise _NotPlainError
+                raise NotPlainError
         return rows
 
     def _by_kind(self, second: Ints, series: Ints, latency: Ints, count: Ints) -> _Rows:
@@ -206,7 +188,8 @@ class _Reader:
 
         blocks = [rows for run in self._runs for rows in run]
         second, series, timed = (
-            _joined(getattr(rows, name) for rows in blocks) for name in ("second", "series", "timed")
+            np.concatenate([np.zeros(0, "int64"), *(getattr(rows, name) for rows in blocks)])
+            for name in ("second", "series", "timed")
         )
         kind, latency, count = (np.empty(sum(len(rows.kind) for rows in blocks), "int32") for _ in range(3))
         samples = np.zeros(len(second), "int64")
@@ -242,132 +225,6 @@ class _Reader:
         )
 
 
-class _Lines:
-    """The lines of a file, block by block: the same memory is used again and again."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray(_BLOCK_BYTES + _MAX_FIELD)
-        self._bytes = np.frombuffer(self._buffer, "u1", _BLOCK_BYTES)
-        self._aligned: Words = np.frombuffer(self._buffer, "<u8")
-        # At each byte the eight from there on.
-        self._words: Words = np.ndarray((len(self._buffer) - 7,), "<u8", self._buffer, strides=(1,))
-        self._newline = np.empty(_BLOCK_BYTES, "bool")
-        self._filled = self._end = 0
-
-    def fill(self, file: BufferedReader) -> bool:
-        """Read on; returns whether there are lines, or else the end of the file was reached."""
-        kept = self._filled - self._end
-        self._buffer[:kept] = self._buffer[self._end : self._filled]
-        self._filled = kept + file.readinto(memoryview(self._buffer)[kept:_BLOCK_BYTES])
-        self._end = self._buffer.rfind(b"\n", 0, self._filled) + 1
-        if self._filled == _BLOCK_BYTES and not self._end:
-            raise _NotPlainError
-        return self._end > 0
-
-    @property
-    def torn(self) -> bool:
-        """Whether a line without its end is left."""
-        return self._filled > self._end
-
-    def fields(self) -> tuple[_Field, _Field, _Field, _Field]:
-        """Return second, series, latency and count of all lines.
-
-        They end at the first comma of a line, at the last but one, at the last, and at its end. That no comma is where
-        none may be shows when the fields are parsed.
-        """
-        if any(self._buffer.find(unusual, 0, self._end) >= 0 for unusual in (b'"', b"\r", b"\0")):
-            raise _NotPlainError
-        end = self._line_ends()
-        start = np.concatenate(([0], end[:-1] + 1))
-        second, length = _before_comma(self._words[start])
-        second_end = start + length
-        count, length = _before_comma(self._words[end - 8].byteswap())
-        latency_end = end - length - 1
-        if max(int((second_end - start).max()), int(length.max())) > 7:
-            raise _NotPlainError
-        latency, length = _before_comma(self._words[latency_end - 8].byteswap())
-        if len(longer := np.flatnonzero(length > 7)):
-            rest, more = _before_comma(self._words[latency_end[longer] - 16].byteswap())
-            latency[longer] = _mixed(latency[longer], rest)
-            length[longer] += more
-        series_end = latency_end - length - 1
-        return (
-            self._field(second, start, second_end),
-            self._field(self._hashed(second_end + 1, series_end), second_end + 1, series_end),
-            self._field(latency, series_end + 1, latency_end),
-            self._field(count, latency_end + 1, end),
-        )
-
-    def _line_ends(self) -> Ints:
-        newline = self._newline
-        np.equal(self._bytes, ord("\n"), out=newline)
-        newline[self._end :] = False
-        # Eight bytes at once: no line is as short.
-        eights = newline.view("<u8")
-        places = np.flatnonzero(eights != 0)
-        ends: Ints = places * 8 + _lowest_byte(eights[places])
-        if len(ends) != np.count_nonzero(newline) or ends[0] < 16:
-            raise _NotPlainError
-        return ends
-
-    def _field(self, words: Words, start: Ints, end: Ints) -> _Field:
-        return words, lambda at: bytes(self._buffer[start[at] : end[at]])
-
-    def _successive(self, start: Ints) -> Iterator[Words]:
-        """Yield the eight bytes from each place on, then the next eight, and so on.
-
-        Memory is read where words are aligned, each but once, which costs half of what it does elsewhere.
-        """
-        at, bits = start >> 3, (start & 7).astype("u8") << np.uint64(3)
-        rest = np.uint64(64) - bits
-        low = self._aligned[at]
-        for following in count(1):
-            high = self._aligned[at + following]
-            yield (low >> bits) | (high << rest)
-            low = high
-
-    def _hashed(self, start: Ints, end: Ints) -> Words:
-        """Return a hash of the bytes of each field."""
-        length = end - start
-        longest, shortest = int(length.max()), int(length.min())
-        if shortest < 0 or longest > _MAX_FIELD:
-            raise _NotPlainError
-        successive = self._successive(start)
-        words = next(successive)
-        if shortest < 8:
-            words &= _MASKS[np.minimum(length, 8)]
-        for at in range(8, longest, 8):
-            if at + 8 <= shortest:
-                words = _mixed(words, next(successive))
-            else:
-                longer = np.flatnonzero(length > at)
-                following = self._words[start[longer] + at] & _MASKS[np.minimum(length[longer] - at, 8)]
-                words[longer] = _mixed(words[longer], following)
-        return words
-
-
-def _before_comma(words: Words) -> tuple[Words, Ints]:
-    """Return words with the bytes below their lowest comma only, and how many these are; all 8 without a comma."""
-    differing = words ^ _COMMAS
-    # The highest bit of each byte that is a comma.
-    commas = ~(((differing & _LOW_BITS) + _LOW_BITS) | differing | _LOW_BITS)
-    lowest = commas & (~commas + _ONE)
-    return words & ((lowest >> np.uint64(7)) - _ONE), _lowest_byte(commas)
-
-
-def _lowest_byte(words: Words) -> Ints:
-    """Return the place of the lowest byte of each word that is not 0; 8 if all are."""
-    return np.bitwise_count(~words & (words - _ONE)).astype("int64") >> 3
-
-
-def _mixed(words: Words, following: Words) -> Words:
-    """Return a hash of the words so far and the next ones: one-to-one in either."""
-    words = words * _FACTOR
-    words ^= words >> _SHIFT
-    words ^= following
-    return words
-
-
 def _codes_of(interned: _Interned[Any], values: pd.Series[Any]) -> Ints:
     number, distinct = pd.factorize(values, use_na_sentinel=False)
     # A latency that is absent is None among those that are interned, and NaN in a frame.
@@ -376,22 +233,9 @@ def _codes_of(interned: _Interned[Any], values: pd.Series[Any]) -> Ints:
     return codes
 
 
-def _joined(parts: Iterable[Ints]) -> Ints:
-    joined: Ints = np.concatenate([np.zeros(0, "int64"), *parts])
-    return joined
-
-
-def _parse_second(field: bytes) -> int:
-    return _whole(field, "second")
-
-
-def _parse_count(field: bytes) -> int:
-    return _whole(field, "count")
-
-
-def _whole(field: bytes, column: str) -> int:
-    if not _WHOLE.fullmatch(field) or not is_within(value := int(field), LATENCY.columns[column]):
-        raise _NotPlainError
+def _parse_whole(field: bytes, kind: Kind) -> int:
+    if not _WHOLE.fullmatch(field) or not is_within(value := int(field), kind):
+        raise NotPlainError
     return value
 
 
@@ -399,7 +243,7 @@ def _parse_latency(field: bytes) -> float | None:
     if not field:
         return None
     if not _DECIMAL.fullmatch(field) or not is_within(value := float(field), "latency"):
-        raise _NotPlainError
+        raise NotPlainError
     return value
 
 
@@ -408,5 +252,5 @@ def _parse_series(field: bytes) -> Series:
         source, method, name, outcome, measure = field.decode().split(",")
     except ValueError:
         # Other fields than these, or no text at all.
-        raise _NotPlainError from None
+        raise NotPlainError from None
     return Series(source, method, name, outcome, FORMER_NAMES.get(measure, measure))

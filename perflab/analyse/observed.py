@@ -9,15 +9,40 @@ from functools import lru_cache
 import numpy as np
 
 from perflab.analyse.bounds import Timed, by_second
-from perflab.analyse.judge import Observed
 from perflab.analyse.samples import Recorded
-from perflab.analyse.summary import Bools, Ints, clocks, judged_requests, wire_cells
+from perflab.analyse.summary import Bools, Floats, Ints, clocks, judged_requests, wire_cells
 from perflab.plan.objectives import Objective, any_matches
 from perflab.vocabulary.text import one_line
 
 # As many and as long as a message bears.
 MAX_NAMES_SHOWN = 8
 MAX_NAME_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One group at one level: successful and failed requests second by second, over the steady seconds of its runs.
+
+    Latencies are those of the judged requests, with the same seconds.
+    """
+
+    ok: Floats
+    failed: Floats
+    latency: Timed
+    clock: str = "client"
+    """Whose time the latencies are: wire, client, or wire and client."""
+    instead: str = ""
+    """Where there is no request: the names that were seen instead, for a message; empty where none was."""
+
+    @property
+    def requests(self) -> int:
+        """Successful and failed requests."""
+        return round(float(self.ok.sum() + self.failed.sum()))
+
+    @property
+    def seconds(self) -> int:
+        """The steady seconds of all runs together."""
+        return sum(self.latency.lengths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from perflab.analyse.assemble import endpoint_codes
-from perflab.analyse.samples import Endpoint, Recorded
+from perflab.analyse.samples import Endpoint, Labels, Recorded
 from perflab.analyse.summary import (
     Bools,
     Floats,
@@ -59,27 +59,22 @@ class Steady:
     endpoint: Ints
     group: Ints
     levels: Sequence[Level]
-    endpoints: Sequence[tuple[str, str]]
-    group_of: Ints
-    groups: pd.Index[str]
+    labels: Labels
     seconds: Floats
 
     @classmethod
     def of(cls, recorded: Recorded, judged: Bools, level: Ints, levels: Sequence[Level], seconds: Floats) -> Steady:
         """Return the samples of the kinds that are `judged`; `level` is the place of each run's level in `levels`."""
-        labels = recorded.labels
-        endpoints = max(len(labels.endpoints), 1)
+        endpoints = max(len(recorded.labels.endpoints), 1)
         samples, cell = recorded.merged(level[recorded.run] * endpoints + recorded.endpoint, judged)
         endpoint = cell % endpoints
         return cls(
             samples=samples,
             level=cell // endpoints,
             endpoint=endpoint,
-            group=labels.group_of[endpoint],
+            group=recorded.labels.group_of[endpoint],
             levels=levels,
-            endpoints=labels.endpoints,
-            group_of=labels.group_of,
-            groups=labels.groups,
+            labels=recorded.labels,
             seconds=seconds,
         )
 
@@ -89,19 +84,20 @@ class Steady:
 
     def by_group(self) -> pd.DataFrame:
         """Return level, group and the figures of each group with requests."""
-        groups = len(self.groups)
-        return self._frame(self.group, groups, {"group": self._group_column(np.arange(groups))})
+        names = self.labels.groups
+        groups = pd.Categorical.from_codes(np.arange(len(names)), categories=names)
+        return self._frame(self.group, len(groups), {"group": groups})
 
     def by_endpoint(self, listed: Listed | None = None) -> pd.DataFrame:
         """Return level, group, method, name and the figures of each endpoint with requests, or as they are `listed`."""
-        listed = listed or Listed(frozenset())
-        shown = [listed.endpoint(endpoint) for endpoint in self.endpoints]
+        labels, listed = self.labels, listed or Listed(frozenset())
+        shown = [listed.endpoint(endpoint) for endpoint in labels.endpoints]
         groups: dict[tuple[str, str], str] = {}
-        for endpoint, group in zip(shown, self.groups[self.group_of], strict=True):
+        for endpoint, group in zip(shown, labels.groups[labels.group_of], strict=True):
             groups[endpoint] = group if groups.get(endpoint, group) == group else SEVERAL
         row = {endpoint: at for at, endpoint in enumerate(groups)}
         row_of = np.array([row[endpoint] for endpoint in shown], "int64")
-        front: dict[str, Any] = {"group": _ordered(groups.values(), dict.fromkeys([*self.groups, *groups.values()]))}
+        front: dict[str, Any] = {"group": _ordered(groups.values(), dict.fromkeys([*labels.groups, *groups.values()]))}
         for at, part in enumerate(("method", "name")):
             texts = [endpoint[at] for endpoint in groups]
             # The row of all others comes last.
@@ -118,9 +114,6 @@ class Steady:
         columns |= {name: values[of_cell] for name, values in front.items()}
         frame = pd.DataFrame({**columns, **figures})
         return frame[frame["requests"] > 0].reset_index(drop=True)
-
-    def _group_column(self, codes: Ints) -> pd.Categorical[str]:
-        return pd.Categorical.from_codes(codes, categories=self.groups)
 
 
 def _ordered(texts: Iterable[str], order: Iterable[str]) -> pd.Categorical[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,9 +32,15 @@ from perflab.vocabulary.measure import CLIENT, FORMER_NAMES
 
 Kind = Literal["category", "second", "int", "count", "latency", "number", "text"]
 
-_TEXTS = {"source", "method", "name", "outcome", "measure", "status", "user_class"}
-_COUNTS = {"count"}
-_WHOLE = {"users", "in_flight", "users_wanted"}
+# By a column's name; all others are of numbers.
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("source", "method", "name", "outcome", "measure", "status", "user_class"), "category"),
+    **dict.fromkeys(("users", "in_flight", "users_wanted"), "int"),
+    "second": "second",
+    "count": "count",
+    "latency_ms": "latency",
+    "message": "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +60,18 @@ class Table:
         cls, columns: tuple[str, ...], added: tuple[str, ...] = (), renamed: Mapping[str, str] | None = None
     ) -> Table:
         """Return the table with these columns; a column's name tells its kind."""
-        return cls({column: _kind(column) for column in columns}, added, renamed or {})
+        return cls({column: _KINDS.get(column, "number") for column in columns}, added, renamed or {})
 
     @property
     def former(self) -> list[Table]:
         """The table as earlier versions wrote it: with its former names, and without what was added."""
         names = {new: former for former, new in self.renamed.items()}
         columns = {names.get(name, name): kind for name, kind in self.columns.items()}
-        return [
-            Table(columns),
-            Table({name: kind for name, kind in columns.items() if name not in self.added}),
-        ]
+        return [Table(columns), Table({name: kind for name, kind in columns.items() if name not in self.added})]
 
     def empty(self) -> pd.DataFrame:
         """Return no rows, with the columns and dtypes of a table that has some."""
         return pd.DataFrame({name: pd.Series([], dtype=_DTYPES[kind]) for name, kind in self.columns.items()})
-
-
-def _kind(column: str) -> Kind:
-    if column in _TEXTS:
-        return "category"
-    if column == "message":
-        return "text"
-    if column in _WHOLE:
-        return "int"
-    named: dict[str, Kind] = {"second": "second", "count": "count", "latency_ms": "latency"}
-    return named.get(column, "number")
 
 
 _DTYPES: dict[Kind, Any] = {
@@ -158,26 +150,28 @@ def read_table(path: Path, table: Table) -> Reading:
 
 def read_run_tables(
     runs: Sequence[RunDir], manifests: Sequence[RunManifest], filename: str, table: Table
-) -> list[tuple[Reading, list[str]]]:
-    """Read one table of all runs and what is to be noted about it; raises StoreError."""
-    readings: list[tuple[Reading, list[str]]] = []
-    for first, last in batches([run.path / filename for run in runs]):
-        together = read_together([run.path / filename for run in runs[first:last]], table)
+) -> tuple[list[pd.DataFrame], list[str]]:
+    """Return one table of each run, and what is to be noted about them; raises StoreError."""
+    frames: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for first, last in _batches([run.path / filename for run in runs]):
+        together = _read_together([run.path / filename for run in runs[first:last]], table)
         if together is not None:
-            readings += [(Reading(frame, torn=False), []) for frame in together]
-        else:
-            some = zip(runs[first:last], manifests[first:last], strict=True)
-            readings += [read_run_table(run, manifest, filename, table) for run, manifest in some]
-    return readings
+            frames += together
+            continue
+        for run, manifest in zip(runs[first:last], manifests[first:last], strict=True):
+            frame, remarks = read_run_table(run, manifest, filename, table)
+            frames.append(frame)
+            notes += remarks
+    return frames, notes
 
 
-def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Table) -> tuple[Reading, list[str]]:
-    """Read one table of a run and what is to be noted about it; raises StoreError.
+def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Table) -> tuple[pd.DataFrame, list[str]]:
+    """Return one table of a run, and what is to be noted about it; raises StoreError.
 
     A file that a complete run must have is an error when it is missing; a run that was cut short may lack it.
     """
     path = run.path / filename
-    notes = []
     try:
         reading = read_table(path, table)
     except StoreError:
@@ -186,12 +180,9 @@ def read_run_table(run: RunDir, manifest: RunManifest, filename: str, table: Tab
         expected = filename not in optional
         if path.exists() or (expected and manifest.status == "complete"):
             raise
-        if expected:
-            notes.append(f"{run.name}/{filename}: missing, the run was cut short before it was begun")
-        return Reading(table.empty(), torn=False), notes
-    if reading.torn:
-        notes.append(torn_line(run, filename))
-    return reading, notes
+        missing = f"{run.name}/{filename}: missing, the run was cut short before it was begun"
+        return table.empty(), [missing] if expected else []
+    return reading.frame, [torn_line(run, filename)] if reading.torn else []
 
 
 def torn_line(run: RunDir, filename: str) -> str:
@@ -199,7 +190,7 @@ def torn_line(run: RunDir, filename: str) -> str:
     return f"{run.name}/{filename}: torn last line dropped"
 
 
-def batches(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
+def _batches(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
     """Yield the bounds of groups of files to be read together: as many as have `BATCH_BYTES`, or one that has more."""
     first, size = 0, 0
     for at, path in enumerate(paths):
@@ -212,7 +203,7 @@ def batches(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
         yield first, len(paths)
 
 
-def read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | None:
+def _read_together(paths: Sequence[Path], table: Table) -> list[pd.DataFrame] | None:
     """Read CSV files of several runs with one call of the parser, which costs as much as some thousand rows.
 
     None if that can't be done, whatever the reason: `read_table` then says of each file what is the matter.
@@ -270,9 +261,10 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
         if _DTYPES[kind] != values.dtype:
             frame[name] = values.astype(_DTYPES[kind])
         absent = np.isnan(values) if kind == "latency" else np.zeros(0, "bool")
-        # Written out, NaN is no latency, and not absent either.
+        # Only where requests are counted may it be absent; written out, NaN is no latency, and not absent either.
         if absent.any() and (
-            not _may_lack(frame, absent) or read({name: "str"})[name].notna().to_numpy()[absent].any()
+            (frame["measure"].to_numpy()[absent] != CLIENT).any()
+            or read({name: "str"})[name].notna().to_numpy()[absent].any()
         ):
             raise ValueError(name)
     # pandas turns categories into numbers when all of them look like some, and endpoints "1" and "01" into one.
@@ -286,11 +278,6 @@ def _parse(data: bytes, table: Table, *, rows: int) -> pd.DataFrame:
     if "measure" in frame and not FORMER_NAMES.keys().isdisjoint(frame["measure"].cat.categories):
         frame["measure"] = frame["measure"].astype("str").replace(FORMER_NAMES).astype("category")
     return frame
-
-
-def _may_lack(frame: pd.DataFrame, absent: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
-    """Say whether rows may be without a latency: that of a request stands only where requests are counted."""
-    return bool((frame["measure"].to_numpy()[absent] == CLIENT).all())
 
 
 def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreError:
@@ -311,7 +298,7 @@ def _locate(path: Path, data: bytes, table: Table, error: Exception) -> StoreErr
                 return _damaged(path, line, f"expected {len(table.columns)} fields, found {len(row)}")
             measure = dict(zip(table.columns, row, strict=True)).get("measure")
             for (name, kind), value in zip(table.columns.items(), row, strict=True):
-                if not _CHECKS[kind](value, kind) or (kind == "latency" and not value and measure != CLIENT):
+                if not _may_be(value, kind) or (kind == "latency" and not value and measure != CLIENT):
                     return _damaged(path, line, f"{name} is {value[:40]!r}")
     except csv.Error as malformed:
         closed = lines.line_num == line + 1
@@ -323,16 +310,13 @@ def _damaged(path: Path, line: int, what: str) -> StoreError:
     return StoreError(f"{str(path)!r}, line {line} is damaged ({what}): restore it or delete the run's folder")
 
 
-def _is_whole(value: str, kind: Kind) -> bool:
+def _may_be(value: str, kind: Kind) -> bool:
+    """Say whether a field may be of this kind."""
+    if kind not in _BOUNDS:
+        return True
+    parse = float if kind in {"latency", "number"} else int
     try:
-        return is_within(int(value), kind)
-    except ValueError:
-        return False
-
-
-def _is_number(value: str, kind: Kind) -> bool:
-    try:
-        number = float(value) if value else math.nan
+        number = math.nan if parse is float and not value else parse(value)
     except ValueError:
         return False
     # What is not known of the generator's health may be absent in any spelling.
@@ -343,14 +327,3 @@ def is_within(number: float, kind: Kind) -> bool:
     """Say whether a number may be a value of this kind."""
     least, most = _BOUNDS[kind]
     return least <= number <= most
-
-
-_CHECKS: dict[Kind, Callable[[str, Kind], bool]] = {
-    "category": lambda *_: True,
-    "text": lambda *_: True,
-    "second": _is_whole,
-    "int": _is_whole,
-    "count": _is_whole,
-    "latency": _is_number,
-    "number": _is_number,
-}

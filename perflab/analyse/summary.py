@@ -196,11 +196,10 @@ def clocks(samples: Samples, cell: Ints, wire: Bools) -> pd.Categorical[str]:
     return pd.Categorical.from_codes(codes.astype("int8"), categories=_CLOCKS)
 
 
-def summarise(samples: Samples, cell: Ints, seconds: Floats, wire: Bools | None = None) -> dict[str, Any]:
+def summarise(samples: Samples, cell: Ints, seconds: Floats) -> dict[str, Any]:
     """Return the figures as columns, one row per cell; `seconds` is the time that each cell was observed for."""
     cells = len(seconds)
-    if wire is None:
-        wire = wire_cells(samples, cell, cells)
+    wire = wire_cells(samples, cell, cells)
     ok, failed = count_requests(samples, cell, cells)
     requests = ok + failed
     ordered = sort_judged(samples, cell, cells, wire)

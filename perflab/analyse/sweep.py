@@ -251,8 +251,7 @@ class Sweep:
                 "count": kinds.count[counted],
             }
         )
-        counts = requests.groupby(["level", "group", "outcome"], observed=True)["count"].sum().reset_index()
-        unjudged = find_unjudged(counts, self.manifest.objectives)
+        unjudged = find_unjudged(requests, self.manifest.objectives)
         return [failures for failures in unjudged if not self._distrust[failures.level]]
 
     @cached_property

@@ -6,13 +6,14 @@ And the failures that no objective judges: a verdict on other figures must not p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from perflab.analyse.judge import Judgement, Observed, fails_too_often, judge
-from perflab.analyse.wording import reason
+from perflab.analyse.judge import fails_too_often, judge
+from perflab.analyse.judgement import Judgement, reason
+from perflab.analyse.observed import Observed
 from perflab.plan.objectives import Objective, Objectives
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import ERROR_RATE, SUCCESS_RATE
@@ -93,12 +94,14 @@ class Verdicts:
                     continue
                 seen = observed(level, objective)
                 judgement = judge(objective, groups[objective.group], seen)
+                passed, failures = judgement.verdict == Verdict.PASS, unjudged.get((level, objective.group))
                 if doubts:
-                    judgement = judgement.distrusted(doubts[0])
+                    judgement = replace(judgement, verdict=Verdict.INVALID, advice=f"INVALID: {doubts[0]}")
                 elif unsteady[level] and judgement.samples and judgement.verdict != Verdict.FAIL:
-                    judgement = judgement.unsettled(unsteady[level][0])
-                elif (level, objective.group) in unjudged and fails_too_often(objective, seen):
-                    judgement = judgement.beside(unjudged[level, objective.group])
+                    why = f"not steady: {unsteady[level][0]}"
+                    judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, advice=why, unsteady=True)
+                elif passed and failures is not None and fails_too_often(objective, seen):
+                    judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, advice=failures)
                 judged.append(Judged(level, objective, judgement))
         return cls(judged, distrust, failed, unsteady)
 
@@ -195,11 +198,11 @@ def find_unjudged(requests: pd.DataFrame, objectives: Objectives) -> list[Unjudg
     limited = [limit for limit in objectives.limits if limit.metric in (SUCCESS_RATE.name, ERROR_RATE.name)]
     cells: Any = counts.groupby(["level", "group"], observed=True)
     for (level, group), rows in cells:
-        failed = rows[rows["outcome"] != "ok"].sort_values("count", ascending=False)
+        failed = rows[rows["outcome"] != "ok"].groupby("outcome")["count"].sum().sort_values(ascending=False)
         if failed.empty or any(limit.group == group and limit.applies_at(level) for limit in limited):
             continue
-        share = float(failed["count"].sum() / rows["count"].sum())
-        outcomes = _listed([str(outcome).removeprefix("http_") for outcome in failed["outcome"]])
+        share = float(failed.sum() / rows["count"].sum())
+        outcomes = _listed([str(outcome).removeprefix("http_") for outcome in failed.index])
         words = f"{100 * share:.4g} % of requests failed ({outcomes}) and no objective judges that"
         found.append(Unjudged(level, group, words, alone=groups_of[level] == 1))
     return found

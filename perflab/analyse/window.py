@@ -23,6 +23,7 @@ MAX_BLOCKS = 10
 MIN_BLOCK_S = 5
 # Of the limit: who sets one of 200 ms doesn't mind whether it is 180.
 MAX_SWING = 0.10
+_NOT_LOOKED = SteadyPart(start=0, found=True, checked=False, reason="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +31,29 @@ class JudgedWindow:
     """The window that is judged, None without one, and what was found about its steadiness."""
 
     window: Window | None
-    part: SteadyPart | None
+    part: SteadyPart = _NOT_LOOKED
 
     @property
     def unsteady(self) -> str:
         """Why no part of it is steady; empty if one is, or if it was too short to look."""
-        return self.part.reason if self.part is not None and not self.part.found else ""
+        return "" if self.part.found else self.part.reason
 
     @property
     def wanders(self) -> bool:
         """Whether, though no part is steady, latency did no more than take other levels for a while."""
-        return self.part is not None and self.part.wanders
+        return self.part.wanders
 
     @property
     def remark(self) -> str:
         """What is worth knowing about a window that is judged all the same."""
-        return self.part.reason if self.part is not None and self.part.found else ""
+        return self.part.reason if self.part.found else ""
 
 
 def judged_window(manifest: RunManifest, recorded: Recorded) -> JudgedWindow:
     """Return the window of a run to judge, from its plan and its samples."""
     planned = whole_seconds(manifest.window)
     if manifest.window is None or not planned or manifest.status != "complete":
-        return JudgedWindow(manifest.window, None)
+        return JudgedWindow(manifest.window)
     kinds = recorded.kinds
     within = (recorded.second >= planned.start) & (recorded.second < planned.stop)
     # A request without a latency is counted all the same.

@@ -4,50 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 
-class Verdict(StrEnum):
-    """What is said of a measurement: each outranks those before it."""
-
-    PASS = "PASS"  # noqa: S105 - no password
-    INCONCLUSIVE = "INCONCLUSIVE"
-    FAIL = "FAIL"
-    INVALID = "INVALID"
-
+class _Word(StrEnum):
     # As it is written; its name is its CSS class on pages.
     def __repr__(self) -> str:
         return repr(self.value)
 
-    @property
-    def exit_code(self) -> int:
-        """What a shell gets; 2 is for what keeps a sweep from being run."""
-        return _CHANNELS[self].exit_code
 
-    @property
-    def symbol(self) -> str:
-        """What stands before the word on pages."""
-        return _CHANNELS[self].symbol
+class Verdict(_Word):
+    """What is said of a measurement: each outranks those before it."""
 
-    @property
-    def emoji(self) -> str:
-        """What stands before the word in Markdown."""
-        return _CHANNELS[self].emoji
+    exit_code: int
+    """What a shell gets; 2 is for what keeps a sweep from being run."""
+    symbol: str
+    """What stands before the word on pages."""
+    emoji: str
+    """What stands before the word in Markdown."""
+    style: str
+    """Its colour in a terminal, as rich names it."""
+    log_level: Literal["info", "warning", "error"]
+    """The level of its line in a log."""
+    outcome: Literal["success", "failure", "unknown"]
+    """The ``event.outcome`` of Elastic's Common Schema."""
 
-    @property
-    def style(self) -> str:
-        """Its colour in a terminal, as rich names it."""
-        return _CHANNELS[self].style
+    def __new__(cls, word: str, *channels: Any) -> Verdict:  # noqa: D102
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.exit_code, member.symbol, member.emoji, member.style, member.log_level, member.outcome = channels
+        return member
 
-    @property
-    def log_level(self) -> Literal["info", "warning", "error"]:
-        """The level of its line in a log."""
-        return _CHANNELS[self].log_level
-
-    @property
-    def outcome(self) -> Literal["success", "failure", "unknown"]:
-        """The ``event.outcome`` of Elastic's Common Schema."""
-        return _CHANNELS[self].outcome
+    PASS = "PASS", 0, "✓", "✅", "green", "info", "success"
+    INCONCLUSIVE = "INCONCLUSIVE", 4, "?", "❔", "yellow", "warning", "unknown"
+    FAIL = "FAIL", 1, "✗", "❌", "bold red", "error", "failure"
+    INVALID = "INVALID", 3, "⊘", "⛔", "bold magenta", "error", "unknown"
 
     @classmethod
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
@@ -66,16 +57,13 @@ class Verdict(StrEnum):
         return ", ".join(f"{verdict.exit_code} {verdict}" for verdict in sorted(cls, key=lambda one: one.exit_code))
 
 
-class Change(StrEnum):
+class Change(_Word):
     """What a comparison says of the candidate."""
 
     REGRESSION = "REGRESSION"
     NO_REGRESSION = "NO_REGRESSION"
     INCONCLUSIVE = Verdict.INCONCLUSIVE.value
     INVALID = Verdict.INVALID.value
-
-    def __repr__(self) -> str:
-        return repr(self.value)
 
     @property
     def verdict(self) -> Verdict:
@@ -88,7 +76,7 @@ class Change(StrEnum):
         return self.value.replace("_", " ")
 
 
-class Finding(StrEnum):
+class Finding(_Word):
     """What a comparison says of one figure, of a cell or of a group: a latency, a throughput or a rate of failures."""
 
     SLOWER = "slower"
@@ -103,9 +91,6 @@ class Finding(StrEnum):
     WITHIN_MARGIN = "within the margin"
     OPEN = "open"
     NOT_ASSESSABLE = "not assessable"
-
-    def __repr__(self) -> str:
-        return repr(self.value)
 
     @property
     def worse(self) -> bool:
@@ -128,20 +113,3 @@ class Finding(StrEnum):
     def marked(self) -> bool:
         """Whether it is to stand out among the rows of a table."""
         return self.worse or self.better or self is Finding.OPEN
-
-
-class _Channels(NamedTuple):
-    exit_code: int
-    symbol: str
-    emoji: str
-    style: str
-    log_level: Literal["info", "warning", "error"]
-    outcome: Literal["success", "failure", "unknown"]
-
-
-_CHANNELS = {
-    Verdict.PASS: _Channels(0, "✓", "✅", "green", "info", "success"),
-    Verdict.INCONCLUSIVE: _Channels(4, "?", "❔", "yellow", "warning", "unknown"),
-    Verdict.FAIL: _Channels(1, "✗", "❌", "bold red", "error", "failure"),
-    Verdict.INVALID: _Channels(3, "⊘", "⛔", "bold magenta", "error", "unknown"),
-}

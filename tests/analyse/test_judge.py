@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from perflab.analyse.bounds import Timed
-from perflab.analyse.judge import TOO_CLOSE, Judgement, Observed, judge
-from perflab.analyse.wording import reason
+from perflab.analyse.judge import judge
+from perflab.analyse.judgement import TOO_CLOSE, Judgement, reason
+from perflab.analyse.observed import Observed
 from perflab.plan.objectives import Group, Objective
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of

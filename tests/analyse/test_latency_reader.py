@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perflab.analyse import latency_reader
+from perflab.analyse import latency_lines, latency_reader
 from perflab.analyse.latency_reader import read_samples
 from perflab.analyse.reading import LATENCY, read_table
 from perflab.analyse.samples import Recorded
@@ -70,7 +70,7 @@ def test_rows_are_what_any_reader_of_csv_makes_of_them(
     block: int,
 ) -> None:
     """Also where a line ends beyond a block, or where lines are not plain."""
-    monkeypatch.setattr(latency_reader, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(latency_lines, "_BLOCK_BYTES", block)
     folders = []
     for some in runs:
         folders.append(tmp_path_factory.mktemp("run"))

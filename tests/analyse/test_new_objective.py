@@ -14,8 +14,9 @@ import pytest
 from perflab import report
 from perflab.analyse.bounds import by_second, share_of
 from perflab.analyse.comparison.sweeps import compare_sweeps
-from perflab.analyse.judge import JUDGES, Judgement, Observed
-from perflab.analyse.judge.judgement import judged
+from perflab.analyse.judge import JUDGES
+from perflab.analyse.judgement import Judgement, judged
+from perflab.analyse.observed import Observed
 from perflab.analyse.sweep import Sweep
 from perflab.cli.output import print_result
 from perflab.errors import UsageError

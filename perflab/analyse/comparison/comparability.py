@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from perflab.analyse.comparison.side import NOT_COMPARED, Side, common_cells
 from perflab.analyse.sweep import Sweep
@@ -24,7 +24,7 @@ CLOCK = "clock"
 # More runs left out than this share of a side's runs at a level, and the rest is a selection.
 MAX_LEFT_OUT = 0.2
 _MAX_LENGTH = 160
-_KINDS: tuple[Kind, ...] = ("matters", "waived", "the change", "listed")
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)

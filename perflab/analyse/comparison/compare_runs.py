@@ -7,7 +7,7 @@ The procedure and its measured error rates are in docs/explanation/statistics.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from perflab.analyse.comparison.decision import (
     advice,
     decide,
     indices,
+    make_rules,
 )
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.errors import UsageError
@@ -117,56 +118,25 @@ def compare_runs(
     return compare_by(rules, baseline, candidate)
 
 
-def make_rules(
-    *,
-    paired: bool,
-    margin: float,
-    alpha: float,
-    looks: Sequence[int] | None,
-    look: int | None,
-    serial_correlation: float = SERIAL_CORRELATION,
-) -> Rules:
-    """Return the rules that these options set; raises UsageError for one out of range."""
-    if not 0 <= margin <= 1:
-        raise UsageError(f"margin is {margin}: it is a fraction from 0 to 1, such as 0.05 for 5 %")
-    if not 0 < alpha <= 0.05:
-        raise UsageError(f"alpha is {alpha}: it is a probability above 0 and at most 0.05, such as 0.01")
-    if not 0 <= serial_correlation < 1:
-        raise UsageError(f"serial_correlation is {serial_correlation}: it is at least 0 and less than 1, such as 0.2")
-    if looks is None and look is not None:
-        raise UsageError(f"look is {look}, but no looks are set: name all of them, such as looks=(5, 10, 15, 20)")
-    if looks is not None and (not looks or list(looks) != sorted(set(looks)) or looks[0] < 2):
-        raise UsageError(f"looks are {tuple(looks)}: they are numbers of runs a side, from 2, each more than the last")
-    return Rules(paired, margin, alpha, tuple(looks or ()), look, serial_correlation)
-
-
 def compare_by(rules: Rules, baseline: pd.DataFrame, candidate: pd.DataFrame) -> Comparison:
     """Compare the frames of `compare_runs` by `rules` that have been checked."""
     sides = _read_sides(baseline, candidate, paired=rules.paired)
     to_come = _looks_to_come(rules, sides.runs)
     decision = decide(sides.baseline, sides.candidate, sides.endpoint, rules)
-    verdict: Change = Change.INCONCLUSIVE
-    if decision.regression:
-        verdict = Change.REGRESSION
-    elif decision.passed:
-        verdict = Change.NO_REGRESSION
     additional = None
-    if verdict == Change.INCONCLUSIVE:
+    if decision.regression:
+        verdict, first = Change.REGRESSION, "The candidate is slower."
+    elif decision.passed:
+        verdict, first = Change.NO_REGRESSION, "The candidate is not slower by more than the margin, in any cell."
+    else:
         # After the last look there is nothing more to come, but how many a new comparison would take is worth knowing.
         additional = additional_runs(decision, rules, rules.look or sides.runs, to_come or None)
+        settling = _advice(decision, additional, rules, sides.runs)
+        verdict, first = Change.INCONCLUSIVE, f"It can't be told yet whether the candidate is slower: {settling}."
     means = [indices(side, decision.members) for side in (sides.baseline, sides.candidate)]
-    endpoints = _frame(decision.endpoints, means[0], means[1], rules)
-    endpoints.insert(0, "endpoint", pd.Series(sides.endpoints))
-    cells = _frame(decision.cells, sides.baseline, sides.candidate, rules)
-    cells.insert(0, "endpoint", pd.Series([sides.endpoints[number] for number in sides.endpoint]))
-    cells.insert(0, "cell", pd.Series(sides.cells))
-    known = {
-        Change.REGRESSION: "The candidate is slower.",
-        Change.NO_REGRESSION: "The candidate is not slower by more than the margin, in any cell.",
-    }
-    first = known.get(verdict) or (
-        f"It can't be told yet whether the candidate is slower: {_advice(decision, additional, rules, sides.runs)}."
-    )
+    endpoints = _frame({"endpoint": sides.endpoints}, decision.endpoints, means[0], means[1], rules)
+    names = {"cell": sides.cells, "endpoint": [sides.endpoints[number] for number in sides.endpoint]}
+    cells = _frame(names, decision.cells, sides.baseline, sides.candidate, rules)
     text = "\n".join([first, *_lines(cells, endpoints, sides)])
     return Comparison(verdict, text, cells, endpoints, sides.baseline_only, sides.candidate_only, additional)
 
@@ -191,11 +161,7 @@ class _Sides:
 
 
 def _read_sides(baseline: pd.DataFrame, candidate: pd.DataFrame, *, paired: bool) -> _Sides:
-    """Arrange the frames' values; paired, run i of one side belongs to run i of the other.
-
-    Raises UsageError for what can't be compared: a missing column, a value without a logarithm, a run that has two
-    values in a cell, a cell of two endpoints, paired runs without a partner, no cell in common.
-    """
+    """Arrange the frames' values; paired, run i of one side belongs to run i of the other; raises UsageError."""
     before, after = (_table(frame, name) for name, frame in (("baseline", baseline), ("candidate", candidate)))
     cells = [cell for cell in before.index if cell in after.index]
     if not cells:
@@ -276,7 +242,9 @@ def _looks_to_come(rules: Rules, runs: int) -> list[int]:
     return [number for number in rules.looks if number > present]
 
 
-def _frame(tested: Tested, baseline: Floats, candidate: Floats, rules: Rules) -> pd.DataFrame:
+def _frame(
+    names: Mapping[str, list[Any]], tested: Tested, baseline: Floats, candidate: Floats, rules: Rules
+) -> pd.DataFrame:
     if rules.paired:
         both = np.isfinite(baseline) & np.isfinite(candidate)
         baseline, candidate = (np.where(both, side, np.nan) for side in (baseline, candidate))
@@ -289,6 +257,7 @@ def _frame(tested: Tested, baseline: Floats, candidate: Floats, rules: Rules) ->
     words = [_WORDS.get(finding, finding.value).format(percent(rules.margin)) for finding in findings]
     return pd.DataFrame(
         {
+            **{name: pd.Series(values) for name, values in names.items()},
             "baseline_runs": np.isfinite(baseline).sum(axis=-1),
             "candidate_runs": np.isfinite(candidate).sum(axis=-1),
             "baseline": _geometric_mean(baseline),

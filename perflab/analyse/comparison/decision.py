@@ -24,6 +24,7 @@ import numpy as np
 from scipy import special
 
 from perflab.analyse.summary import Bools, Floats, Ints
+from perflab.errors import UsageError
 from perflab.plan.ab import ALPHA, MARGIN
 
 # The probability of NO_REGRESSION where the truth is at the margin; each bound of an interval is missed as often.
@@ -68,6 +69,29 @@ class Rules:
     def bound_level(self) -> float:
         """How often a bound of an interval may be missed at one look."""
         return MISSED / self.chances
+
+
+def make_rules(
+    *,
+    paired: bool,
+    margin: float,
+    alpha: float,
+    looks: Sequence[int] | None,
+    look: int | None,
+    serial_correlation: float = SERIAL_CORRELATION,
+) -> Rules:
+    """Return the rules that these options set; raises UsageError for one out of range."""
+    if not 0 <= margin <= 1:
+        raise UsageError(f"margin is {margin}: it is a fraction from 0 to 1, such as 0.05 for 5 %")
+    if not 0 < alpha <= 0.05:
+        raise UsageError(f"alpha is {alpha}: it is a probability above 0 and at most 0.05, such as 0.01")
+    if not 0 <= serial_correlation < 1:
+        raise UsageError(f"serial_correlation is {serial_correlation}: it is at least 0 and less than 1, such as 0.2")
+    if looks is None and look is not None:
+        raise UsageError(f"look is {look}, but no looks are set: name all of them, such as looks=(5, 10, 15, 20)")
+    if looks is not None and (not looks or list(looks) != sorted(set(looks)) or looks[0] < 2):
+        raise UsageError(f"looks are {tuple(looks)}: they are numbers of runs a side, from 2, each more than the last")
+    return Rules(paired, margin, alpha, tuple(looks or ()), look, serial_correlation)
 
 
 @dataclass(frozen=True, slots=True)

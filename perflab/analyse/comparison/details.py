@@ -16,7 +16,8 @@ import pandas as pd
 from scipy import special
 
 from perflab.analyse.comparison.decision import Rules, effects
-from perflab.analyse.comparison.side import MIN_BEYOND, Cell, Side, common_cells, frame, latency_by_run
+from perflab.analyse.comparison.latency import MIN_BEYOND, latency_by_run
+from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Floats, Ints, Samples, SortedSamples, judged_requests
 from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
@@ -239,7 +240,7 @@ def _medians(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool], lengt
 def _endpoint_means(side: Side, cells: Sequence[Cell], wire: Mapping[Cell, bool]) -> pd.DataFrame:
     """Return the number and mean latency of successful requests by cell and endpoint."""
     pooled = _Pooled.of(side, cells, wire)
-    endpoints = side.requests.endpoints
+    endpoints = side.requests.labels.endpoints
     answered = ~pooled.samples.unanswered
     at = (pooled.cell * len(endpoints) + pooled.endpoint)[answered]
     count = pooled.samples.count[answered]

@@ -22,14 +22,7 @@ import pandas as pd
 from scipy import special
 
 from perflab.analyse.comparison.compare_runs import TOO_FEW_RUNS
-from perflab.analyse.comparison.decision import (
-    ENDPOINTS_SHARE,
-    FAILURES_SHARE,
-    MISSED,
-    SERIAL_CORRELATION,
-    Rules,
-    holm,
-)
+from perflab.analyse.comparison.decision import ENDPOINTS_SHARE, FAILURES_SHARE, MISSED, SERIAL_CORRELATION, Rules, holm
 from perflab.analyse.comparison.parts import Part, Row
 from perflab.analyse.comparison.side import Cell, Side, common_cells, frame
 from perflab.analyse.summary import Bools, Floats, Ints
@@ -132,13 +125,6 @@ class Counts:
     requests: Floats
 
     @property
-    def rate(self) -> Floats:
-        """The share of failed requests, of all runs together."""
-        with np.errstate(invalid="ignore"):
-            rate: Floats = self.failed.sum(axis=-1) / self.requests.sum(axis=-1)
-        return rate
-
-    @property
     def runs(self) -> Ints:
         """The number of runs with requests."""
         runs: Ints = (self.requests > 0).sum(axis=-1)
@@ -147,7 +133,8 @@ class Counts:
     @property
     def chi_square(self) -> Floats:
         """How much the runs' rates differ, by Pearson's chi-square."""
-        rate = self.rate[..., np.newaxis]
+        with np.errstate(invalid="ignore"):
+            rate = (self.failed.sum(axis=-1) / self.requests.sum(axis=-1))[..., np.newaxis]
         variance = self.requests * rate * (1 - rate)
         deviation = np.where(variance > 0, self.failed - self.requests * rate, 0.0)
         terms = np.divide(deviation**2, variance, out=np.zeros_like(variance), where=variance > 0)
@@ -159,7 +146,7 @@ class Counts:
 class ComparedRates:
     """Failure rates compared, of shape (..., hypotheses); NaN where a side has fewer than 2 runs.
 
-    `difference` is candidate minus baseline; `low` and `high` are bounds of it, each missed in at most `MISSED` of
+    `low` and `high` are bounds of the difference candidate minus baseline, each missed in at most `MISSED` of
     comparisons. `p_more` is one-sided, as it is; `p_adjusted` is for everything, to compare with alpha.
     """
 

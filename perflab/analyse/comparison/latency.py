@@ -24,25 +24,87 @@ from perflab.analyse.comparison.parts import (
     scatter_ratio,
     single_run,
 )
-from perflab.analyse.comparison.side import (
-    MIN_BEYOND,
-    Cell,
-    Side,
-    common_levels,
-    frame,
-    group_order,
-    requests_needed,
-)
+from perflab.analyse.comparison.side import Cell, Side, common_levels, frame, group_order
 from perflab.analyse.summary import Bools, Floats, Ints
 from perflab.plan.ab import LOOKS
 from perflab.store.layout import SIDES
 from perflab.vocabulary.level import Level, levels_in_words
-from perflab.vocabulary.metric import CHARTED, Percentile
+from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 from perflab.vocabulary.text import listing
+
+# How many samples must lie beyond a percentile to judge by it.
+MIN_BEYOND = 50
+# The median run of a cell must have that many. To exclude single runs with fewer would exclude the slow ones, because
+# slow runs make fewer requests, so a run is excluded only if it has less than half as many.
+MIN_BEYOND_RUN = MIN_BEYOND / 2
 
 # tested: both sides have 2 values or more; single runs: one has only 1; no value: a side has requests but no value.
 _State: TypeAlias = Literal["tested", "single runs", "no value", "too few requests", "one-sided"]
 _COLUMNS = ("level", "group", "metric", "baseline_runs", "candidate_runs", *SIDES, *FOUND, "clock")
+_CELL_COLUMNS = ["level", "group", "metric"]
+_FIGURES = [
+    *("side", "level", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
+    *("counts", "median_beyond"),
+]
+
+
+def latency_by_run(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
+    """Return one row per side, run, group and percentile; `wire` says which cells are on the wire clock.
+
+    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole counts), median_beyond (the
+    median of `beyond` over the cell's runs that count, of both sides). An unanswered request counts as infinitely slow:
+    a percentile that falls on one has no value.
+    """
+    figures = pd.concat([part for side in sides for part in _side_latency(side, wire)], ignore_index=True)
+    counted = figures[figures["counts"]]
+    by_cell = counted.groupby(_CELL_COLUMNS, observed=True)
+    figures["median_beyond"] = by_cell["beyond"].transform("median").reindex(figures.index)
+    too_few = figures["counts"] & (figures["median_beyond"] < MIN_BEYOND)
+    # This takes precedence over what a single run lacks, because it applies to all runs of the cell.
+    figures.loc[too_few, "why"] = [
+        f"{requests_needed(percentile_of(name))} requests per run are needed" for name in figures["metric"][too_few]
+    ]
+    if paired:
+        with_value = figures[figures["why"] == ""]
+        unpaired = with_value.groupby([*_CELL_COLUMNS, "repeat"], observed=True)["side"].transform("size") < 2
+        figures.loc[unpaired.index[unpaired], "why"] = "the other side has no value in this round"
+    figures["used"] = figures["why"] == ""
+    return figures[_FIGURES]
+
+
+def _side_latency(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFrame]:
+    counts = side.counts
+    sorted_samples, clock = side.sort_by_run(wire)
+    at = counts["at"].to_numpy()
+    samples = sorted_samples.samples[at]
+    common = counts[["level", "repeat", "run", "group"]].assign(counts=counts["used"])
+    common.insert(0, "side", pd.Series([side.name] * len(common), dtype="str"))
+    for metric in CHARTED:
+        value = sorted_samples.percentile(metric.q)[at]
+        beyond = np.floor(np.round(samples * (1 - metric.q), 6)).astype("int64")
+        rows = zip(counts["why"], value.tolist(), beyond.tolist(), strict=True)
+        why = [run_why or _no_value(metric, *figures) for run_why, *figures in rows]
+        yield common.assign(
+            metric=pd.Series([metric.name] * len(common), dtype="str"),
+            value=np.where(np.isfinite(value), value, np.nan),
+            samples=samples,
+            beyond=beyond,
+            clock=pd.Series(clock.astype("object")[at], dtype="str"),
+            why=pd.Series(why, dtype="str"),
+        )
+
+
+def requests_needed(percentile: Percentile) -> int:
+    """Return how many requests a run needs for a percentile to be judged."""
+    return int(np.ceil(round(MIN_BEYOND / (1 - percentile.q), 6)))
+
+
+def _no_value(percentile: Percentile, value: float, beyond: int) -> str:
+    if np.isnan(value):
+        return "no successful request"
+    if np.isinf(value):
+        return f"its {percentile.words} falls on requests that were never answered"
+    return f"only {beyond} requests lie beyond its {percentile.words}" if beyond < MIN_BEYOND_RUN else ""
 
 
 def compare_latency(

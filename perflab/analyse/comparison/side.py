@@ -1,4 +1,4 @@
-"""One side of a comparison: which of its runs count, and the figure of each run, from which everything else follows.
+"""One side of a comparison: which of its runs count, and their requests.
 
 The run is the replicate, so the requests of two runs are never pooled for a verdict.
 """
@@ -6,7 +6,7 @@ The run is the replicate, so the requests of two runs are never pooled for a ver
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -22,16 +22,10 @@ from perflab.analyse.sweep import Sweep
 from perflab.plan.objectives import Objectives
 from perflab.store.manifest import whole_seconds
 from perflab.vocabulary.level import Level
-from perflab.vocabulary.metric import CHARTED, Percentile, percentile_of
 
 Cell: TypeAlias = tuple[Level, str]
 """A level and a group of endpoints."""
 NOT_COMPARED = "not in one of the compared rounds"
-# How many samples must lie beyond a percentile to judge by it.
-MIN_BEYOND = 50
-# The median run of a cell must have that many. To exclude single runs with fewer would exclude the slow ones, because
-# slow runs make fewer requests, so a run is excluded only if it has less than half as many.
-MIN_BEYOND_RUN = MIN_BEYOND / 2
 
 _STRING_COLUMNS = {"side", "group", "metric", "run", "clock", "verdict", "words", "evidence", "why", "method", "name"}
 _INTEGER_COLUMNS = {
@@ -106,19 +100,10 @@ class Side:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run: level, repeat, place (its index among all runs), run, seconds, used, why."""
-        manifests = self.sweep.run_manifests
-        return pd.DataFrame(
-            {
-                "level": pd.Series([run.level for run in manifests], dtype="object"),
-                "repeat": np.array([run.repeat for run in manifests], "int64"),
-                "place": np.arange(len(manifests)),
-                "run": self.sweep.runs["run"].astype("str"),
-                "seconds": self.requests.seconds,
-                "used": np.array([not why for why in self.why], "bool"),
-                "why": pd.Series(list(self.why), dtype="str"),
-            }
-        )
+        """One row per run: level, repeat, run, place (its index among all runs), seconds, used, why."""
+        runs = self.sweep.runs[["level", "repeat", "run"]].astype({"run": "str"})
+        why = pd.Series(list(self.why), dtype="str")
+        return runs.assign(place=np.arange(len(runs)), seconds=self.requests.seconds, used=why == "", why=why)
 
     @property
     def used_runs(self) -> set[tuple[Level, int]]:
@@ -139,7 +124,7 @@ class Side:
     @property
     def groups(self) -> list[str]:
         """The groups of endpoints, in the objectives' order; some may have no requests."""
-        return [str(group) for group in self.requests.groups]
+        return [str(group) for group in self.requests.labels.groups]
 
     @property
     def run_and_group(self) -> Ints:
@@ -219,69 +204,3 @@ def cell_clocks(baseline: Side, candidate: Side) -> dict[Cell, bool]:
     """Return whether each cell is compared on the wire clock: if both sides can be, else both on the client clock."""
     cells = dict.fromkeys([*baseline.wire, *candidate.wire])
     return {cell: baseline.wire.get(cell, True) and candidate.wire.get(cell, True) for cell in cells}
-
-
-_CELL_COLUMNS = ["level", "group", "metric"]
-_LATENCY_COLUMNS = [
-    *("side", "level", "repeat", "run", "group", "metric", "value", "samples", "beyond", "clock", "used", "why"),
-    *("counts", "median_beyond"),
-]
-
-
-def latency_by_run(sides: Sequence[Side], wire: Mapping[Cell, bool], *, paired: bool) -> pd.DataFrame:
-    """Return one row per side, run, group and percentile; `wire` says which cells are on the wire clock.
-
-    Columns: those of `SweepComparison.latency_by_run`, counts (whether the run as a whole counts), median_beyond (the
-    median of `beyond` over the cell's runs that count, of both sides). An unanswered request counts as infinitely slow:
-    a percentile that falls on one has no value.
-    """
-    figures = pd.concat([part for side in sides for part in _side_latency(side, wire)], ignore_index=True)
-    counted = figures[figures["counts"]]
-    by_cell = counted.groupby(_CELL_COLUMNS, observed=True)
-    figures["median_beyond"] = by_cell["beyond"].transform("median").reindex(figures.index)
-    too_few = figures["counts"] & (figures["median_beyond"] < MIN_BEYOND)
-    # This takes precedence over what a single run lacks, because it applies to all runs of the cell.
-    figures.loc[too_few, "why"] = [
-        f"{requests_needed(percentile_of(name))} requests per run are needed" for name in figures["metric"][too_few]
-    ]
-    if paired:
-        with_value = figures[figures["why"] == ""]
-        unpaired = with_value.groupby([*_CELL_COLUMNS, "repeat"], observed=True)["side"].transform("size") < 2
-        figures.loc[unpaired.index[unpaired], "why"] = "the other side has no value in this round"
-    figures["used"] = figures["why"] == ""
-    return figures[_LATENCY_COLUMNS]
-
-
-def _side_latency(side: Side, wire: Mapping[Cell, bool]) -> Iterator[pd.DataFrame]:
-    counts = side.counts
-    sorted_samples, clock = side.sort_by_run(wire)
-    at = counts["at"].to_numpy()
-    samples = sorted_samples.samples[at]
-    common = counts[["level", "repeat", "run", "group"]].assign(counts=counts["used"])
-    common.insert(0, "side", pd.Series([side.name] * len(common), dtype="str"))
-    for metric in CHARTED:
-        value = sorted_samples.percentile(metric.q)[at]
-        beyond = np.floor(np.round(samples * (1 - metric.q), 6)).astype("int64")
-        rows = zip(counts["why"], value.tolist(), beyond.tolist(), strict=True)
-        why = [run_why or _no_value(metric, *figures) for run_why, *figures in rows]
-        yield common.assign(
-            metric=pd.Series([metric.name] * len(common), dtype="str"),
-            value=np.where(np.isfinite(value), value, np.nan),
-            samples=samples,
-            beyond=beyond,
-            clock=pd.Series(clock.astype("object")[at], dtype="str"),
-            why=pd.Series(why, dtype="str"),
-        )
-
-
-def requests_needed(percentile: Percentile) -> int:
-    """Return how many requests a run needs for a percentile to be judged."""
-    return int(np.ceil(round(MIN_BEYOND / (1 - percentile.q), 6)))
-
-
-def _no_value(percentile: Percentile, value: float, beyond: int) -> str:
-    if np.isnan(value):
-        return "no successful request"
-    if np.isinf(value):
-        return f"its {percentile.words} falls on requests that were never answered"
-    return f"only {beyond} requests lie beyond its {percentile.words}" if beyond < MIN_BEYOND_RUN else ""

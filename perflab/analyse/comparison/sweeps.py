@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -25,12 +25,11 @@ from perflab.analyse.comparison.comparability import (
     never_steady,
     unrecorded,
 )
-from perflab.analyse.comparison.compare_runs import make_rules
-from perflab.analyse.comparison.decision import Rules
+from perflab.analyse.comparison.decision import Rules, make_rules
 from perflab.analyse.comparison.failures import compare_failures
-from perflab.analyse.comparison.latency import compare_latency
+from perflab.analyse.comparison.latency import compare_latency, latency_by_run
 from perflab.analyse.comparison.parts import Conclusion, Part
-from perflab.analyse.comparison.side import Cell, Side, cell_clocks, latency_by_run
+from perflab.analyse.comparison.side import Cell, Side, cell_clocks
 from perflab.analyse.comparison.throughput import compare_throughput
 from perflab.analyse.sweep import Sweep
 from perflab.errors import UsageError
@@ -39,7 +38,7 @@ from perflab.store.layout import SIDES, ComparisonDir, ab_of_sides
 from perflab.vocabulary.verdict import Change, Verdict
 
 Design: TypeAlias = Literal["separate", "interleaved", "duet"]
-DESIGNS: tuple[Design, ...] = ("separate", "interleaved", "duet")
+DESIGNS: tuple[Design, ...] = get_args(Design)
 
 
 def compare_sweeps(
@@ -88,16 +87,10 @@ class SweepComparison:
         allow_different: Collection[str],
         history: Sequence[Sweep],
     ) -> None:
-        self.baseline = baseline
-        self.candidate = candidate
-        self.design = design
-        self.margin = rules.margin
-        self.alpha = rules.alpha
-        self.looks = rules.looks or None
-        self._rules = rules
-        self._rounds = rounds
+        self.baseline, self.candidate, self.design = baseline, candidate, design
+        self.margin, self.alpha, self.looks = rules.margin, rules.alpha, rules.looks or None
         self.allow_different = tuple(allow_different)
-        self._history = tuple(history)
+        self._rules, self._rounds, self._history = rules, rounds, history
 
     def __repr__(self) -> str:
         return f"<SweepComparison {self.candidate.id} against {self.baseline.id}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from perflab.analyse.wording import effective
+from perflab.analyse.judgement import effective
 from perflab.results.sweep.document import Objective
 from perflab.vocabulary.metric import SIGNS, Bound, metric_of
 from perflab.vocabulary.number import thousands

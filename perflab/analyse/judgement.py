@@ -1,48 +1,23 @@
-"""A verdict on one objective with its evidence: by interval, and with how much more would probably settle it."""
+"""A verdict on one objective with its evidence: by interval, in words, and with how much more would settle it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from perflab.analyse.bounds import Estimate, Timed
+from perflab.analyse.bounds import Estimate
 from perflab.analyse.dependence import Reach
 from perflab.analyse.intervals import Bounds
-from perflab.analyse.summary import Floats
 from perflab.plan.objectives import Objective
+from perflab.vocabulary.level import Level
+from perflab.vocabulary.number import thousands
 from perflab.vocabulary.verdict import Verdict
 
 MAX_ADVICE_S = 3600.0
 MAX_RUNS_ADVISED = 20
 TOO_CLOSE = "it lies too close to the limit to be settled within an hour"
 RUNS_DIFFER = "repeated runs differ too much for 20 more of them to settle it: find out why they do"
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One group at one level: successful and failed requests second by second, over the steady seconds of its runs.
-
-    Latencies are those of the judged requests, with the same seconds.
-    """
-
-    ok: Floats
-    failed: Floats
-    latency: Timed
-    clock: str = "client"
-    """Whose time the latencies are: wire, client, or wire and client."""
-    instead: str = ""
-    """Where there is no request: the names that were seen instead, for a message; empty where none was."""
-
-    @property
-    def requests(self) -> int:
-        """Successful and failed requests."""
-        return round(float(self.ok.sum() + self.failed.sum()))
-
-    @property
-    def seconds(self) -> int:
-        """The steady seconds of all runs together."""
-        return sum(self.latency.lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +36,6 @@ class Judgement:
     unsteady: bool = False
     """It would be passed if what was measured had been steady."""
 
-    def unsettled(self, why: str) -> Judgement:
-        """Return the same figures as those of a level that never became steady."""
-        return replace(self, verdict=Verdict.INCONCLUSIVE, advice=f"not steady: {why}", unsteady=True)
-
-    def beside(self, what: str) -> Judgement:
-        """Return the same figures as those of a group that `what` goes against, if they would pass."""
-        return self if self.verdict != Verdict.PASS else replace(self, verdict=Verdict.INCONCLUSIVE, advice=what)
-
-    def distrusted(self, why: str) -> Judgement:
-        """Return the same figures as those of a measurement that can't be trusted."""
-        return replace(self, verdict=Verdict.INVALID, advice=f"INVALID: {why}")
-
 
 def settles(bounds: Bounds, objective: Objective) -> Verdict:
     """Return PASS or FAIL if the interval lies wholly on one side of the limit, else INCONCLUSIVE."""
@@ -83,6 +46,11 @@ def settles(bounds: Bounds, objective: Objective) -> Verdict:
     else:
         right, wrong = high <= objective.limit, low > objective.limit
     return Verdict.PASS if right else Verdict.FAIL if wrong else Verdict.INCONCLUSIVE
+
+
+def is_open(bounds: Bounds, objective: Objective) -> bool:
+    """Say whether an interval holds the limit."""
+    return settles(bounds, objective) == Verdict.INCONCLUSIVE
 
 
 def judged(objective: Objective, estimate: Estimate, settled: Callable[[float], bool], seconds: float) -> Judgement:
@@ -102,9 +70,29 @@ def nothing_to_judge(advice: str) -> Judgement:
     return Judgement(math.nan, Bounds(None, None), 0, None, Verdict.INCONCLUSIVE, advice)
 
 
-def is_open(bounds: Bounds, objective: Objective) -> bool:
-    """Say whether an interval holds the limit."""
-    return settles(bounds, objective) == Verdict.INCONCLUSIVE
+def reason(objective: Objective, level: Level, judgement: Judgement) -> str:
+    """Return why an objective is not passed, on one line: with its group and level, what was measured and allowed."""
+    metric, bounds = objective.definition, judgement.bounds
+    what = f"{objective.group} {objective.words} at {level}"
+    if not judgement.samples and judgement.verdict != Verdict.FAIL:
+        return f"{what}: {judgement.advice}"
+    known = bounds.low is not None or bounds.high is not None
+    evidence = metric.amount(judgement.measured) + (f" ({metric.interval(bounds.low, bounds.high)})" if known else "")
+    allowed = f"the allowed {metric.amount(objective.limit)}"
+    count = f"{thousands(judgement.samples)} requests{effective(judgement.effective)}"
+    if judgement.verdict == Verdict.FAIL:
+        side = "below" if objective.bound == "at_least" else "above"
+        return f"{what}: {evidence} is {side} {allowed}, {count if judgement.samples else 'no request succeeded'}"
+    if settles(judgement.bounds, objective) == Verdict.PASS:
+        return f"{what}: {evidence} meets {allowed} with {count}, but {judgement.advice}"
+    return f"{what}: {evidence} can't be told from {allowed} with {count}; {judgement.advice}"
+
+
+def effective(samples: float | None) -> str:
+    """Return what follows a number of requests: how many independent ones would tell as much."""
+    if samples is None or math.isnan(samples):
+        return ", taken as independent"
+    return f", {thousands(samples)} effective"
 
 
 def _advise(settled: Callable[[float], bool], reach: Reach, seconds: float) -> str:

@@ -13,7 +13,7 @@ from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
     from perflab.store.layout import Result
-    from perflab.workbench import Check
+    from perflab.workbench.gating import Check
 
 __all__ = ["PLAIN_WIDTH", "conclude", "print_calibration", "print_check", "print_list", "print_result"]
 
@@ -49,7 +49,7 @@ def print_check(check: Check, *, as_json: bool) -> None:
 def conclude(result: Result, *, report: bool, as_json: bool) -> int:
     """Print a result, save it, and say where its report lies; return the exit code."""
     from perflab.results import document_of
-    from perflab.workbench import save
+    from perflab.workbench.saving import save
 
     # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     print_result(result, as_json=as_json)

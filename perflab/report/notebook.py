@@ -23,7 +23,7 @@ from traitlets.config import Config
 from perflab.drive.isolated import isolated as isolated_command
 from perflab.errors import PerflabError, UsageError
 from perflab.files import write_whole
-from perflab.report.parameters import unknown_parameters
+from perflab.report.parameters import refuse_unknown
 from perflab.store.scratch import scratch_folder
 
 # Keeps papermill's messages off stderr: what it logs about a dead kernel is also in the exception.
@@ -48,7 +48,7 @@ def run_notebook(
     """
     parameter_values = dict(parameters or {})
     node = _read(notebook)
-    _check_parameters(node, parameter_values)
+    refuse_unknown(parameter_values, papermill.inspect_notebook(node))
     try:
         with scratch_folder("kernel") as scratch:
             kernel_class = _make_kernel_class(isolated=isolated, scratch=scratch)
@@ -137,13 +137,6 @@ def _read(notebook: Path) -> Any:
         raise UsageError(f"notebook {str(notebook)!r} can't be read: {_first_line(str(error))}") from None
     node.metadata.setdefault("kernelspec", dict(_KERNEL))
     return node
-
-
-def _check_parameters(node: Any, parameters: Mapping[str, Any]) -> None:
-    known = papermill.inspect_notebook(node)
-    unknown = [name for name in parameters if name not in known]
-    if unknown:
-        raise UsageError(unknown_parameters(unknown, dict.fromkeys(known)))
 
 
 def _remove_paths(notebook: Path, output: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -86,6 +87,11 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", serialize_by_alias=True, json_schema_serialization_defaults_required=True
     )
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], **others: Any) -> Self:
+        """Return the part whose fields are a row's columns of the same names, but for `others`."""
+        return cls(**{name: row[name] for name in cls.model_fields if name in row} | others)
 
 
 class Target(Part):

@@ -159,7 +159,6 @@ def canvas(
     gap_x: float = 0.6,
     gap_y: float = 0.5,
     head: float = 0.3,
-    share_x: bool = False,
     share_y: bool = False,
 ) -> tuple[Chart, list[list[Axes]]]:
     """Return a Chart with a title and its panels by row and column; sizes in inches.
@@ -174,7 +173,6 @@ def canvas(
         rows,
         columns,
         squeeze=False,
-        sharex=share_x,
         sharey=share_y,
         gridspec_kw={
             "left": left / width,
@@ -272,7 +270,7 @@ def size_inches(axes: Axes) -> tuple[float, float]:
     return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
 
 
-def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, x: float = 1.015, gap: float = 0.15) -> None:
+def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, gap: float = 0.15) -> None:
     """Write texts at the right edge of `axes`, each (y in data units, text, colour), moved apart where they collide.
 
     `gap` is the least distance between two texts in inches.
@@ -286,7 +284,7 @@ def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, x: float
         (float(to_fraction.transform((axes.get_xlim()[1], y))[1]), text, colour) for y, text, colour in shown
     )
     for place, (_, text, colour) in zip(spread([y for y, *_ in wanted], step), wanted, strict=True):
-        axes.text(x, place, text, color=colour, transform=axes.transAxes, va="center", size=8.5)
+        axes.text(1.015, place, text, color=colour, transform=axes.transAxes, va="center", size=8.5)
 
 
 def spread(positions: Sequence[float], step: float) -> list[float]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+from json import dumps
 from typing import Annotated, Any
 
 import typer
@@ -46,10 +49,6 @@ def doctor(
 
 
 def _print_json(findings: list[Finding]) -> None:
-    import sys
-    from dataclasses import asdict
-    from json import dumps
-
     result = {"result": worst(findings), "checks": [asdict(finding) for finding in findings]}
     sys.stdout.write(dumps(result, indent=2) + "\n")
 

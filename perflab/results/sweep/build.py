@@ -290,24 +290,18 @@ def _lag(row: Row) -> doc.Lag:
 
 
 def _objective(judged: Judged) -> doc.Objective:
-    objective, judgement = judged.objective, judged.judgement
-    return doc.Objective(
-        group=objective.group,
-        metric=objective.metric,
-        parameters=objective.parameters,
-        endpoints=list(objective.endpoints),
+    judgement = judged.judgement
+    return doc.Objective.of(
+        dict(judged.objective),
         measured=judgement.measured,
         low=judgement.bounds.low,
         high=judgement.bounds.high,
-        bound=objective.bound,
-        limit=objective.limit,
         samples=judgement.samples,
         effective_samples=judgement.effective,
         clock=judgement.clock or None,
         verdict=judged.verdict,
         reason=judged.reason,
         advice=judgement.advice,
-        variable=objective.variable,
     )
 
 

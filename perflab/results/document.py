@@ -93,6 +93,10 @@ class Part(BaseModel):
         """Return the part whose fields are a row's columns of the same names, but for `others`."""
         return cls(**{name: row[name] for name in cls.model_fields if name in row} | others)
 
+    def to_json(self) -> str:
+        """Return it as the text of a document."""
+        return to_json(self.model_dump(mode="json"))
+
 
 class Target(Part):
     """The system under test as it was reached."""
@@ -154,10 +158,6 @@ class Document(Part):
     headline: str = Field(description="What the verdict means, in a sentence, and what a PASS must not hide.")
     reasons: list[str] = Field(description="Why it does not pass, a line each, the worst first; empty for PASS.")
     notes: list[str] = Field(description="What is worth knowing but changes no verdict, a line each.")
-
-    def to_json(self) -> str:
-        """Return the document as text that a line-by-line diff reads well: sorted keys, one value a line."""
-        return to_json(self.model_dump(mode="json"))
 
     @classmethod
     def schema_file(cls) -> str:

@@ -32,11 +32,9 @@ def print_result(result: Result, *, as_json: bool, **options: bool) -> None:
 
 def print_check(check: Check, *, as_json: bool) -> None:
     """Print a checked sweep's verdict on its objectives, then that on the change; or both as JSON."""
-    from perflab.results.document import to_json
-
     document = check.document
     if as_json:
-        sys.stdout.write(to_json(document.model_dump(mode="json")))
+        sys.stdout.write(document.to_json())
         return
     print_result(check.sweep, as_json=False)
     if check.comparison is None or document.comparison is None:

@@ -153,7 +153,6 @@ def canvas(
     panel_height: float,
     rows: int = 1,
     columns: int = 1,
-    width: float = WIDTH,
     left: float = 0.75,
     right: float = 0.25,
     gap_x: float = 0.6,
@@ -167,24 +166,24 @@ def canvas(
     """
     top, bottom = 0.62 + head, 0.55
     height = top + bottom + rows * panel_height + (rows - 1) * gap_y
-    chart = Chart(figsize=(width, height))
-    panel_width = (width - left - right - (columns - 1) * gap_x) / columns
+    chart = Chart(figsize=(WIDTH, height))
+    panel_width = (WIDTH - left - right - (columns - 1) * gap_x) / columns
     grid = chart.subplots(
         rows,
         columns,
         squeeze=False,
         sharey=share_y,
         gridspec_kw={
-            "left": left / width,
-            "right": 1 - right / width,
+            "left": left / WIDTH,
+            "right": 1 - right / WIDTH,
             "top": 1 - top / height,
             "bottom": bottom / height,
             "wspace": gap_x / panel_width,
             "hspace": gap_y / panel_height,
         },
     )
-    chart.text(0.02 / width, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
-    chart.text(0.02 / width, 1 - 0.37 / height, subtitle, size=8.5, color=MUTED, va="top")
+    chart.text(0.02 / WIDTH, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
+    chart.text(0.02 / WIDTH, 1 - 0.37 / height, subtitle, size=8.5, color=MUTED, va="top")
     panels = [list(row) for row in grid]
     for axes in (axes for row in panels for axes in row):
         axes.grid(visible=True, axis="y")

@@ -20,10 +20,9 @@ def without_command(context: typer.Context) -> None:
 def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
     """Make a recorded sweep the baseline."""
 
-    perflab.set_baseline(sweep_id, runs_dir)
+    baseline = perflab.set_baseline(sweep_id, runs_dir)
     show(runs_dir)
-    repeats = perflab.open_baseline(runs_dir).manifest.plan.repeats
-    if repeats == 1:
+    if baseline.manifest.plan.repeats == 1:
         say("note: one run at each level doesn't show how runs differ: make a baseline with --repeats 5 or more")
 
 

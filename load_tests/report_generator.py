@@ -103,7 +103,7 @@ def _main(
     from load_tests.config import load_settings
     from perflab.report import render
     from perflab.results import save
-    from perflab.workbench import open_sweep
+    from perflab.workbench.sweeps import open_sweep
 
     sweep = open_sweep(sweep_id, runs_dir)
     folder = Path(output) if output else load_settings().report_dir

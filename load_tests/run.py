@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+import perflab
 from load_tests.config import load_settings
 from load_tests.report_generator import check_output, generate_reports
 from perflab.cli import options
@@ -44,7 +45,6 @@ def run(*, output: Output = None, **given: Any) -> int:
     come from the environment, .env.load-testing.local and .env.load-testing. Exit code: 0 PASS, 1 FAIL, 2 wrong usage
     or no API, 3 INVALID, 4 INCONCLUSIVE.
     """
-    from perflab import workbench
     from perflab.cli.output import conclude
 
     # An output is named from where the caller is; settings and runs are the project's.
@@ -61,9 +61,7 @@ def run(*, output: Output = None, **given: Any) -> int:
     if given["host"] is None and PLAN["host"].read({}, environment) is None and database_url is not None:
         # The accounts that were seeded there are those that the suite logs in with.
         os.environ.setdefault("DATABASE_URL", database_url.get_secret_value())
-    result = workbench.sweep(
-        locustfile=Path(__file__).with_name("locustfile.py"), label="load-test", save=False, **given
-    )
+    result = perflab.sweep(locustfile=Path(__file__).with_name("locustfile.py"), label="load-test", save=False, **given)
     code = conclude(result, report=True, as_json=False)
     for path in generate_reports(result.dir.path, folder):
         typer.echo(f"  {path}")

@@ -27,27 +27,18 @@ if TYPE_CHECKING:
     from perflab.analyse.comparison.sweeps import SweepComparison
     from perflab.analyse.sweep import Sweep
     from perflab.errors import LocustfileError, PerflabError, StoreError, TargetError, UsageError
-    from perflab.readiness import Finding, doctor
+    from perflab.readiness.examination import doctor
+    from perflab.readiness.finding import Finding
     from perflab.store.calibration import Calibration
     from perflab.vocabulary.level import Level
     from perflab.vocabulary.verdict import Verdict
-    from perflab.workbench import (
-        Check,
-        Written,
-        ab,
-        calibrate,
-        check,
-        compare,
-        demo,
-        init,
-        list_ab_comparisons,
-        list_sweeps,
-        open_baseline,
-        open_sweep,
-        save,
-        set_baseline,
-        sweep,
-    )
+    from perflab.workbench.ab_comparison import ab
+    from perflab.workbench.comparing import compare
+    from perflab.workbench.gating import Check, check, open_baseline, set_baseline
+    from perflab.workbench.listing import list_ab_comparisons, list_sweeps
+    from perflab.workbench.saving import save
+    from perflab.workbench.starting import Written, calibrate, demo, init
+    from perflab.workbench.sweeps import open_sweep, sweep
 
     __version__: str
 
@@ -97,10 +88,18 @@ _HOMES = {
     "perflab.analyse.comparison.sweeps": ("SweepComparison",),
     "perflab.analyse.sweep": ("Sweep",),
     "perflab.errors": ("LocustfileError", "PerflabError", "StoreError", "TargetError", "UsageError"),
-    "perflab.readiness": ("Finding", "doctor"),
+    "perflab.readiness.examination": ("doctor",),
+    "perflab.readiness.finding": ("Finding",),
     "perflab.store.calibration": ("Calibration",),
     "perflab.vocabulary.level": ("Level",),
     "perflab.vocabulary.verdict": ("Verdict",),
+    "perflab.workbench.ab_comparison": ("ab",),
+    "perflab.workbench.comparing": ("compare",),
+    "perflab.workbench.gating": ("Check", "check", "open_baseline", "set_baseline"),
+    "perflab.workbench.listing": ("list_ab_comparisons", "list_sweeps"),
+    "perflab.workbench.saving": ("save",),
+    "perflab.workbench.starting": ("Written", "calibrate", "demo", "init"),
+    "perflab.workbench.sweeps": ("open_sweep", "sweep"),
 }
 
 
@@ -111,7 +110,7 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("perflab")
-    home = next((home for home, names in _HOMES.items() if name in names), "perflab.workbench")
+    home = next(home for home, names in _HOMES.items() if name in names)
     return import_module(f"perflab.{name}") if home == "perflab" else getattr(import_module(home), name)
 
 

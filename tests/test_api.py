@@ -16,7 +16,7 @@ FUNCTIONS = [name for name in perflab.__all__ if inspect.isfunction(getattr(perf
 
 
 def test_a_tab_offers_what_is_public_and_no_more() -> None:
-    code = "import perflab.workbench, perflab.readiness; print(dir(perflab) == sorted(perflab.__all__))"
+    code = "import perflab.workbench.sweeps, perflab.readiness; print(dir(perflab) == sorted(perflab.__all__))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
         _ = perflab.nope

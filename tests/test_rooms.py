@@ -27,7 +27,7 @@ HEAVY = {"pandas", "numpy", "scipy", "matplotlib", "locust", "gevent", "papermil
         ("perflab.chart", {"pandas", "numpy", "matplotlib", "scipy"}),
         ("perflab.calibration.server", set()),
         ("perflab.calibration.calibration", {"pandas", "numpy"}),
-        ("perflab.workbench", {"pandas", "numpy", "scipy"}),
+        ("perflab.workbench.sweeps", {"pandas", "numpy", "scipy"}),
         ("perflab.progress.terminal", {"rich"}),
         ("perflab.cli", {"typer"}),
     ],

@@ -37,7 +37,7 @@ def calibration(found: Calibration) -> Chart:
     )
     most = max((step.requests_per_s for ceiling in ceilings for step, _ in _shown(ceiling)), default=1.0)
     least = 100 * (1 - MAX_SHORTFALL)
-    for ceiling, load, error in zip(ceilings, *panels, strict=True):
+    for at, (ceiling, load, error) in enumerate(zip(ceilings, *panels, strict=True)):
         load.set_title(_title(ceiling), loc="left", size=9, color=_COLOURS[ceiling.client], pad=8)
         _ramp(load, ceiling, lambda step: max(_MIN_ACHIEVED, 100 * step.achieved_load))
         _ramp(error, ceiling, _error_percent)
@@ -48,19 +48,17 @@ def calibration(found: Calibration) -> Chart:
             axes.set_xlim(0, 1.06 * most)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value))))
+            axes.tick_params(labelleft=not at)
         load.tick_params(labelbottom=False)
-    for at, (load, error) in enumerate(zip(*panels, strict=True)):
-        if not at:
+        if at:
+            for axes, limit in ((load, least), (error, 1)):
+                axes.axhline(limit, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
+        else:
             limit_line(load, least, f"at least {least:.0f} %")
             limit_line(error, 1, "within ±1 %")
             load.set_ylabel("achieved load,\n% of the intended")
             error.set_ylabel("error of p95, %\n(measured against drawn)")
-            error.axhline(-1, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
-            continue
-        for axes in (load, error):
-            axes.tick_params(labelleft=False)
-        for axes, limit in ((load, least), (error, 1), (error, -1)):
-            axes.axhline(limit, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
+        error.axhline(-1, color=INK, linewidth=1.0, linestyle=LIMIT_DASHES)
     chart.alt = "Dot charts of achieved load and error of p95 against requests/s, with their ceilings. " + "; ".join(
         _title(ceiling).replace("\n", ": ") for ceiling in ceilings
     )

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from perflab.chart.style import INK, MUTED, OKABE_ITO, Chart, canvas, number, plain_number_axis, styled
+from perflab.drive.tail import LivePoint
 
 _MAX_POINTS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class LivePoint:
-    """One second of a running run: `second` since its start, requests per second, p95 in ms, failures, users."""
-
-    second: int
-    rps: float
-    p95_ms: float
-    failures: int
-    users: int
 
 
 @styled
@@ -31,8 +21,8 @@ def live(points: Sequence[LivePoint], title: str = "Running") -> Chart:
     seconds = [point.second for point in recent]
     series: tuple[tuple[str, Sequence[float], str, str], ...] = (
         ("users", [point.users for point in recent], MUTED, ""),
-        ("requests/s", [point.rps for point in recent], INK, "/s"),
-        ("p95", [point.p95_ms for point in recent], OKABE_ITO[0], " ms"),
+        ("requests/s", [float(point.requests) for point in recent], INK, "/s"),
+        ("p95", [math.nan if point.p95_ms is None else point.p95_ms for point in recent], OKABE_ITO[0], " ms"),
     )
     for axes, (name, values, colour, unit) in zip(panels, series, strict=True):
         axes.plot(seconds, values, color=colour, linewidth=1.4)

@@ -77,8 +77,7 @@ def latency_over_time(sweep: Sweep) -> Chart:
             ("p50_ms", "p50", 0.5, 1.4),
             ("p95_ms", f"{short(name, 14)} p95", 1.0, 0.9),
         ):
-            x, y = strip.line(rows, column)
-            axes.plot(x, y, color=tint(palette[name], strength), linewidth=width)
+            axes.plot(*strip.line(rows, column), color=tint(palette[name], strength), linewidth=width)
             # Where a line runs on average, not where it ends: single seconds jump.
             labels.append((float(rows[column].tail(60).median()), percentile, palette[name]))
         for group, metric, limit in limits:
@@ -112,8 +111,8 @@ def cpu(sweep: Sweep) -> Chart:
     top, low = panels[0][0], panels[-1][0]
     sources = sorted(str(source) for source in generator.source.unique())
     for source in sources:
-        x, y = strip.line(generator[generator.source == source], "cpu_percent")
-        top.plot(x, y, color=INK, linewidth=1.0, alpha=1.0 if len(sources) == 1 else 0.6)
+        line = strip.line(generator[generator.source == source], "cpu_percent")
+        top.plot(*line, color=INK, linewidth=1.0, alpha=1.0 if len(sources) == 1 else 0.6)
     top.axhline(BUSY_CPU_PERCENT, color=LIMIT, linewidth=1.0, linestyle=LIMIT_DASHES)
     plain_number_axis(top, unit="generator, %", ticks=4)
     top.set_ylim(0, 1.08 * max([100.0, *generator.cpu_percent.dropna()]))
@@ -122,8 +121,7 @@ def cpu(sweep: Sweep) -> Chart:
     end_labels(top, [(BUSY_CPU_PERCENT, f"{BUSY_CPU_PERCENT:g} %: busy", LIMIT)])
     top.text(1.015, 0.1, f"generator,\n{what}", transform=top.transAxes, size=8.5, color=MUTED)
     if not target.empty:
-        x, y = strip.line(target, "cpu_percent")
-        low.plot(x, y, color=INK, linewidth=1.0)
+        low.plot(*strip.line(target, "cpu_percent"), color=INK, linewidth=1.0)
         plain_number_axis(low, unit="target, %", ticks=4)
         low.set_ylim(0, 1.08 * max([100.0, *target.cpu_percent.dropna()]))
         strip.draw(low, titles=False, ticks=True)
@@ -169,8 +167,7 @@ def generator(sweep: Sweep) -> Chart:
         (loop, "lag_p50_ms", "lag_ms", "loop lag, ms", ("median", "worst")),
     ):
         for column, strength in ((upper, 0.35), (middle, 1.0)):
-            x, y = strip.line(worst, column)
-            axes.plot(x, y, color=INK, alpha=strength, linewidth=1.0)
+            axes.plot(*strip.line(worst, column), color=INK, alpha=strength, linewidth=1.0)
         plain_number_axis(axes, unit=unit, ticks=4)
         axes.set_ylim(top=1.15 * max([2.0, *worst.loc[worst.steady, upper], *worst[middle]], default=2.0))
         labels = [(float(worst[c].tail(60).median()), n, INK) for c, n in zip((middle, upper), names, strict=True)]
@@ -206,19 +203,16 @@ class _Strip:
         """The whole strip in seconds, gaps included."""
         return max((band.offset + band.length for band in self.bands), default=1.0)
 
-    def line(self, rows: DataFrame, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def line(self, rows: DataFrame, column: str) -> NDArray[np.float64]:
         """Return x and y of one line through all runs, broken between them; `rows` has run, second and `column`."""
-        pieces_x: list[NDArray[np.float64]] = []
-        pieces_y: list[NDArray[np.float64]] = []
-        gap = np.full(1, np.nan)
+        pieces = [np.empty((2, 0))]
         by_run = dict(iter(rows.groupby("run", observed=True)))
         for band in self.bands:
             if band.run in by_run:
                 ordered = by_run[band.run].sort_values("second")
-                pieces_x += [band.offset + ordered.second.to_numpy(float), gap]
-                pieces_y += [ordered[column].to_numpy(float), gap]
-        empty = np.empty(0)
-        return (np.concatenate(pieces_x), np.concatenate(pieces_y)) if pieces_x else (empty, empty)
+                line = [band.offset + ordered.second.to_numpy(float), ordered[column].to_numpy(float)]
+                pieces += [np.array(line), np.full((2, 1), np.nan)]
+        return np.concatenate(pieces, axis=1)
 
     def draw(self, axes: Axes, *, titles: bool, ticks: bool) -> None:
         """Shade what is not judged, name the runs (in the top panel) and number their seconds (in the lowest)."""

@@ -153,13 +153,11 @@ def canvas(
     panel_height: float,
     rows: int = 1,
     columns: int = 1,
-    width: float = WIDTH,
     left: float = 0.75,
     right: float = 0.25,
     gap_x: float = 0.6,
     gap_y: float = 0.5,
     head: float = 0.3,
-    share_x: bool = False,
     share_y: bool = False,
 ) -> tuple[Chart, list[list[Axes]]]:
     """Return a Chart with a title and its panels by row and column; sizes in inches.
@@ -168,25 +166,24 @@ def canvas(
     """
     top, bottom = 0.62 + head, 0.55
     height = top + bottom + rows * panel_height + (rows - 1) * gap_y
-    chart = Chart(figsize=(width, height))
-    panel_width = (width - left - right - (columns - 1) * gap_x) / columns
+    chart = Chart(figsize=(WIDTH, height))
+    panel_width = (WIDTH - left - right - (columns - 1) * gap_x) / columns
     grid = chart.subplots(
         rows,
         columns,
         squeeze=False,
-        sharex=share_x,
         sharey=share_y,
         gridspec_kw={
-            "left": left / width,
-            "right": 1 - right / width,
+            "left": left / WIDTH,
+            "right": 1 - right / WIDTH,
             "top": 1 - top / height,
             "bottom": bottom / height,
             "wspace": gap_x / panel_width,
             "hspace": gap_y / panel_height,
         },
     )
-    chart.text(0.02 / width, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
-    chart.text(0.02 / width, 1 - 0.37 / height, subtitle, size=8.5, color=MUTED, va="top")
+    chart.text(0.02 / WIDTH, 1 - 0.12 / height, title, size=12, weight="bold", va="top")
+    chart.text(0.02 / WIDTH, 1 - 0.37 / height, subtitle, size=8.5, color=MUTED, va="top")
     panels = [list(row) for row in grid]
     for axes in (axes for row in panels for axes in row):
         axes.grid(visible=True, axis="y")
@@ -272,7 +269,7 @@ def size_inches(axes: Axes) -> tuple[float, float]:
     return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
 
 
-def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, x: float = 1.015, gap: float = 0.15) -> None:
+def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, gap: float = 0.15) -> None:
     """Write texts at the right edge of `axes`, each (y in data units, text, colour), moved apart where they collide.
 
     `gap` is the least distance between two texts in inches.
@@ -286,7 +283,7 @@ def end_labels(axes: Axes, labels: Iterable[tuple[float, str, str]], *, x: float
         (float(to_fraction.transform((axes.get_xlim()[1], y))[1]), text, colour) for y, text, colour in shown
     )
     for place, (_, text, colour) in zip(spread([y for y, *_ in wanted], step), wanted, strict=True):
-        axes.text(x, place, text, color=colour, transform=axes.transAxes, va="center", size=8.5)
+        axes.text(1.015, place, text, color=colour, transform=axes.transAxes, va="center", size=8.5)
 
 
 def spread(positions: Sequence[float], step: float) -> list[float]:

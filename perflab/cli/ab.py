@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.plan.ab import AB_OPTIONS
 
@@ -34,10 +35,9 @@ def ab(
 
     What follows -- goes to Locust, as for perflab sweep.
     """
-    from perflab import workbench
     from perflab.cli.output import conclude
 
-    comparison = workbench.ab(
+    comparison = perflab.ab(
         baseline,
         candidate,
         locust_options=context.obj,

@@ -50,7 +50,7 @@ def _tidying(command: CommandT) -> CommandT:
     def tidying(*arguments: Any, **given: Any) -> Any:
         if "runs_dir" in given:
             from perflab.store.scratch import clear_leftovers
-            from perflab.workbench import runs_folder
+            from perflab.workbench.listing import runs_folder
 
             # Where there is no telling where they are, the command itself says so.
             with contextlib.suppress(PerflabError):

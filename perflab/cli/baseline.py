@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.vocabulary.text import say
 
@@ -18,19 +19,16 @@ def without_command(context: typer.Context) -> None:
 
 def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
     """Make a recorded sweep the baseline."""
-    from perflab import workbench
 
-    workbench.set_baseline(sweep_id, runs_dir)
+    baseline = perflab.set_baseline(sweep_id, runs_dir)
     show(runs_dir)
-    repeats = workbench.open_baseline(runs_dir).manifest.plan.repeats
-    if repeats == 1:
+    if baseline.manifest.plan.repeats == 1:
         say("note: one run at each level doesn't show how runs differ: make a baseline with --repeats 5 or more")
 
 
 def show(runs_dir: options.RunsDir = None) -> None:
     """Show which sweep is the baseline."""
-    from perflab import workbench
 
-    sweep = workbench.open_baseline(runs_dir)
+    sweep = perflab.open_baseline(runs_dir)
     complete = sum(run.status == "complete" for run in sweep.run_manifests)
     say(f"baseline: {sweep.id} ({complete} complete {'run' if complete == 1 else 'runs'})", sys.stdout)

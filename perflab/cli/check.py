@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.cli.compare import COMPARE
 
@@ -27,10 +28,9 @@ def check(
     **given: Any,
 ) -> int:
     """Judge a recorded sweep by its objectives, and with --baseline by whether it is slower than that; no report."""
-    from perflab import workbench
     from perflab.cli import output
 
-    checked = workbench.check(
+    checked = perflab.check(
         sweep_id,
         baseline=baseline,
         against=against,
@@ -40,5 +40,5 @@ def check(
     )
     output.print_check(checked, as_json=json)
     if checked.comparison is not None:
-        workbench.save(checked.comparison, report=False)
+        perflab.save(checked.comparison, report=False)
     return checked.verdict.exit_code

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.plan.ab import AB_OPTIONS
 
@@ -29,9 +30,8 @@ def compare(
     **given: Any,
 ) -> int:
     """Tell whether a recorded sweep is slower than another, or whether it is just noise."""
-    from perflab import workbench
     from perflab.cli.output import conclude
 
     waived = allow_different or ()
-    comparison = workbench.compare(baseline, candidate, runs_dir=runs_dir, allow_different=waived, **given)
+    comparison = perflab.compare(baseline, candidate, runs_dir=runs_dir, allow_different=waived, **given)
     return conclude(comparison, report=not no_report, as_json=json)

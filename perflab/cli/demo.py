@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import perflab
 from perflab.cli import options
 from perflab.plan.options import with_defaults
 from perflab.plan.plan import OPTIONS
@@ -20,8 +21,7 @@ def demo(
 
     The server's p50 is 40 ms and its p95 113.8 ms: the report should say the same.
     """
-    from perflab import workbench
     from perflab.cli.output import conclude
 
-    result = workbench.demo(runs_dir=runs_dir, save=False, **options.or_defaults(given, DEFAULTS))
+    result = perflab.demo(runs_dir=runs_dir, save=False, **options.or_defaults(given, DEFAULTS))
     return conclude(result, report=not no_report, as_json=json)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from dataclasses import asdict
+from json import dumps
+from typing import Annotated, Any
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.plan.plan import OPTIONS
-
-if TYPE_CHECKING:
-    from perflab.readiness import Finding
+from perflab.readiness.finding import Finding, worst
 
 PROBLEM = 2
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -36,9 +38,7 @@ def doctor(
 
     What follows -- is what Locust will get, as for perflab sweep.
     """
-    from perflab.readiness import doctor, worst
-
-    findings = doctor(
+    findings = perflab.doctor(
         locust_options=context.obj, runs_dir=runs_dir, report_dir=output, allow_hosts=allow_host or (), **given
     )
     if json:
@@ -49,25 +49,17 @@ def doctor(
 
 
 def _print_json(findings: list[Finding]) -> None:
-    import sys
-    from dataclasses import asdict
-    from json import dumps
-
-    from perflab.readiness import worst
-
     result = {"result": worst(findings), "checks": [asdict(finding) for finding in findings]}
     sys.stdout.write(dumps(result, indent=2) + "\n")
 
 
 def _print_table(findings: list[Finding]) -> None:
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
-    from perflab.cli.output.console import open_console
+    from perflab.cli.output.console import make_table, open_console
 
     console = open_console()
-    table = Table("check", "result", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = make_table("check", "result", "found", "what to do", numbers=())
     for finding in findings:
         result = f"[{_STYLES[finding.result]}]{finding.result}[/]"
         table.add_row(escape(finding.check), result, escape(finding.found), escape(finding.advice))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import perflab
 from perflab.vocabulary.text import say
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="Where. Default: the working folder.")]
@@ -16,11 +17,10 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that are the
 
 def init(folder: Folder = ".", force: Force = False) -> None:
     """Make a folder a perflab project: a starter locustfile, objectives, settings and the notebooks."""
-    from perflab import workbench
 
     def replace(path: Path) -> bool:
         return force or (sys.stdin.isatty() and typer.confirm(f"replace {path}?", err=True))
 
-    for written in workbench.init(folder, replace=replace):
+    for written in perflab.init(folder, replace=replace):
         say(f"{written.state:9} {written.path}", sys.stdout)
     say("next: perflab sweep, or open notebooks/sweep.ipynb; .env.load-testing says what is loaded", sys.stdout)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.errors import UsageError
 from perflab.vocabulary.text import say
@@ -39,22 +40,22 @@ def report(
     notebook: Notebook = None,
 ) -> None:
     """Write the results and the report of a sweep, or of a comparison, again."""
-    from perflab import workbench
     from perflab.report import render
     from perflab.results import save
     from perflab.store.layout import is_ab
+    from perflab.workbench.listing import runs_folder
 
     given = dict(_named(parameter or ()))
     chosen = Path(notebook) if notebook else None
     result: Result
-    if against is not None or is_ab(workbench.runs_folder(runs_dir), sweep_id):
+    if against is not None or is_ab(runs_folder(runs_dir), sweep_id):
         baseline, candidate = (sweep_id, None) if against is None else (against, sweep_id)
         # The comparison itself tells the notebook what it was made with.
         options = {name: given.pop(name, None) for name in ("margin", "alpha")}
         waived = allow_different or ()
-        result = workbench.compare(baseline, candidate, runs_dir=runs_dir, allow_different=waived, **options)
+        result = perflab.compare(baseline, candidate, runs_dir=runs_dir, allow_different=waived, **options)
     else:
-        result = workbench.open_sweep(sweep_id, runs_dir)
+        result = perflab.open_sweep(sweep_id, runs_dir)
     page = render(result, given, chosen)
     save(result, report=True)
     say(str(page), sys.stdout)

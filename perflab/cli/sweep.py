@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+import perflab
 from perflab.cli import options
 from perflab.plan.plan import OPTIONS, PlanOptions
 
@@ -28,10 +29,9 @@ def sweep(
 
     What follows -- goes to Locust: --tags, --exclude-tags, user classes, the locustfile's own options.
     """
-    from perflab import workbench
     from perflab.cli.output import conclude
 
-    result = workbench.sweep(
+    result = perflab.sweep(
         locust_options=context.obj,
         objectives=objectives,
         runs_dir=runs_dir,

@@ -46,9 +46,6 @@ def _parse_rounds(value: object, source: str) -> tuple[int, ...]:
     )
 
 
-_RESTART = Option("", "Start managed targets anew for each round.", lambda value, _: bool(value))
-
-
 class AbTarget(Record, extra="forbid"):
     """One of the two: a URL, a command that perflab starts, or the command of both at a git ref."""
 
@@ -98,7 +95,9 @@ class AbPlan(Record, extra="forbid"):
         MARGIN
     )
     alpha: Annotated[Share, Option("SHARE", "How often equal systems may be called a REGRESSION.", parse_share)] = ALPHA
-    restart: Annotated[bool, _RESTART] = True
+    restart: Annotated[bool, Option("", "Start managed targets anew for each round.", lambda value, _: bool(value))] = (
+        True
+    )
     """Whether managed targets are started anew for each round, so that no round inherits another's luck."""
 
     @property

@@ -104,15 +104,12 @@ def any_matches(patterns: Iterable[str], method: str, name: str) -> bool:
 
     Either may have a method in front. A name counts as one whatever is in it, such as ``/blog?id=[id]``.
     """
-    return any(_is_name(pattern, method, name) or _fits(pattern, method, name) for pattern in patterns)
-
-
-def _is_name(pattern: str, method: str, name: str) -> bool:
-    return name in (request_name(pattern), request_name(pattern.removeprefix(f"{method} ")))
-
-
-def _fits(pattern: str, method: str, name: str) -> bool:
-    return fnmatchcase(name, pattern) or (" " in pattern and fnmatchcase(f"{method} {name}", pattern))
+    return any(
+        name in (request_name(pattern), request_name(pattern.removeprefix(f"{method} ")))
+        or fnmatchcase(name, pattern)
+        or (" " in pattern and fnmatchcase(f"{method} {name}", pattern))
+        for pattern in patterns
+    )
 
 
 class Objectives(Record, extra="forbid"):

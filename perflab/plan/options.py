@@ -1,14 +1,10 @@
 """How an option is declared: once, beside the field of the plan that it sets.
 
-    class PlanOptions(TypedDict, total=False):
-        repeats: int | str | None
-
     class Plan(Record):
         repeats: Annotated[Positive, Option("N", "Runs at each level.", parse_positive, "LOAD_TEST_REPEATS")] = 1
 
-The flag ``--repeats``, the variable, the parameter of `perflab.sweep`, the help, the doctor's check and what
-comparisons hold against each other follow from it. The dictionary's line is for those who check types: no type checker
-can tell what a parser takes.
+The flag, the variable, the parameter of `perflab.sweep`, the help, the doctor's check and what comparisons hold against
+each other follow from it. A line in the TypedDict beside it is for type checkers, which can't tell what a parser takes.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Any, Literal
 
 from perflab.drive.events import Event, Listener
 from perflab.progress.log import SweepLog
@@ -25,7 +25,8 @@ def show_progress(style: Style = "auto") -> Iterator[Listener]:
     if style == "terminal":
         from perflab.progress.terminal import TerminalProgress
 
-        with TerminalProgress() as progress:
+        progress = TerminalProgress()
+        with progress.bar:
             yield progress
     elif style == "notebook":
         from perflab.progress.notebook import NotebookProgress
@@ -54,21 +55,19 @@ def _nothing(event: Event) -> None:
 
 
 def _fitting() -> Style:
-    if _kernel() is not None:
-        return "notebook" if _person_at_kernel() else "plain"
+    if (kernel := _kernel()) is not None:
+        return "notebook" if _is_person_at(kernel) else "plain"
     # A dumb terminal (an editor's, say) can't redraw a line: it would show nothing between start and end of a run.
     return "terminal" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
 
 
-def _kernel() -> object | None:
+def _kernel() -> Any:
     """Return the Jupyter kernel this code runs in, None outside of one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None)
 
 
-def _person_at_kernel() -> bool:
+def _is_person_at(kernel: Any) -> bool:
     """Say whether a front end with a person drives the kernel: papermill and nbconvert never allow input."""
-    kernel = _kernel()
-    parent = kernel.get_parent("shell") if kernel is not None else {}  # type: ignore[attr-defined]
-    return bool(cast(dict[str, dict[str, object]], parent).get("content", {}).get("allow_stdin"))
+    return bool(kernel.get_parent("shell").get("content", {}).get("allow_stdin"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import math
 from typing import Any
 
 from IPython.display import HTML, display
 
-from perflab.chart.live import LivePoint, live
+from perflab.chart.live import live
 from perflab.drive.events import Event, Progress, RunFinished, RunStarted, SweepStarted
 from perflab.progress import words
 
@@ -33,7 +32,7 @@ class NotebookProgress:
             self._say(f"{self._run}: {words.progress(event)}")
             # The last second is still coming in.
             if len(event.points) > 2:
-                self._chart.update(live([_point(point) for point in event.points[:-1]], self._run))
+                self._chart.update(live(event.points[:-1], self._run))
         elif isinstance(event, RunFinished):
             self._lines.append(f"{self._run}: {words.finished(event)}")
             self._say()
@@ -42,8 +41,3 @@ class NotebookProgress:
     def _say(self, current: str = "") -> None:
         lines = [*self._lines, *([current] if current else [])]
         self._text.update(HTML("<br>".join(html.escape(line) for line in lines)))
-
-
-def _point(point: Any) -> LivePoint:
-    p95 = math.nan if point.p95_ms is None else point.p95_ms
-    return LivePoint(point.second, float(point.requests), p95, point.failures, point.users)

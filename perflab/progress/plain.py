@@ -22,15 +22,12 @@ class PlainProgress:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, SweepStarted):
-            self._say(words.started(event))
+            say(words.started(event), self._stream)
         elif isinstance(event, RunStarted):
             self._run, self._seen = words.run_name(event), 0
         elif isinstance(event, Progress):
             if self._seen % EVERY_S == 1:
-                self._say(f"{self._run}: {words.progress(event)}")
+                say(f"{self._run}: {words.progress(event)}", self._stream)
             self._seen += 1
         elif isinstance(event, RunFinished):
-            self._say(f"{self._run}: {words.finished(event)}")
-
-    def _say(self, line: str) -> None:
-        say(line, self._stream)
+            say(f"{self._run}: {words.finished(event)}", self._stream)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
@@ -15,13 +13,13 @@ WIDE = 120
 
 
 class TerminalProgress:
-    """Shows a sweep on a terminal's stderr."""
+    """Shows a sweep on a terminal's stderr, as long as its `bar`, a context, is open."""
 
     def __init__(self) -> None:
         self._console = PlainConsole(stderr=True, highlight=False)
         # On a narrow terminal the figures need the room.
         bar = [BarColumn(bar_width=20)] if self._console.width >= WIDE else []
-        self._bar = Bar(
+        self.bar = Bar(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
             *bar,
@@ -32,25 +30,18 @@ class TerminalProgress:
         self._task: TaskID | None = None
         self._run = ""
 
-    def __enter__(self) -> TerminalProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.stop()
-
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, SweepStarted):
             self._console.print(words.started(event), markup=False)
         elif isinstance(event, RunStarted):
             self._run = words.run_name(event)
-            self._task = self._bar.add_task(self._run, total=1.0, figures="starting Locust")
+            self._task = self.bar.add_task(self._run, total=1.0, figures="starting Locust")
         elif isinstance(event, Progress) and self._task is not None:
             run_left = max(0.0, event.run_s - event.elapsed_s)
             done = event.elapsed_s / max(1e-9, event.elapsed_s + run_left)
-            self._bar.update(self._task, completed=done, figures=words.progress(event))
+            self.bar.update(self._task, completed=done, figures=words.progress(event))
         elif isinstance(event, RunFinished) and self._task is not None:
-            self._bar.remove_task(self._task)
+            self.bar.remove_task(self._task)
             mark = "✓" if event.manifest.status == "complete" else "✗"
             self._console.print(f"{mark} {self._run}: {words.finished(event)}", markup=False)

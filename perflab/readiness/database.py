@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from perflab.plan.hosts import is_for_tests
 from perflab.readiness.finding import Finding
@@ -22,16 +23,6 @@ SELECT current_database() AS name,
        (SELECT sum(numbackends) FROM pg_stat_database)::int AS used,
        current_setting('max_connections')::int AS most
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Database:
-    """What a PostgreSQL says about itself; `used` and `most` are connections."""
-
-    name: str
-    version: str
-    used: int
-    most: int
 
 
 def check_database(url: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
@@ -59,21 +50,23 @@ def check_database(url: str | None, *, timeout_s: float = TIMEOUT_S) -> Finding:
             f"it can't be reached: {_reason(error, timeout_s)}",
             f"start PostgreSQL, see why it doesn't run (docker compose logs postgres), or correct {VARIABLE}",
         )
-    found = f"PostgreSQL {database.version}, {database.name!r}, {database.used} of {database.most} connections in use"
-    if not is_for_tests(database.name):
+    name, used, most = database["name"], database["used"], database["most"]
+    found = f"PostgreSQL {database['version']}, {name!r}, {used} of {most} connections in use"
+    if not is_for_tests(name):
         advice = "seed a database whose name says that it is for tests; seeding refuses this one"
         return Finding(check, "warning", f"{found}; its name has no word 'test' in it", advice)
-    if database.used >= MAX_USED_SHARE * database.most:
+    if used >= MAX_USED_SHARE * most:
         return Finding(check, "warning", found, "raise max_connections, or make the API's connection pool smaller")
     return Finding(check, "ok", found)
 
 
-async def _look_at(url: str, timeout_s: float) -> _Database:
+async def _look_at(url: str, timeout_s: float) -> Mapping[str, Any]:
+    """Return what a PostgreSQL says about itself; `used` and `most` are connections."""
     import asyncpg
 
     connection = await asyncpg.connect(url, timeout=timeout_s, command_timeout=timeout_s)
     try:
-        return _Database(**await connection.fetchrow(_STATE))
+        return dict(await connection.fetchrow(_STATE))
     finally:
         await connection.close(timeout=timeout_s)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from perflab.errors import UsageError
 from perflab.plan.hosts import allowed_hosts
 from perflab.plan.parse import parse_names
-from perflab.plan.plan import Plan, UsersLike, locate_locustfile
+from perflab.plan.plan import UsersLike, locate_locustfile
 from perflab.plan.settings import project_root
 from perflab.plan.variables import SETTINGS
 from perflab.readiness import database, machine, target, variables
@@ -53,8 +53,12 @@ def doctor(
     mistakes = find_mistakes(values, file)
     good = {name: value for name, value in values.items() if name not in mistakes}
     findings += variables.check_settings(found, mistakes, root, file, folder)
-    options = {"users": users, "health": health, "locust_options": locust_options}
-    plan = _plan(good, root, options)
+    options: dict[str, Any] = {"users": users, "health": health, "locust_options": locust_options}
+    try:
+        plan = plan_of(good, root, **options)
+    except UsageError:
+        # Variables that can't be used together: that is found by now. Or it is an option, and this raises again.
+        plan = plan_of({}, root, **options)
     findings.append(variables.check_locustfile(file, found, folder, levels=plan.levels, options=plan.locust_options))
 
     host, finding = target.check_target(host, launch, found)
@@ -65,26 +69,17 @@ def doctor(
     else:
         findings.append(Finding("API reachable", "warning", "not asked, because it may not be loaded"))
 
-    findings.append(database.check_database(values.get(database.VARIABLE)))
     reports = Path(str(report_dir)).absolute() if report_dir else root / SETTINGS["report_dir"].read({}, values)
     runs = Path(str(runs_dir)).absolute() if runs_dir else root / SETTINGS["runs_dir"].read({}, values)
-    findings.append(machine.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"))
-    findings.append(machine.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"))
-
     most, scheme = plan.max_users, "https" if host and urlsplit(host).scheme == "https" else "http"
-    findings += [
+    return [
+        *findings,
+        database.check_database(values.get(database.VARIABLE)),
+        machine.check_folder("report directory", reports, "--output or LOAD_TEST_REPORT_DIR"),
+        machine.check_folder("runs directory", runs, "--runs-dir or LOAD_TEST_RUNS_DIR"),
         machine.check_open_files(most, plan.processes, launched=host is None),
         machine.check_memory(most, plan.processes, scheme, free_mb=machine.free_memory_mb()),
         machine.check_cores(plan, runs),
         machine.check_versions(),
         machine.check_wire_clock(),
     ]
-    return findings
-
-
-def _plan(good: Mapping[str, str], root: Path, options: Mapping[str, Any]) -> Plan:
-    try:
-        return plan_of(good, root, **options)
-    except UsageError:
-        # Variables that can't be used together: that is found by then. Or it is an option, and this raises again.
-        return plan_of({}, root, **options)

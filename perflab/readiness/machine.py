@@ -75,7 +75,9 @@ def check_folder(check: str, folder: Path, option: str) -> Finding:
 def check_open_files(users: int, processes: int, *, launched: bool) -> Finding:
     """Say whether Locust, and a target that is `launched` here, may open a connection for each user."""
     check = "open files"
-    soft, hard = (math.inf if limit == resource.RLIM_INFINITY else limit for limit in _file_limits())
+    soft, hard = (
+        math.inf if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
     needed, all_needed = math.ceil(users / processes) + SPARE_FILES, users + SPARE_FILES
     locust = LOCUST_FILES if soft < LOCUST_FILES <= hard else soft
     raised = f", which Locust raises to {LOCUST_FILES}" if locust > soft else ""
@@ -90,10 +92,6 @@ def check_open_files(users: int, processes: int, *, launched: bool) -> Finding:
     if launched and soft < all_needed:
         return Finding(check, "warning", f"{found}; the target that is started here gets {soft:g}", advice)
     return Finding(check, "ok", found)
-
-
-def _file_limits() -> tuple[int, int]:
-    return resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 def check_memory(users: int, processes: int, scheme: str, *, free_mb: float) -> Finding:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from perflab.drive.http import HostAnswer, ask
 from perflab.errors import TargetError
-from perflab.plan.hosts import check_host, check_launch
+from perflab.plan.hosts import check_host, check_launch, without_user
 from perflab.plan.plan import HEALTH
 from perflab.readiness.finding import Finding
 from perflab.readiness.variables import Variables
@@ -40,9 +40,9 @@ def check_target(host: str | None, launch: str | None, variables: Variables) -> 
     if host is not None:
         over = f", over {variables.said('LOAD_TEST_HOST')}" if stated is not None else ""
         started = ", where --launch starts it" if launch is not None else ""
-        return host, Finding(check, "ok", f"{_shown(host)} by --host{over}{started}")
+        return host, Finding(check, "ok", f"{redact(without_user(host))} by --host{over}{started}")
     if launch is None and stated is not None:
-        return stated, Finding(check, "ok", f"{_shown(stated)} by {variables.said('LOAD_TEST_HOST')}")
+        return stated, Finding(check, "ok", f"{redact(without_user(stated))} by {variables.said('LOAD_TEST_HOST')}")
     said = "--launch" if launch is not None else ""
     if launch is None and "LOAD_TEST_LAUNCH" in variables.values:
         launch, said = variables.values["LOAD_TEST_LAUNCH"], variables.said("LOAD_TEST_LAUNCH")
@@ -81,12 +81,6 @@ def check_allowed(host: str | None, allowed: Iterable[str]) -> Finding:
             f"add it there, or give --allow-host {name}, if you may load-test it",
         )
     return Finding(check, "ok", f"{name!r} may be loaded")
-
-
-def _shown(host: str) -> str:
-    """Return a host, which may be misspelt in any way, without what may be credentials."""
-    _, at, place = host.rpartition("@")
-    return f"…@{place}" if at else redact(host)
 
 
 def check_api(host: str | None, health: str = HEALTH, *, timeout_s: float = TIMEOUT_S) -> Finding:

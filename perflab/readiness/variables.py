@@ -11,7 +11,7 @@ from typing import Any
 from perflab.drive.locust import check_locustfile as listing
 from perflab.drive.locust import check_ports, warn_of_settings
 from perflab.errors import LocustfileError, UsageError
-from perflab.plan.objectives import Objectives, find_objectives, load_objectives
+from perflab.plan.objectives import Objectives, choose_objectives
 from perflab.plan.plan import Plan, make_plan
 from perflab.plan.settings import ENV_FILES, env_file, load_environment
 from perflab.plan.variables import PREFIX, say_unknown, unknown_variables, wrong_variables
@@ -42,31 +42,23 @@ def find_variables(root: Path, process: Mapping[str, str] | None = None) -> Vari
     return Variables(values, origins)
 
 
-def find_mistakes(values: Mapping[str, str], locustfile: Path | None = None) -> dict[str, str]:
+def find_mistakes(values: Mapping[str, str], locustfile: Path) -> dict[str, str]:
     """Return what is wrong with each variable that can't be used, by its name.
 
     The limits of the objectives beside `locustfile` have variables, too.
     """
-    return wrong_variables(values) | _mistakes_of_limits(values, locustfile)
+    mistakes = wrong_variables(values)
+    for name in sorted(values.keys() & {limit.variable for limit in _objectives(locustfile).limits}):
+        try:
+            choose_objectives(None, locustfile, {name: values[name]})
+        except UsageError as error:
+            mistakes[name] = str(error)
+    return mistakes
 
 
 def plan_of(values: Mapping[str, str], root: Path, **options: Any) -> Plan:
     """Return the plan of variables and options, whatever its target and locustfile; raises UsageError."""
     return make_plan(environment=values, root=root, host="http://localhost", locustfile=__file__, **options)
-
-
-def _mistakes_of_limits(values: Mapping[str, str], locustfile: Path | None) -> dict[str, str]:
-    path = find_objectives(locustfile) if locustfile is not None else None
-    if locustfile is None or path is None:
-        return {}
-    objectives = _objectives(locustfile)
-    mistakes = {}
-    for name in sorted(values.keys() & {limit.variable for limit in objectives.limits}):
-        try:
-            load_objectives(path, {name: values[name]})
-        except UsageError as error:
-            mistakes[name] = str(error)
-    return mistakes
 
 
 def check_settings(
@@ -99,8 +91,7 @@ def check_settings(
 
 def _objectives(locustfile: Path) -> Objectives:
     try:
-        path = find_objectives(locustfile)
-        return Objectives() if path is None else load_objectives(path, {})
+        return choose_objectives(None, locustfile, {})
     except UsageError:
         # The file itself: that is for `check_locustfile` to say.
         return Objectives()
@@ -115,14 +106,10 @@ def check_locustfile(
     """
     check = "locustfile"
     if not locustfile.is_file():
-        found, advice = (
-            f"{str(locustfile)!r} does not exist",
-            "give its path with --locustfile F or LOAD_TEST_LOCUSTFILE",
-        )
-        return Finding(check, "problem", found, advice)
+        advice = "give its path with --locustfile F or LOAD_TEST_LOCUSTFILE"
+        return Finding(check, "problem", f"{str(locustfile)!r} does not exist", advice)
     try:
-        if (path := find_objectives(locustfile)) is not None:
-            load_objectives(path, {})
+        choose_objectives(None, locustfile, {})
         with listing(locustfile.absolute(), variables.values, folder, levels, options) as finish:
             finish()
     except LocustfileError as error:

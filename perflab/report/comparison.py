@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import compared_colours
+from perflab.chart.style import colours
 from perflab.plan.ab import ALPHA, MARGIN
 from perflab.report.html import Html, definitions, first_reasons, html
 from perflab.results import document_of
@@ -17,6 +17,7 @@ from perflab.results.comparison import ComparisonDocument, words
 from perflab.results.comparison.document import Latency, Side
 from perflab.store.layout import ab_of_sides
 from perflab.vocabulary.level import Level
+from perflab.vocabulary.text import listing
 from perflab.vocabulary.verdict import Change, Verdict
 
 
@@ -68,8 +69,7 @@ def changes(comparison: SweepComparison) -> Html:
     lines = [
         f"{group or 'all requests'} {name}{_at(level)}: {effect.sentence}" for level, group, name, effect, _ in rows
     ]
-    colours = compared_colours(comparison)
-    values = {"document": document, "rows": rows, "note": note, "words": words, "colours": colours}
+    values = {"document": document, "rows": rows, "note": note, "words": words, "colours": colours(comparison.groups)}
     return html("comparison/changes", "\n".join(lines), values)
 
 
@@ -157,9 +157,7 @@ def _clock(document: ComparisonDocument) -> str:
     where = [cell for cell, clock in clocks if clock == "client"]
     if len(where) == len(clocks):
         return "the client's clock"
-    cells = list(dict.fromkeys(where))
-    more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-    return "the wire clock" + (f", of {', '.join(cells[:5])}{more} by the client's" if cells else "")
+    return "the wire clock" + (f", of {listing(list(dict.fromkeys(where)))} by the client's" if where else "")
 
 
 def _at(level: Level | None) -> str:

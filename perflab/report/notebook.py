@@ -23,7 +23,7 @@ from traitlets.config import Config
 from perflab.drive.isolated import isolated as isolated_command
 from perflab.errors import PerflabError, UsageError
 from perflab.files import write_whole
-from perflab.report.parameters import unknown_parameters
+from perflab.report.parameters import refuse_unknown
 from perflab.store.scratch import scratch_folder
 
 # Keeps papermill's messages off stderr: what it logs about a dead kernel is also in the exception.
@@ -48,7 +48,7 @@ def run_notebook(
     """
     parameter_values = dict(parameters or {})
     node = _read(notebook)
-    _check_parameters(node, parameter_values)
+    refuse_unknown(parameter_values, papermill.inspect_notebook(node))
     try:
         with scratch_folder("kernel") as scratch:
             kernel_class = _make_kernel_class(isolated=isolated, scratch=scratch)
@@ -139,13 +139,6 @@ def _read(notebook: Path) -> Any:
     return node
 
 
-def _check_parameters(node: Any, parameters: Mapping[str, Any]) -> None:
-    known = papermill.inspect_notebook(node)
-    unknown = [name for name in parameters if name not in known]
-    if unknown:
-        raise UsageError(unknown_parameters(unknown, dict.fromkeys(known)))
-
-
 def _remove_paths(notebook: Path, output: Path) -> None:
     node = nbformat.read(output, as_version=4)
     node.metadata.papermill |= {"input_path": notebook.name, "output_path": output.name}
@@ -174,25 +167,21 @@ class _OwnKernel(AsyncKernelManager):
         return KernelSpec(argv=command, env=self.environment, display_name="perflab", language="python")
 
 
-class _IsolatedKernel(_OwnKernel):
-    """A kernel for a notebook that imports only perflab: files in the working directory can't shadow modules.
-
-    The user's own IPython configuration has no effect either, such as scripts that run whenever a kernel starts.
-    """
-
-    command = tuple(isolated_command("ipykernel_launcher"))
-
-
 def _make_kernel_class(*, isolated: bool, scratch: Path) -> type[_OwnKernel]:
-    """Return the kernel class for one run, whose connection file (its ports and key) is in the folder `scratch`."""
-    base = _IsolatedKernel if isolated else _OwnKernel
-    environment = {"IPYTHONDIR": str(scratch / "ipython")} if isolated else {}
-    traits = {"connection_file": Unicode(str(scratch / "kernel.json")), "environment": environment, "instances": []}
-    return type("Kernel", (base,), traits)
+    """Return the kernel class for one run, whose connection file (its ports and key) is in the folder `scratch`.
+
+    For an isolated one, files in the working directory can't shadow modules, and the user's own IPython configuration
+    has no effect, such as scripts that run whenever a kernel starts.
+    """
+    traits: dict[str, Any] = {"connection_file": Unicode(str(scratch / "kernel.json")), "instances": []}
+    if isolated:
+        command = tuple(isolated_command("ipykernel_launcher"))
+        traits |= {"command": command, "environment": {"IPYTHONDIR": str(scratch / "ipython")}}
+    return type("Kernel", (_OwnKernel,), traits)
 
 
 def _kill_kernels(kernel_class: type[_OwnKernel]) -> None:
-    """Kill the processes of all kernel_class of this class; may be called from any thread."""
+    """Kill the processes of all kernels of this class; may be called from any thread."""
     for kernel in kernel_class.instances:
         process = getattr(kernel.provisioner, "process", None)
         if process is not None:

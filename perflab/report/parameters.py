@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from perflab.errors import UsageError
 
@@ -20,16 +20,15 @@ def check_parameters(history: Sequence[str]) -> None:
     own: dict[str, None] = {}
     for source in history:
         (injected if source.startswith(_INJECTED) else own).update(dict.fromkeys(_assigned(source)))
-    unknown = [name for name in injected if name not in own]
-    if unknown:
-        raise UsageError(unknown_parameters(unknown, own))
+    refuse_unknown(injected, own)
 
 
-def unknown_parameters(unknown: Sequence[str], known: Sequence[str] | dict[str, None]) -> str:
-    """Return the one line that names unknown parameters and the known ones."""
-    plural = "s" if len(unknown) > 1 else ""
-    named = ", ".join(map(repr, unknown))
-    return f"unknown notebook parameter{plural} {named}: known are {', '.join(known) or 'none'}"
+def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
+    """Raise UsageError, which names the known ones too, if any of the `given` parameters is unknown."""
+    if unknown := [name for name in given if name not in known]:
+        plural = "s" if len(unknown) > 1 else ""
+        named = ", ".join(map(repr, unknown))
+        raise UsageError(f"unknown notebook parameter{plural} {named}: known are {', '.join(known) or 'none'}")
 
 
 def _assigned(source: str) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -87,6 +88,15 @@ class Part(BaseModel):
         frozen=True, extra="forbid", serialize_by_alias=True, json_schema_serialization_defaults_required=True
     )
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any], **others: Any) -> Self:
+        """Return the part whose fields are a row's columns of the same names, but for `others`."""
+        return cls(**{name: row[name] for name in cls.model_fields if name in row} | others)
+
+    def to_json(self) -> str:
+        """Return it as the text of a document."""
+        return to_json(self.model_dump(mode="json"))
+
 
 class Target(Part):
     """The system under test as it was reached."""
@@ -148,10 +158,6 @@ class Document(Part):
     headline: str = Field(description="What the verdict means, in a sentence, and what a PASS must not hide.")
     reasons: list[str] = Field(description="Why it does not pass, a line each, the worst first; empty for PASS.")
     notes: list[str] = Field(description="What is worth knowing but changes no verdict, a line each.")
-
-    def to_json(self) -> str:
-        """Return the document as text that a line-by-line diff reads well: sorted keys, one value a line."""
-        return to_json(self.model_dump(mode="json"))
 
     @classmethod
     def schema_file(cls) -> str:

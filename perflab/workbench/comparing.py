@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from perflab.analyse.comparison.comparability import same_configuration
 from perflab.analyse.comparison.sweeps import SweepComparison, compare_sweeps
 from perflab.analyse.sweep import Sweep
 from perflab.errors import StoreError, UsageError
@@ -47,10 +48,8 @@ def compare(
         sides = Sweep.open(place.baseline), Sweep.open(place.candidate)
     else:
         sides = _opened(baseline, runs_dir), _opened("latest" if candidate is None else candidate, runs_dir)
-    share, chance = (
-        None if value is None else parse_share(value, option)
-        for value, option in ((margin, "--margin"), (alpha, "--alpha"))
-    )
+    share = None if margin is None else parse_share(margin, "--margin")
+    chance = None if alpha is None else parse_share(alpha, "--alpha")
     before, after = (sweep.dir.path.absolute() for sweep in sides)
     if before == after:
         raise UsageError(
@@ -124,8 +123,6 @@ def _history(baseline: Sweep, candidate: Sweep) -> list[Sweep]:
     runs = [Counter(run.level for run in sweep.run_manifests) for sweep in (baseline, candidate)]
     if not any(min(side[level] for side in runs) == 1 for level in runs[0]):
         return []
-    from perflab.analyse.comparison.comparability import same_configuration
-
     ids = {baseline.id, candidate.id}
     sweeps = [_readable(place) for place in layout.list_sweeps(baseline.dir.runs_dir) if place.id not in ids]
     return same_configuration(baseline, [sweep for sweep in sweeps if sweep is not None])

@@ -26,12 +26,9 @@ def list_sweeps(runs_dir: str | Path | None = None) -> pd.DataFrame:
     """
     rows = []
     for place in layout.list_sweeps(runs_folder(runs_dir)):
-        row: dict[str, object] = {"id": place.id, "runs": len(place.runs())}
-        try:
+        row: dict[str, object] = {"id": place.id, "runs": len(place.runs()), "status": "damaged"}
+        with contextlib.suppress(StoreError):
             manifest = read_manifest(place.manifest, SweepManifest)
-        except StoreError:
-            row["status"] = "damaged"
-        else:
             row |= {
                 "created": manifest.created,
                 "host": manifest.plan.launch if manifest.target.managed else manifest.target.host,

@@ -1,4 +1,4 @@
-"""Sweeps: run one, open one, list them."""
+"""Sweeps: run one, open one."""
 
 from __future__ import annotations
 

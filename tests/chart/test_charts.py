@@ -16,8 +16,9 @@ from matplotlib.lines import Line2D
 from perflab import chart
 from perflab.analyse.sweep import Sweep
 from perflab.chart.levels import group_names
-from perflab.chart.live import LivePoint, live
+from perflab.chart.live import live
 from perflab.chart.style import MUTED, OKABE_ITO, REST, amounts, colours, number, spread
+from perflab.drive.tail import LivePoint
 from perflab.plan.objectives import Objectives
 
 CHARTS = {
@@ -213,14 +214,14 @@ def test_charts_never_load_pyplot() -> None:
 
 
 def test_live_chart_shows_the_latest_values_and_what_failed() -> None:
-    points = [LivePoint(second, 40.0 + second, 90.0, second % 2, second * 10) for second in range(10)]
+    points = [LivePoint(second, 40 + second, second % 2, 90.0, second * 10) for second in range(10)]
     shown = texts(live(points, "250 users, run 1 of 1"))
     assert {"250 users, run 1 of 1", "users 90", "requests/s 49.0/s", "p95 90.0 ms", "5 failed so far"} <= {
         " ".join(text.split()) for text in shown
     }
 
 
-@pytest.mark.parametrize("points", [[], [LivePoint(0, 0.0, float("nan"), 0, 0)]], ids=["none", "no request yet"])
+@pytest.mark.parametrize("points", [[], [LivePoint(0, 0, 0, None, 0)]], ids=["none", "no request yet"])
 def test_live_chart_before_the_first_request(points: list[LivePoint]) -> None:
     assert "no failed request so far" in texts(live(points))
 

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from perflab import chart
 from perflab.analyse.comparison.sweeps import SweepComparison
-from perflab.chart.comparison.panels import change_limits, compared_colours, percent, small_multiples
+from perflab.chart.comparison.panels import change_limits, percent, small_multiples
 from perflab.chart.levels import group_names
 from perflab.chart.style import colours
 from perflab.vocabulary.level import Level
@@ -221,7 +221,7 @@ def test_contributions_are_those_of_the_slower_group_at_the_highest_level_it_is_
 
 def test_a_group_has_the_colour_it_has_in_the_sweeps_own_report(comparison_of: Compared) -> None:
     comparison = comparison_of("four levels")
-    palette = compared_colours(comparison)
+    palette = colours(comparison.groups)
     assert palette == colours(group_names(comparison.candidate))
     for name in ("intervals", "runs", "percentiles", "quantiles", "over time"):
         drawn = {to_hex(line.get_color()) for axes in CHARTS[name](comparison).axes for line in axes.lines}

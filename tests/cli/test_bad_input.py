@@ -238,7 +238,7 @@ def test_wrong_usage_names_the_help_that_helps(
 def test_a_defect_of_perflab_is_not_a_verdict(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perflab.workbench.list_sweeps", lambda *_: 1 / 0)
+    monkeypatch.setattr("perflab.list_sweeps", lambda *_: 1 / 0)
     assert run_command(["list"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
 

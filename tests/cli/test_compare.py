@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from perflab import workbench
+import perflab
 from perflab.cli.app import run_command
 from perflab.results import document_of
 from perflab.store.layout import find_ab
@@ -171,10 +171,9 @@ def test_a_folder_that_can_not_be_written_does_not_hide_the_verdict(
 
 
 def test_the_same_from_python(recorded: Recorded) -> None:
-    import perflab
 
     by_id = perflab.compare(recorded.base, recorded.slow)
-    sweeps = [workbench.open_sweep(sweep_id) for sweep_id in (recorded.base, recorded.slow)]
+    sweeps = [perflab.open_sweep(sweep_id) for sweep_id in (recorded.base, recorded.slow)]
     by_sweep = perflab.compare(*sweeps, margin=0.05, alpha=0.01)
     assert document_of(by_id) == document_of(by_sweep)
     assert by_id.slower == ["payments"]

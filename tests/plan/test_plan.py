@@ -12,7 +12,7 @@ from perflab.errors import LocustfileError, PerflabError, TargetError, UsageErro
 from perflab.plan.hosts import check_host, split_target
 from perflab.plan.parse import parse_duration, parse_label, parse_users
 from perflab.plan.plan import make_plan
-from perflab.workbench import runs_folder
+from perflab.workbench.listing import runs_folder
 
 
 @pytest.mark.parametrize("value", ["100,250", "[100, 250]", "(100,250)", [100, 250], (100, "250"), " 100 , 250 "])

@@ -72,14 +72,15 @@ def test_no_mistake_hides_another(tmp_path: Path) -> None:
 
 
 def test_one_end_of_the_levels_is_a_mistake_of_its_own(tmp_path: Path) -> None:
-    assert list(find_mistakes({"LOAD_TEST_USERS_MIN": "x", "LOAD_TEST_USERS_MAX": "100"})) == ["LOAD_TEST_USERS_MIN"]
+    values = {"LOAD_TEST_USERS_MIN": "x", "LOAD_TEST_USERS_MAX": "100"}
+    assert list(find_mistakes(values, tmp_path / "locustfile.py")) == ["LOAD_TEST_USERS_MIN"]
 
 
 def test_a_mistake_says_where_to_correct_it(tmp_path: Path) -> None:
     values = {"LOAD_TEST_USERS_MIN": "500", "LOAD_TEST_USERS_MAX": "100", "LOAD_TEST_SEED": "x"}
     origins = {**dict.fromkeys(values, "the environment"), "LOAD_TEST_USERS_MIN": ".env.load-testing"}
     variables = Variables(values, origins)
-    by_seed, by_ends = settings(variables, find_mistakes(values), tmp_path)
+    by_seed, by_ends = settings(variables, find_mistakes(values, tmp_path / "locustfile.py"), tmp_path)
     assert (by_seed.result, by_seed.advice) == ("problem", "correct it in the environment")
     assert by_seed.found.startswith("LOAD_TEST_SEED: 'x'")
     assert by_ends.advice == "correct it in the environment or .env.load-testing"
@@ -93,7 +94,7 @@ def test_good_settings_are_counted(tmp_path: Path) -> None:
 
 def test_variables_that_do_not_go_together(tmp_path: Path) -> None:
     values = {"LOAD_TEST_EXPECT_WORKERS": "2", "LOAD_TEST_PROCESSES": "2"}
-    assert find_mistakes(values) == {}
+    assert find_mistakes(values, tmp_path / "locustfile.py") == {}
     [finding] = settings(of(**values), {}, tmp_path)
     assert finding.result == "problem"
     assert "--processes 2" in finding.found

@@ -44,11 +44,6 @@ class Panel:
         self.axes.set_title(text, loc="left", size=8.5, color=MUTED, pad=6)
 
 
-def compared_colours(comparison: SweepComparison) -> dict[str, str]:
-    """Return each group's colour: the one that it has in the sweeps' own reports."""
-    return colours(comparison.groups)
-
-
 def caption(comparison: SweepComparison, *lines: str) -> tuple[str, float]:
     """Return a subtitle of these lines, and how many inches it takes below its first; an INVALID one says so."""
     shown = [line for line in (*lines, _INVALID if comparison.verdict == Verdict.INVALID else "") if line]
@@ -84,7 +79,7 @@ def small_multiples(
         gap_y=0.7,
         head=0.5 + inches,
     )
-    palette = compared_colours(comparison)
+    palette = colours(comparison.groups)
     cells = [(group, level) for group in kept for level in levels]
     measured = set(zip(frame["group"], frame["level"], strict=True))
     panels = []

@@ -20,10 +20,9 @@ from perflab.chart.comparison.panels import (
     change_band,
     change_limits,
     change_tick,
-    compared_colours,
     percent,
 )
-from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, nothing, number, short, size_inches, styled
+from perflab.chart.style import EDGE, INK, MUTED, Chart, canvas, colours, nothing, number, short, size_inches, styled
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of
 from perflab.vocabulary.number import signed
@@ -106,7 +105,7 @@ def comparison_intervals(comparison: SweepComparison) -> Chart:
     axes.xaxis.set_major_formatter(FuncFormatter(change_tick))
     axes.set_xlabel("change of latency, % (right: slower)")
     change_band(axes, margin, upright=True)
-    palette = compared_colours(comparison)
+    palette = colours(comparison.groups)
     for row in rows:
         _labels(axes, row, palette[row.group])
         if np.isfinite(row.change):
@@ -188,7 +187,7 @@ def comparison_contributions(comparison: SweepComparison) -> Chart:
         "; ".join(part for part in (f"endpoints {whose}" if whose else "", more) if part),
     )
     chart, [[axes]] = canvas(title, text, panel_height=0.27 * len(shown) + 0.1, left=3.3, right=3.1, head=inches)
-    palette = compared_colours(comparison)
+    palette = colours(comparison.groups)
     places = range(len(shown))
     axes.barh(places, shown["contribution_ms"], color=[palette[group] for group in shown["group"]], height=0.62)
     names = zip(shown["method"], shown["name"], strict=True)

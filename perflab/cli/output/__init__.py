@@ -13,7 +13,7 @@ from perflab.vocabulary.text import say
 
 if TYPE_CHECKING:
     from perflab.store.layout import Result
-    from perflab.workbench import Check
+    from perflab.workbench.gating import Check
 
 __all__ = ["PLAIN_WIDTH", "conclude", "print_calibration", "print_check", "print_list", "print_result"]
 
@@ -32,11 +32,9 @@ def print_result(result: Result, *, as_json: bool, **options: bool) -> None:
 
 def print_check(check: Check, *, as_json: bool) -> None:
     """Print a checked sweep's verdict on its objectives, then that on the change; or both as JSON."""
-    from perflab.results.document import to_json
-
     document = check.document
     if as_json:
-        sys.stdout.write(to_json(document.model_dump(mode="json")))
+        sys.stdout.write(document.to_json())
         return
     print_result(check.sweep, as_json=False)
     if check.comparison is None or document.comparison is None:
@@ -49,7 +47,7 @@ def print_check(check: Check, *, as_json: bool) -> None:
 def conclude(result: Result, *, report: bool, as_json: bool) -> int:
     """Print a result, save it, and say where its report lies; return the exit code."""
     from perflab.results import document_of
-    from perflab.workbench import save
+    from perflab.workbench.saving import save
 
     # The verdict first: a report that can't be written must not hide it, nor change the exit code.
     print_result(result, as_json=as_json)

@@ -15,9 +15,6 @@ from perflab.store.layout import SIDES
 from perflab.vocabulary.level import Level
 from perflab.vocabulary.metric import metric_of
 
-_EFFECT = tuple(doc.Effect.model_fields)
-_RATIO = tuple(doc.Ratio.model_fields)
-
 
 def build(comparison: SweepComparison) -> doc.ComparisonDocument:
     """Return a comparison's document; raises StoreError if a table can't be read."""
@@ -58,8 +55,8 @@ def _side(sweep: Sweep) -> doc.Side:
 
 
 def _groups(comparison: SweepComparison) -> dict[str, doc.Group]:
-    latency = {row["group"]: doc.Ratio(**_only(row, _RATIO)) for row in rows_of(comparison.latency_by_group)}
-    throughput = {row["group"]: doc.Ratio(**_only(row, _RATIO)) for row in rows_of(comparison.throughput_by_group)}
+    latency = {row["group"]: doc.Ratio.of(row) for row in rows_of(comparison.latency_by_group)}
+    throughput = {row["group"]: doc.Ratio.of(row) for row in rows_of(comparison.throughput_by_group)}
     failures = {row["group"]: _failures(row) for row in rows_of(comparison.failures_by_group)}
     names = dict.fromkeys([*comparison.latency["group"], *throughput, *failures])
     return {
@@ -69,8 +66,8 @@ def _groups(comparison: SweepComparison) -> dict[str, doc.Group]:
 
 
 def _levels(comparison: SweepComparison) -> dict[str, doc.LevelResult]:
-    totals = {row["level"]: _throughput(row) for row in rows_of(comparison.throughput_by_level)}
-    throughput = {(row["level"], row["group"]): _throughput(row) for row in rows_of(comparison.throughput)}
+    totals = {row["level"]: doc.Throughput.of(row) for row in rows_of(comparison.throughput_by_level)}
+    throughput = {(row["level"], row["group"]): doc.Throughput.of(row) for row in rows_of(comparison.throughput)}
     failures = {(row["level"], row["group"]): _failures(row) for row in rows_of(comparison.failures)}
     latency = _latency(comparison)
     cells = dict.fromkeys([*latency, *throughput, *failures])
@@ -101,11 +98,11 @@ def _latency(comparison: SweepComparison) -> dict[tuple[Level, str], dict[str, d
     figures: dict[tuple[Level, str], dict[str, doc.Latency]] = {}
     for row in rows_of(comparison.latency):
         cell = (row["level"], row["group"], row["metric"])
-        figures.setdefault(cell[:2], {})[metric_of(row["metric"]).words] = doc.Latency(
-            **_only(row, (*_RATIO, *SIDES)),
+        figures.setdefault(cell[:2], {})[metric_of(row["metric"]).words] = doc.Latency.of(
+            row,
             clock=row["clock"] or None,
             **{f"{side}_runs": _runs(runs.get((side, *cell), ())) for side in SIDES},
-            spread=next((doc.Spread(**_only(one, doc.Spread.model_fields)) for one in spread.get(cell, ())), None),
+            spread=next(map(doc.Spread.of, spread.get(cell, ())), None),
         )
     return figures
 
@@ -126,16 +123,6 @@ def _runs(rows: Iterable[Row]) -> doc.Runs:
     )
 
 
-def _throughput(row: Row) -> doc.Throughput:
-    return doc.Throughput(**_only(row, (*_RATIO, *SIDES)))
-
-
 def _failures(row: Row) -> doc.FailureRates:
-    sides = {
-        side: doc.Failed(**{name: row[f"{side}_{name}"] for name in ("requests", "failed", "rate")}) for side in SIDES
-    }
-    return doc.FailureRates(**_only(row, (*_EFFECT, "low", "high", "p_regression", "p_adjusted")), **sides)
-
-
-def _only(row: Row, names: Iterable[str]) -> Row:
-    return {name: row[name] for name in names}
+    sides = {side: doc.Failed(**{name: row[f"{side}_{name}"] for name in doc.Failed.model_fields}) for side in SIDES}
+    return doc.FailureRates.of(row, **sides)

@@ -16,7 +16,9 @@ from perflab.vocabulary.verdict import Change, Finding, Verdict
 def to_junit(document: ComparisonDocument) -> bytes:
     """Return a comparison's verdicts as JUnit XML in UTF-8."""
     name = f"perflab.{document.candidate.label}.against.{document.baseline.label}"
-    suites = {"comparison": [_verdict(document)]} | {name: [] for name in document.levels}
+    lines = [document.headline, *document.other_reasons]
+    verdict = junit.case("no regression", document.verdict, lines, kind=document.change.words)
+    suites = {"comparison": [verdict]} | {name: [] for name in document.levels}
     for figure in document.figures():
         suite = "comparison" if figure.level is None else figure.level.name
         suites[suite].append(_case(document, figure))
@@ -30,11 +32,6 @@ def to_junit(document: ComparisonDocument) -> bytes:
             for suite, cases in suites.items()
         ),
     )
-
-
-def _verdict(document: ComparisonDocument) -> TestCase:
-    lines = [document.headline, *document.other_reasons]
-    return junit.case("no regression", document.verdict, lines, kind=document.change.words)
 
 
 def _case(document: ComparisonDocument, figure: Figure) -> TestCase:

@@ -59,11 +59,11 @@ def bounds(effect: Ratio | FailureRates) -> str:
     """Return the bounds of a change."""
     if effect.verdict is Finding.NOT_ASSESSABLE:
         return ""
-    if isinstance(effect, FailureRates):
-        ends, unit = [_end(value, 0, 2) for value in (effect.low, effect.high)], "pp"
-    else:
-        ends, unit = [_end(value, 1, 1) for value in (effect.low, effect.high)], "%"
-    low, high = ends
+    nothing, digits, unit = (0, 2, "pp") if isinstance(effect, FailureRates) else (1, 1, "%")
+    low, high = (
+        "" if value is None or not math.isfinite(value) else _signed(100 * (value - nothing), digits)
+        for value in (effect.low, effect.high)
+    )
     if low and high:
         return f"{low} to {high} {unit}"
     return f"at least {low} {unit}" if low else f"at most {high} {unit}" if high else "no bounds"
@@ -78,10 +78,6 @@ def promise(document: ComparisonDocument) -> str:
     """Return the error rate that a comparison keeps to."""
     alpha = percentage(document.procedure.alpha)
     return f"two equal systems are called a regression in at most {alpha} of comparisons"
-
-
-def _end(value: float | None, nothing: float, digits: int) -> str:
-    return "" if value is None or not math.isfinite(value) else _signed(100 * (value - nothing), digits)
 
 
 def _signed(value: float, digits: int) -> str:

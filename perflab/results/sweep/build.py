@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,13 @@ _COUNTS = ["count", "whole_runs"]
 # At each level: that many texts may be of any length that messages have, and names too.
 MAX_FAILURES = 500
 
+_NO_REQUESTS = {
+    **dict.fromkeys(("requests", "ok", "failed", "unanswered"), 0),
+    **dict.fromkeys(("rps", "success_rate", "error_rate")),
+}
+
+FiguresT = TypeVar("FiguresT", bound=doc.Figures)
+FailureT = TypeVar("FailureT", bound=doc.Failure)
 Row = dict[str, Any]
 # Level; level and group; or level, method and name.
 Place = tuple[object, ...]
@@ -142,25 +149,25 @@ class _Levels:
             reasons=self.sweep.reasons_of(level),
             steady_s=self.seconds.get(level, 0),
             runs={f"r{row['repeat']}": self._run(row) for row in self._of("runs", level)},
-            totals=doc.Figures(**self._figures(totals, level)),
+            totals=self._figures(doc.Figures, totals, level),
             groups={
-                row["group"]: doc.Figures(**self._figures(row, level, row["group"]))
-                for row in self._of("groups", level)
+                row["group"]: self._figures(doc.Figures, row, level, row["group"]) for row in self._of("groups", level)
             },
             endpoints={
-                f"{row['method']} {row['name']}": doc.EndpointFigures(
-                    **{name: row[name] for name in ("method", "name", "group")},
-                    **self._figures(row, level, row["method"], row["name"]),
+                f"{row['method']} {row['name']}": self._figures(
+                    doc.EndpointFigures, row, level, row["method"], row["name"]
                 )
                 for row in self._of("endpoints", level)
             },
             failures=[
-                doc.Failure(**self._failure(row))
+                self._failure(doc.Failure, row)
                 for row in _most_frequent([row for row in self._of("failures", level) if row["count"]], "count")
             ],
             resources=doc.Resources(
                 generator={row["source"]: _generator(row) for row in self._of("generator", level)},
-                target=next((doc.TargetUse(**_used(row)) for row in self._of("target", level)), None),
+                target=next(
+                    (doc.TargetUse.of(row, cpu_percent=doc.Use.of(row)) for row in self._of("target", level)), None
+                ),
             ),
             objectives={
                 f"{judged.objective.group} {judged.objective.metric}": _objective(judged)
@@ -177,10 +184,7 @@ class _Levels:
             kind |= {name: kind[name] + row[name] for name in _COUNTS}
             kind.setdefault("levels", []).append(row["level"])
         ordered = sorted(kinds.values(), key=lambda kind: int(kind["whole_runs"]), reverse=True)
-        return [
-            doc.FailureOfRuns(**self._failure(row), whole_runs=row["whole_runs"], levels=row.get("levels", []))
-            for row in _most_frequent(ordered, "whole_runs")
-        ]
+        return [self._failure(doc.FailureOfRuns, row) for row in _most_frequent(ordered, "whole_runs")]
 
     def max_sustainable(self) -> doc.Throughput | None:
         """Return the highest rate of successful requests of a level that passes all of its objectives."""
@@ -197,40 +201,32 @@ class _Levels:
     def _of(self, table: str, level: Level) -> Iterator[Row]:
         return (row for row in self.rows[table] if row["level"] == level)
 
-    def _figures(self, row: Row, *place: object) -> Row:
-        """Return the fields of `Figures` from a row of totals, groups or endpoints, which may be empty."""
-        counts = {name: row.get(name, 0) for name in ("requests", "ok", "failed", "unanswered")}
-        return {
-            **counts,
-            **{name: row.get(name) for name in ("rps", "success_rate", "error_rate")},
-            "latency_ms": Latency(
-                avg=row.get("mean_ms"),
-                min=row.get("min_ms"),
-                max=row.get("max_ms"),
-                clock=row["clock"] if counts["ok"] else None,
-                **{metric.words: row.get(metric.name) for metric in PERCENTILES},
-            ),
-            "response_codes": None if self.codes is None else dict(self.codes.get(place, {})),
-        }
+    def _figures(self, kind: type[FiguresT], row: Row, *place: object) -> FiguresT:
+        """Return the figures of a row of totals, groups or endpoints, which may be empty."""
+        latency = Latency(
+            avg=row.get("mean_ms"),
+            min=row.get("min_ms"),
+            max=row.get("max_ms"),
+            clock=row["clock"] if row.get("ok") else None,
+            **{metric.words: row.get(metric.name) for metric in PERCENTILES},
+        )
+        codes = None if self.codes is None else dict(self.codes.get(place, {}))
+        return kind.of(_NO_REQUESTS | row, latency_ms=latency, response_codes=codes)
 
-    def _failure(self, row: Row) -> Row:
-        """Return the fields of `Failure`."""
+    def _failure(self, kind: type[FailureT], row: Row) -> FailureT:
         # A managed target has another port each time, which a diff of two sweeps must not show.
         message = row["message"].replace(self.sweep.manifest.target.host, "{host}")
-        same = {name: row[name] for name in ("method", "name", "outcome", "count")}
-        return {**same, "status": _status(row["status"]), "message": message}
+        return kind.of(row, status=_status(row["status"]), message=message)
 
     def _run(self, row: Row) -> doc.Run:
         has_window = bool(np.isfinite(row["window_start"]))
         sources = (source for source in self._of("sources", row["level"]) if source["run"] == row["run"])
-        return doc.Run(
+        return doc.Run.of(
+            row,
             name=row["run"],
-            status=row["status"],
             valid=row["validity"] == "valid",
             reason=row["reasons"],
             window=doc.Window(start_s=row["window_start"], end_s=row["window_end"]) if has_window else None,
-            requests=row["requests"],
-            rps=row["rps"],
             sources={source["source"]: _source(source) for source in sources},
         )
 
@@ -247,6 +243,7 @@ def _most_frequent(kinds: Sequence[Row], count: str) -> list[Row]:
         **dict.fromkeys(FAILURE, ""),
         "outcome": "several",
         "message": f"{len(rare)} rarer kinds of failures",
+        "levels": [],
         **{name: sum(kind[name] for kind in rare) for name in _COUNTS},
     }
     return [kinds[at] for at in sorted(ranked[:MAX_FAILURES])] + ([rest] if rare else [])
@@ -279,44 +276,32 @@ def _use(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     ).reset_index()
 
 
-def _used(row: Row) -> Row:
-    return {"cpu_percent": doc.Use(mean=row["mean"], max=row["max"]), "rss_mb_max": row["rss_mb_max"]}
-
-
 def _generator(row: Row) -> doc.Generator:
-    lag = doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"])
-    return doc.Generator(**_used(row), loop_lag_ms=lag, achieved_load=row["achieved_load"])
+    return doc.Generator.of(row, cpu_percent=doc.Use.of(row), loop_lag_ms=_lag(row))
 
 
 def _source(row: Row) -> doc.Source:
-    return doc.Source(
-        users=row["users"],
-        cpu_percent=row["cpu_percent"],
-        loop_lag_ms=doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"]),
-        client_overhead_ms=doc.ClientOverhead(p50=row["client_overhead_p50_ms"], p99=row["client_overhead_p99_ms"]),
-        achieved_load=row["achieved_load"],
-    )
+    overhead = doc.ClientOverhead(p50=row["client_overhead_p50_ms"], p99=row["client_overhead_p99_ms"])
+    return doc.Source.of(row, loop_lag_ms=_lag(row), client_overhead_ms=overhead)
+
+
+def _lag(row: Row) -> doc.Lag:
+    return doc.Lag(p50=row["lag_p50_ms"], max=row["lag_ms"])
 
 
 def _objective(judged: Judged) -> doc.Objective:
-    objective, judgement = judged.objective, judged.judgement
-    return doc.Objective(
-        group=objective.group,
-        metric=objective.metric,
-        parameters=objective.parameters,
-        endpoints=list(objective.endpoints),
+    judgement = judged.judgement
+    return doc.Objective.of(
+        dict(judged.objective),
         measured=judgement.measured,
         low=judgement.bounds.low,
         high=judgement.bounds.high,
-        bound=objective.bound,
-        limit=objective.limit,
         samples=judgement.samples,
         effective_samples=judgement.effective,
         clock=judgement.clock or None,
         verdict=judged.verdict,
         reason=judged.reason,
         advice=judgement.advice,
-        variable=objective.variable,
     )
 
 

@@ -5,8 +5,6 @@ A level's measurement is a case of its own, which takes all the time of its runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from junitparser import TestCase, TestSuite
 
 from perflab.results import junit
@@ -36,13 +34,9 @@ def _suite(document: SweepDocument, name: str, level: LevelResult) -> TestSuite:
     }
     began = min((run.start for run in runs if run.start), default=times.created)
     seconds = sum((run.end - run.start).total_seconds() for run in runs if run.start and run.end)
-    return junit.suite(f"perflab.{about.label}.{name}", began, properties, _cases(level, seconds))
-
-
-def _cases(level: LevelResult, seconds: float) -> Iterator[TestCase]:
-    yield junit.case(MEASUREMENT, *_measurement(level), seconds=seconds)
-    for objective in level.objectives.values():
-        yield _of_objective(objective)
+    measurement = junit.case(MEASUREMENT, *_measurement(level), seconds=seconds)
+    cases = [measurement, *map(_of_objective, level.objectives.values())]
+    return junit.suite(f"perflab.{about.label}.{name}", began, properties, cases)
 
 
 def _measurement(level: LevelResult) -> tuple[Verdict, list[str]]:

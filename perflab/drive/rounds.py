@@ -78,7 +78,7 @@ def run_ab(
                     ab_dir = _create_ab_dir(ab, objectives, sides, round_targets, runs_dir, environment, root)
                     whole_run.enter_context(hold(ab_dir.path))
                     begun(ab_dir)
-                lost = _make_round(ab, ab_dir, sides, round_targets, number, environment, listen)
+                lost = _make_round(ab, ab_dir, sides, round_targets, number, objectives, environment, listen)
             if lost and not (ab.restart and all(side.plan.launch for side in sides)):
                 # Without both targets there is nothing left to compare.
                 manifest = read_manifest(ab_dir.manifest, AbManifest)
@@ -159,6 +159,7 @@ def _make_round(
     sides: Sequence[_Side],
     targets: Sequence[Target],
     number: int,
+    objectives: Objectives,
     environment: Mapping[str, str],
     listen: Listener,
 ) -> bool:
@@ -176,7 +177,7 @@ def _make_round(
         random.Random(f"{plan.seed}-{number}-{level.name}").shuffle(lanes)
         remaining_s = max(0, runs - run_number) * (plan.run_time_s(level) + OVERHEAD_PER_RUN_S)
         for simultaneous in [lanes] if ab.design == "duet" else [[lane] for lane in lanes]:
-            manifests = make_run(simultaneous, run_number, runs, remaining_s, environment, listen)
+            manifests = make_run(simultaneous, run_number, runs, remaining_s, environment, listen, objectives)
             lost = lost or any(manifest.evidence.target_lost for manifest in manifests)
         if lost:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,13 +51,12 @@ def run_sweep(
         manifest = sweep_manifest(sweep, plan.label, plan, objectives, target, about)
         write_manifest(sweep.manifest, manifest)
         listen(SweepStarted(sweep, plan, target.host))
-        limits_ms = sorted({latency for limit in objectives.limits for latency in limit.latencies_ms})
         # All levels in turn rather than all repeats of a level, so that slow drifts of the machine affect all levels.
         runs = [(level, repeat) for repeat in range(1, plan.repeats + 1) for level in plan.levels]
         for number, (level, repeat) in enumerate(runs, start=1):
             lane = lane_of(sweep, level, repeat, plan, target, about["git_commit"])
             later_s = sum(plan.run_time_s(later) + OVERHEAD_PER_RUN_S for later, _ in runs[number:])
-            [done] = make_run([lane], number, len(runs), later_s, environment, listen, limits_ms)
+            [done] = make_run([lane], number, len(runs), later_s, environment, listen, objectives)
             if done.status != "complete" or done.evidence.target_lost:
                 write_manifest(sweep.manifest, manifest.model_copy(update={"status": "failed"}))
                 return sweep
@@ -101,12 +100,13 @@ def make_run(
     later_s: float,
     environment: Mapping[str, str],
     listen: Listener,
-    limits_ms: Iterable[float] = (),
+    objectives: Objectives,
 ) -> list[RunManifest]:
     """Execute a run, the `number`-th of `runs`, and report it to `listen`; the sweep goes on for `later_s` after it."""
     first = lanes[0]
     listen(RunStarted(first.run, first.manifest.level, first.manifest.repeat, number, runs))
     watcher = progress_watcher(first.run, first.plan, first.manifest.level, later_s, listen)
+    limits_ms = sorted({latency for limit in objectives.limits for latency in limit.latencies_ms})
     done = execute_run(lanes, environment, watcher, limits_ms)
     # Of several runs the worse one is reported, with the requests of all.
     worse = min(done, key=lambda manifest: manifest.status == "complete")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gevent
-from locust.exception import RPCError
 
 from perflab.record import wire
 from perflab.record.outcome import message_of
@@ -120,6 +119,9 @@ class Role(ABC):
 
     def _send(self, message: str, data: dict[str, Any], to: str | None = None) -> None:
         """Send a message to the master, or from it to a worker; none is sent while the connection is down."""
+        # Not at the top: Locust changes the standard library, and not every process that writes tables wants that.
+        from locust.exception import RPCError
+
         # Whatever matters is sent again later, by this side or by the other.
         with contextlib.suppress(RPCError):
             self._runner.send_message(message, data, client_id=to)

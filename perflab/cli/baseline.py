@@ -19,7 +19,6 @@ def without_command(context: typer.Context) -> None:
 
 def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
     """Make a recorded sweep the baseline."""
-
     baseline = perflab.set_baseline(sweep_id, runs_dir)
     show(runs_dir)
     if baseline.manifest.plan.repeats == 1:
@@ -28,7 +27,6 @@ def set_(sweep_id: options.SweepId, runs_dir: options.RunsDir = None) -> None:
 
 def show(runs_dir: options.RunsDir = None) -> None:
     """Show which sweep is the baseline."""
-
     sweep = perflab.open_baseline(runs_dir)
     complete = sum(run.status == "complete" for run in sweep.run_manifests)
     say(f"baseline: {sweep.id} ({complete} complete {'run' if complete == 1 else 'runs'})", sys.stdout)

@@ -69,7 +69,7 @@ class LoadTest(Collector):
         self._info = info
         self._requests: dict[Labels, int] = defaultdict(int)
         self._times: dict[Labels, Histogram] = defaultdict(lambda: Histogram(self._bounds))
-        self._health: dict[str, HealthRow] = {}
+        self._health: dict[str, dict[str, float]] = {}
         self._names = BoundedTexts(MAX_NAMES, OTHER_NAMES)
 
     def take(self, parcel: Parcel) -> None:
@@ -89,7 +89,8 @@ class LoadTest(Collector):
                 # How long an unanswered request would have taken is unknown: it is within no limit.
                 self._times[labels].observe(latency_ms / 1000, count, at_least=labels[-1] == UNANSWERED)
         if parcel.batch.generator:
-            self._health[parcel.source] = parcel.batch.generator[-1]
+            health = parcel.batch.generator[-1]
+            self._health[parcel.source] = {name: value_of(health) for name, (_, value_of) in _GAUGES.items()}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, each named ``load_test_...``."""
@@ -107,10 +108,10 @@ class LoadTest(Collector):
             time.add_metric(labels, histogram.cumulative(), histogram.sum_s)
         yield total
         yield time
-        for name, (text, value_of) in _GAUGES.items():
+        for name, (text, _) in _GAUGES.items():
             gauge = GaugeMetricFamily(f"load_test_{name}", text, labels=("source",))
             for source, health in self._health.items():
-                gauge.add_metric((source,), value_of(health))
+                gauge.add_metric((source,), health[name])
             yield gauge
         info = GaugeMetricFamily("load_test_info", "Always 1; which test this is", labels=tuple(self._info))
         info.add_metric(tuple(self._info.values()), 1)

@@ -98,6 +98,13 @@ def invalid_reasons(manifest: RunManifest, measured: Measured) -> list[str]:
             f"{evidence.misrouted} requests of one side's users went to the other side's host: the locustfile must use "
             f"the user's own host (self.host), not the environment's"
         )
+    elsewhere = sum(evidence.other_hosts.values())
+    # Other clients than Locust's may have asked the target: then there are more requests than these.
+    if elsewhere and not evidence.asked_target and elsewhere >= evidence.requests_recorded:
+        reasons.append(
+            f"no request went to the target: all went to {listing(list(evidence.other_hosts))}; give that as --host, "
+            f"or leave the target to self.host"
+        )
     reasons += _unhandled_exceptions(evidence)
     reasons += _lost_samples(evidence, measured.recorded)
     if evidence.recorder_faults:
@@ -280,7 +287,7 @@ def _unfollowed_settings(manifest: RunManifest) -> list[str]:
     notes = []
     if hosts := suite.get("hosts"):
         listed = ", ".join(f"{name} {host}" for name, host in hosts.items())
-        notes.append(f"user classes set a host of their own, but all users were sent to the target: {listed}")
+        notes.append(f"user classes set a host of their own, but their users were sent to the target: {listed}")
     classes = suite.get("users", {})
     fixed = {name: user["fixed_count"] for name, user in classes.items() if user["fixed_count"]}
     others = [name for name in classes if name not in fixed]

@@ -251,7 +251,7 @@ def _objective(
     stated = environment.get(variable) if variable else None
     value, source = (spec.get(bound), f"{where}, {metric}") if stated is None else (stated, str(variable))
     try:
-        limit = float(value)  # type: ignore[arg-type]
+        limit = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         limit = math.nan
     if not (math.isfinite(limit) and 0 <= limit <= definition.most):

@@ -160,6 +160,7 @@ class AllowedHosts:
     def __init__(self, environment: Environment, *, by_hand: bool, sides: Iterable[str] = ()) -> None:
         self.other_hosts: Counter[str] = Counter()
         """Requests to other addresses than the target's, each step of a redirect counted, by host and port."""
+        self.target_asked = False
         self._environment = environment
         self._by_hand = by_hand
         # A locustfile may change what the environment has.
@@ -193,6 +194,7 @@ class AllowedHosts:
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         targets = {_target(self._environment.host)} if self._by_hand else self._targets
+        self.target_asked |= address in targets
         self._known[origin] = "" if address in targets else self._counted_as(*address)
         return self._known[origin]
 

@@ -139,6 +139,7 @@ class Source:
             start_corrected=self._start_corrected,
             misrouted=self._duet.misrouted if self._duet is not None else 0,
             other_hosts=dict(self._hosts.other_hosts),
+            asked_target=int(self._hosts.target_asked),
             task_exceptions=self._task_exceptions,
             clock_step_ms=self._clock_step_ms,
             exceptions=exceptions or {},

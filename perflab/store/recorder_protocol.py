@@ -96,6 +96,8 @@ class Totals(Record):
     """Requests of one side's users that went to the other side's host."""
     other_hosts: dict[Line, Total] = Field(default_factory=dict)
     """Requests to other addresses than the target's, each step of a redirect counted, by host and port."""
+    asked_target: Total = 0
+    """In how many processes Locust's clients have sent a request to the target's own address."""
     stats_resets: Total = 0
     """How often requests were thrown out of Locust's own statistics."""
     task_exceptions: Total = 0

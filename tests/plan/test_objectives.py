@@ -115,6 +115,7 @@ def test_a_pattern_with_a_space_is_one_on_names_too() -> None:
         '[a]\nendpoints = ["/"]\nerror_rate = { complements = "success_rate" }\n',
         '[a]\nendpoints = ["/"]\np95_ms = { at_most = -1 }\n',
         '[a]\nendpoints = ["/"]\np95_ms = { at_most = nan }\n',
+        '[a]\nendpoints = ["/"]\np95_ms = { at_most = true }\n',
         '[a]\nendpoints = ["/"]\np95_ms = { at_most = 1, variable = 5 }\n',
         '[a]\nendpoints = ["/"]\nsuccess_rate = { at_least = 1 }\nerror_rate = { complements = ["x"] }\n',
         "[a\n",

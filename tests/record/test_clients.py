@@ -159,6 +159,58 @@ def test_a_locustfile_that_moves_the_target_moves_no_load(
     assert "http://0.0.0.0:" in str(sweep.run_manifests[0].evidence.error)
 
 
+ELSEWHERE = """
+import os
+from locust import FastHttpUser, HttpUser, constant, task
+
+class Moved(HttpUser):
+    wait_time = constant(0.3)
+    def __init__(self, *args):
+        self.host = f"http://127.0.0.1:{os.environ['OTHER_PORT']}"
+        super().__init__(*args)
+    @task
+    def t(self): self.client.get("/plain")
+
+class Fast(Moved, FastHttpUser):
+    pass
+
+class Stays(FastHttpUser):
+    wait_time = constant(0.3)
+    @task
+    def t(self): self.client.get("/plain")
+"""
+
+
+@pytest.mark.parametrize(("classes", "moved"), [("Moved Fast", True), ("Moved Stays", False)])
+def test_users_that_all_go_elsewhere_say_nothing_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: str, moved: bool
+) -> None:
+    (tmp_path / "locustfile.py").write_text(ELSEWHERE)
+    monkeypatch.setenv("LOAD_TEST_SETTLE_SECONDS", "1")
+    other = free_port()
+    monkeypatch.setenv("OTHER_PORT", str(other))
+    with subprocess.Popen([*SERVER, str(other)]) as server:
+        wait_for(other)
+        sweep = perflab.sweep(
+            shlex.join(SERVER) + " {port}",
+            locustfile=tmp_path / "locustfile.py",
+            locust_options=classes,
+            users=4,
+            spawn_rate=20,
+            duration=2,
+            runs_dir=tmp_path / "runs",
+            progress="none",
+            report=False,
+        )
+        server.kill()
+    evidence = sweep.run_manifests[0].evidence
+    assert list(evidence.other_hosts) == [f"localhost:{other}"]
+    assert bool(evidence.asked_target) != moved
+    assert any(f"localhost:{other}" in reason for reason in sweep.reasons) == moved
+    if moved:
+        assert sweep.verdict == "INVALID"
+
+
 def wait_for(port: int) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):

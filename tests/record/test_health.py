@@ -28,7 +28,7 @@ from perflab.record.health import LostTime, Use
 environment = Environment()
 environment.runner = SimpleNamespace(user_count=2, target_user_count=2)
 lost = LostTime([])
-tally, hosts = SimpleNamespace(requests=0, resets=0), SimpleNamespace(other_hosts={})
+tally, hosts = SimpleNamespace(requests=0, resets=0), SimpleNamespace(other_hosts={}, target_asked=True)
 recorder = source.Source(environment, InFlight(), lost, tally, hosts)
 for second, took_s, users, lost_s in json.loads(sys.argv[1]):
     environment.runner.user_count = users
